@@ -1,0 +1,62 @@
+import re
+from importlib.metadata import version as installed_version
+
+project = "klforecast"
+author = "The klforecast developers"
+copyright = "2026, the klforecast developers"
+release = version = installed_version("klforecast")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "myst_parser",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build"]
+
+html_theme = "furo"
+html_title = "klforecast"
+
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+_QUOTED_OR_SPECIAL = re.compile(r"(``.+?``|`[^`]+`)|(?<=\w)_(?!\w)|\|")
+_PARAMETER = re.compile(r"[\w, ]+ : ")
+
+
+def escape(line: str) -> str:
+    r"""Escape what reStructuredText would read as a link, ``name_``, or a substitution, ``|x|``."""
+    header = _PARAMETER.match(line)
+    kept = header.end() if header else 0  # numpydoc escapes the names of parameters itself
+    return line[:kept] + _QUOTED_OR_SPECIAL.sub(
+        lambda found: found[1] or "\\" + found[0], line[kept:]
+    )
+
+
+def plain_text(app, what, name, obj, options, lines):
+    """Docstrings are written to be read in the source: formulas in plain text, aligned by hand."""
+    if what == "module" and len(lines) > 2:
+        lines[1:] = ["", "::", "", *("    " + line for line in lines[2:]), ""]
+        return
+    in_example = False
+    for i, line in enumerate(lines):
+        in_example = bool(line) and (in_example or line.startswith(">>>"))
+        if not in_example:
+            lines[i] = escape(line)
+
+
+def is_metadata_routing(app, what, name, obj, skip, options):
+    """Skip ``set_fit_request`` and its like: scikit-learn adds them to every estimator."""
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", plain_text, priority=100)
+    app.connect("autodoc-skip-member", is_metadata_routing)

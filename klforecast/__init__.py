@@ -1,0 +1,1 @@
+"""Forecasting and sequence classification with spectral (Karhunen-Loeve) memory."""

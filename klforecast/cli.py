@@ -1,0 +1,225 @@
+"""The command line: a demo, the benchmark, its report, and what there is to run.
+
+The package is imported inside the commands: torch and sktime take seconds, and `--help` should not.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
+from rich.table import Table
+
+from klforecast.exceptions import KLForecastError
+
+if TYPE_CHECKING:
+    from klforecast.evaluation.runner import Progress
+
+app = typer.Typer(
+    help="Forecasting with spectral (Karhunen-Loeve) memory.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+
+class Regime(StrEnum):
+    """How far back a forecast may look."""
+
+    free = "free"
+    lookback96 = "lookback96"
+
+
+class FitOn(StrEnum):
+    """Rows that a model is handed to fit on."""
+
+    both = "train+validation"
+    train = "train"
+
+
+class Format(StrEnum):
+    """Form of a report."""
+
+    html = "html"
+    markdown = "markdown"
+
+
+Horizons = Annotated[
+    list[int] | None,
+    typer.Option("--horizon", min=1, help="Steps ahead; repeat. Default: those of the protocol."),
+]
+
+
+@contextmanager
+def _plain(*kinds: type[Exception]) -> Iterator[None]:
+    """End with the message of these errors, and exit code 2, instead of a traceback."""
+    try:
+        yield
+    except kinds as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+@app.command()
+def demo(
+    plot: Annotated[Path | None, typer.Option(help="Draw the forecast to this file.")] = None,
+    horizon: Annotated[int, typer.Option(min=1, max=84, help="Months to hold out.")] = 36,
+) -> None:
+    """Forecast the airline series that ships with sktime, against Theta and the last season."""
+    from klforecast.evaluation.demo import plot_demo, run_demo
+
+    result = run_demo(horizon)
+    table = Table(title=f"Airline passengers, the last {horizon} months held out")
+    for column in ("model", "MAE (thousands)", "sMAPE (%)", "MASE", "seconds"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for forecast in result.forecasts:
+        table.add_row(
+            forecast.model,
+            f"{forecast.mae:.1f}",
+            f"{forecast.smape:.2f}",
+            f"{forecast.mase:.3f}",
+            f"{forecast.seconds:.2f}",
+        )
+    console = Console()
+    console.print(table)
+    if plot is not None:
+        with _plain(ImportError, OSError, ValueError):
+            plot_demo(result, plot)
+        console.print(f"Picture: {plot}")
+
+
+@app.command()
+def benchmark(
+    dataset: Annotated[list[str], typer.Option(help="Data set; repeat. See `datasets`.")],
+    model: Annotated[list[str], typer.Option(help="Model; repeat. See `models`.")],
+    out: Annotated[Path, typer.Option(help="File of JSON lines that rows are appended to.")],
+    horizon: Horizons = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed; repeat. Default: 0.")] = None,
+    regime: Annotated[Regime, typer.Option(help="How far back a forecast may look.")] = Regime.free,
+    fit_on: Annotated[FitOn, typer.Option(help="Rows handed to `fit`.")] = FitOn.both,
+    param: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE to change in every model; repeat.")
+    ] = None,
+    rerun: Annotated[bool, typer.Option(help="Run cells that have a row already.")] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch.")] = None,
+) -> None:
+    """Fit and score models on data sets, one JSON row per cell.
+
+    A cell that has a row in the file, with the same data, settings and versions, is not run again.
+    Exit code 1 says that a cell failed; its row holds the error.
+    """
+    import torch
+
+    from klforecast.evaluation.runner import expand_cells, run_cells
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with _plain(ValueError, ImportError, KLForecastError):
+        cells = expand_cells(
+            dataset, model, horizon, seed or [0], regime, fit_on, _changes(param or [])
+        )
+    console = Console()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    with ProgressBar(*columns, console=console) as bar:
+        task = bar.add_task("cells", total=len(cells), left="")
+
+        def show(progress: "Progress") -> None:
+            left = progress.seconds_left
+            bar.update(task, completed=progress.n_done, left="" if left is None else _left(left))
+            console.print(_row_line(progress), highlight=False, soft_wrap=True)
+
+        rows = run_cells(cells, out, rerun=rerun, on_progress=show)
+    n_failed = sum(row["error"] is not None for row in rows)
+    console.print(f"{len(rows) - n_failed} of {len(rows)} cells have a result in {out}")
+    if n_failed:
+        raise typer.Exit(1)
+
+
+def _changes(texts: list[str]) -> dict[str, Any]:
+    """Read NAME=VALUE; a value that is not JSON is taken as text."""
+    changes: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise ValueError(f"--param takes NAME=VALUE, got {text!r}")
+        try:
+            changes[name] = json.loads(value)
+        except json.JSONDecodeError:
+            changes[name] = value
+    return changes
+
+
+def _left(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"about {minutes} min left" if minutes else f"about {rest} s left"
+
+
+def _row_line(progress: "Progress") -> str:
+    row = progress.row
+    cell = f"{row['dataset']:<10} {row['model']:<20} {row['horizon']:>4}  seed {row['seed']}"
+    if row["error"] is not None:
+        return f"{cell}  [red]failed: {escape(row['error'])}[/red]"
+    names = ("mse", "mae") if row["mse"] is not None else ("smape", "mase")
+    errors = "  ".join(f"{name} {row[name]:.4f}" for name in names)
+    cost = f"fit {row['fit_seconds']:.1f} s  forecast {row['predict_seconds']:.1f} s"
+    return f"{cell}  {errors}  {cost}" + ("" if progress.is_new else "  (in the file already)")
+
+
+@app.command()
+def report(
+    rows: Annotated[list[Path], typer.Argument(help="Files that `benchmark` wrote.", exists=True)],
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: the terminal.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="Form of the report.")] = Format.html,
+    title: Annotated[str, typer.Option(help="Title of the page.")] = "klforecast benchmark",
+) -> None:
+    """Write pictures and tables of benchmark rows, beside published numbers and their sources."""
+    with _plain(ImportError, ValueError):
+        from klforecast.evaluation.markdown import render_markdown
+        from klforecast.evaluation.report import render_html
+        from klforecast.evaluation.rows import read_rows
+
+        found = read_rows(*rows)
+        text = render_html(found, title) if form is Format.html else render_markdown(found)
+    if out is None:
+        typer.echo(text)
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    typer.echo(f"{len(found)} rows: {out}")
+
+
+@app.command()
+def datasets() -> None:
+    """List the data sets, and which of their files are found."""
+    from klforecast.evaluation.listing import dataset_sources
+
+    table = Table("data set", "file")
+    with _plain(KLForecastError):
+        for name, source in dataset_sources().items():
+            table.add_row(name, source)
+    Console().print(table)
+
+
+@app.command()
+def models() -> None:
+    """List the models of the benchmark."""
+    from klforecast.evaluation.models import MODELS
+
+    table = Table("model", "what it is", "needs")
+    for name, entry in MODELS.items():
+        missing = ", ".join(entry.missing)
+        table.add_row(name, entry.about, f"{missing} (not installed)" if missing else "")
+    Console().print(table)

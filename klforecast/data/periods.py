@@ -1,0 +1,257 @@
+"""Seasonal periods of a series: those its calendar suggests and those its autocorrelation shows.
+
+A period P is accepted where the autocorrelation r has a hill at lag P: higher than half-way and
+one and a half cycles away, and higher than chance allows. Chance is Bartlett's large-sample
+variance (Bartlett 1946, doi:10.2307/2983611),
+
+    var r(k) = (1 + 2 sum_{j < J} r(j)^2) / (T - k),
+
+summed only to the first lag J at which r has faded or grows again: that accounts for the short
+memory of the series and leaves out the cycle that is tested. Two correlograms are looked at, of the
+series freed of trend and outliers and of its first differences: a stochastic trend hides a cycle in
+the one, noise hides it in the other. After a period is accepted its mean cycle is subtracted, so
+that the next one has to show in what is left.
+"""
+
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+
+_FALSE_ALARM_RATE = 0.01  # of one search, shared by all lags that it looks at
+_SMALLEST_SHARE = 0.05  # of the variance; weaker cycles do not pay for their parameters
+_OUTLIER_LIMIT = 5.0  # robust standard deviations from the median
+_MOST_CHANNELS = 64  # the average correlogram of more differs little and costs more
+
+_PER_YEAR = {
+    **dict.fromkeys(("W",), (52,)),
+    **dict.fromkeys(("M", "ME", "MS", "BME", "BMS"), (12,)),
+    **dict.fromkeys(("Q", "QE", "QS", "BQE", "BQS"), (4,)),
+    **dict.fromkeys(("B", "C"), (5, 261)),
+    **dict.fromkeys(("D",), (7, 365)),
+}
+_UNITS = (pd.Timedelta(hours=1), pd.Timedelta(days=1), pd.Timedelta(days=7))
+
+
+def calendar_periods(freq: str | pd.offsets.BaseOffset | None) -> tuple[int, ...]:
+    """Lengths of the cycles of the calendar in steps of a frequency, shortest first.
+
+    Parameters
+    ----------
+    freq : str, DateOffset or None
+        Frequency of an index, in the words of pandas. None has no calendar.
+
+    Returns
+    -------
+    tuple of int
+        In steps; the hour is left out below 12 steps.
+
+    Examples
+    --------
+    >>> calendar_periods("h"), calendar_periods("10min"), calendar_periods("MS")
+    ((24, 168), (144, 1008), (12,))
+    """
+    if freq is None:
+        return ()
+    offset = pd.tseries.frequencies.to_offset(freq)
+    code = offset.rule_code.split("-")[0]
+    n = offset.n
+    if code == "D" and n % 7 == 0:
+        code, n = "W", n // 7
+    if code in _PER_YEAR:
+        cycles = [cycle / n for cycle in _PER_YEAR[code]]
+    elif isinstance(offset, pd.offsets.Tick):
+        cycles = [unit / pd.Timedelta(offset) for unit in _UNITS]
+        if cycles[0] < 12:
+            del cycles[0]
+    else:
+        return ()
+    return tuple(int(cycle) for cycle in cycles if cycle >= 2 and cycle == int(cycle))
+
+
+def find_periods(
+    series: np.ndarray,  # (time, channels)
+    freq: str | pd.offsets.BaseOffset | None = None,
+    max_periods: int = 3,
+) -> tuple[int, ...]:
+    """Seasonal periods that the channels of a series share, strongest first.
+
+    Calendar periods are tested alone and need two cycles; any other period is searched for among
+    all lags from 3 on, which needs more evidence and three cycles. Costs O(T log T) time per
+    channel, and looks at 64 evenly spaced channels at most.
+
+    Parameters
+    ----------
+    series : ndarray of shape (time, channels)
+        Any unit; constant channels are left out.
+    freq : str, DateOffset or None, default=None
+        Frequency of the index, for the calendar periods.
+    max_periods : int, default=3
+        Number of periods to return at most.
+
+    Returns
+    -------
+    tuple of int
+        In steps; empty for a series that is too short, constant or without a cycle. The strength
+        of a period is the share of the variance that repeats with it.
+
+    Raises
+    ------
+    ValueError
+        If `series` is not two-dimensional or holds NaN or infinite values.
+
+    Examples
+    --------
+    >>> time = np.arange(200.0)
+    >>> weekly = np.sin(2 * np.pi * time / 7) + 0.01 * time
+    >>> find_periods(weekly[:, None])
+    (7,)
+    """
+    rows = _without_trend_and_outliers(series)
+    if rows.shape[1] == 0:
+        return ()
+    strengths: dict[int, float] = {}
+    calendar = [period for period in calendar_periods(freq) if 2 * period <= len(rows)]
+    for period in calendar:
+        strength = _strength_at(period, rows, n_tests=2 * len(calendar))
+        if strength is not None:
+            strengths[period] = strength
+            rows = _without_cycle(rows, period)
+    while len(strengths) < max_periods:
+        strongest = _search(rows, known=tuple(strengths))
+        if strongest is None or strongest[0] in strengths:
+            break
+        period, strengths[period] = strongest
+        rows = _without_cycle(rows, period)
+    return tuple(sorted(strengths, key=lambda period: -strengths[period])[:max_periods])
+
+
+def _without_trend_and_outliers(series: np.ndarray) -> np.ndarray:
+    """Channels of unit variance, without their linear trend; constant channels are left out."""
+    rows = np.asarray(series, dtype=np.float64)
+    if rows.ndim != 2:
+        raise ValueError(f"series must have shape (time, channels), got {rows.shape}")
+    if not np.isfinite(rows).all():
+        n_bad = int((~np.isfinite(rows)).sum())
+        raise ValueError(
+            f"series holds {n_bad} NaN or infinite values; fill them or drop their rows first"
+        )
+    if len(rows) < 3:
+        return rows[:, :0]
+    rows = rows[:, :: -(-rows.shape[1] // _MOST_CHANNELS) or 1]
+    magnitude = np.abs(rows).max(axis=0)
+    median = np.median(rows, axis=0)
+    deviation = np.median(np.abs(rows - median), axis=0)
+    # The median deviation of a normal variable is 0.6745 of its standard deviation. It is 0 where
+    # most values are equal, as for rain: such a channel is kept as it is.
+    limit = np.where(deviation > 0, _OUTLIER_LIMIT * deviation / 0.6745, np.inf)
+    rows = np.clip(rows, median - limit, median + limit)
+    time = np.arange(len(rows)) - (len(rows) - 1) / 2
+    rows = rows - rows.mean(axis=0)
+    rows = rows - time[:, None] * (time @ rows) / (time @ time)
+    scale = rows.std(axis=0)
+    varies = scale > 1e-9 * magnitude
+    return rows[:, varies] / scale[varies]
+
+
+def _strength_at(period: int, rows: np.ndarray, n_tests: int) -> float | None:
+    """Share of the variance that repeats with a given period; None if that may be chance."""
+    quantile = NormalDist().inv_cdf(1 - _FALSE_ALARM_RATE / n_tests)
+    lag = np.array([period])
+    share = float(np.mean(rows**2))
+    for correlogram in _correlograms(rows):
+        is_hill = _hill_height(correlogram, lag)[0] > 0
+        is_significant = correlogram[period] > quantile * _standard_error(correlogram, lag)[0]
+        strength = float(correlogram[period]) * share
+        if is_hill and is_significant and strength > _SMALLEST_SHARE:
+            return strength
+    return None
+
+
+def _search(rows: np.ndarray, known: tuple[int, ...]) -> tuple[int, float] | None:
+    """Strongest period beside the known ones, with its strength; None if there is none."""
+    share = float(np.mean(rows**2))
+    best: tuple[int, float] | None = None
+    for correlogram in _correlograms(rows):
+        lags = np.arange(3, len(correlogram) // 3 + 1)
+        if len(lags) == 0:
+            continue
+        quantile = NormalDist().inv_cdf(1 - _FALSE_ALARM_RATE / (2 * len(lags)))
+        r = correlogram[lags]
+        after_two = np.max([correlogram[2 * lags + step] for step in (-1, 0, 1)], axis=0)
+        accepted = (
+            (r > quantile * _standard_error(correlogram, lags))
+            & (r >= correlogram[lags - 1])
+            & (r >= correlogram[lags + 1])
+            & (_hill_height(correlogram, lags) * share > _SMALLEST_SHARE)
+            & (after_two > r / 2)
+        )
+        for period in known:
+            cycles = np.round(lags / period)
+            is_neighbour = np.abs(lags - period) <= period // 10
+            is_multiple = np.abs(lags - cycles * period) <= np.maximum(cycles, lags // 50)
+            # A cycle whose shape changes leaves hills at its period and at the multiples of it;
+            # only a multiple that repeats clearly better is a cycle of its own.
+            gain = (r - correlogram[period]) * share
+            accepted &= ~is_neighbour & (~is_multiple | (gain > _SMALLEST_SHARE))
+        if not accepted.any():
+            continue
+        # Multiples of a period repeat as well as the period: take the first of about equal hills.
+        first = int(lags[accepted & (r >= 0.8 * r[accepted].max())][0])
+        strength = float(correlogram[first]) * share
+        if best is None or strength > best[1]:
+            best = _top_of_hill(correlogram, first), strength
+    return best
+
+
+def _without_cycle(rows: np.ndarray, period: int) -> np.ndarray:
+    """Subtract from each row the mean of the rows at the same phase."""
+    phase = np.arange(len(rows)) % period
+    sums = np.zeros((period, rows.shape[1]))
+    np.add.at(sums, phase, rows)
+    return rows - (sums / np.bincount(phase)[:, None])[phase]
+
+
+def _correlograms(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Autocorrelations of the series and of its differences, averaged over channels."""
+    return _autocorrelation(rows), _autocorrelation(np.diff(rows, axis=0))
+
+
+def _autocorrelation(rows: np.ndarray) -> np.ndarray:  # (time, channels) -> (time,)
+    n = len(rows)
+    padded = 1 << (2 * n - 1).bit_length()
+    total = np.zeros(n)
+    for channel in rows.T:
+        centred = channel - channel.mean()
+        variance = centred @ centred
+        if variance > 0:
+            spectrum = np.abs(np.fft.rfft(centred, padded)) ** 2
+            total += np.fft.irfft(spectrum, padded)[:n] / variance
+    return total / rows.shape[1] * n / (n - np.arange(n))
+
+
+def _standard_error(correlogram: np.ndarray, lags: np.ndarray) -> np.ndarray:
+    n = len(correlogram)
+    size = np.abs(correlogram)
+    faded = np.flatnonzero((size[1:] <= 2 / np.sqrt(n)) | (size[1:] > size[:-1]))
+    end = faded[0] + 1 if len(faded) else n
+    return np.sqrt((1 + 2 * np.sum(correlogram[1:end] ** 2)) / (n - lags))
+
+
+def _hill_height(correlogram: np.ndarray, lags: np.ndarray) -> np.ndarray:
+    """How far r at each lag rises above r half a cycle before and after it."""
+    last = len(correlogram) - 1
+    feet = (lags // 2, (lags + 1) // 2, 3 * lags // 2, (3 * lags + 1) // 2)
+    return correlogram[lags] - np.max([correlogram[np.minimum(f, last)] for f in feet], axis=0)
+
+
+def _top_of_hill(correlogram: np.ndarray, lag: int) -> int:
+    """Period near `lag` whose first multiples are highest; noise moves a single maximum."""
+    reach = max(1, lag // 4)
+    low = max(3, lag - reach)
+    top = low + int(np.argmax(correlogram[low : lag + reach + 1]))
+    reach = max(1, top // 20)
+    candidates = np.arange(max(3, top - reach), top + reach + 1)
+    n_cycles = max(1, min(8, len(correlogram) // (2 * (top + reach))))
+    multiples = np.arange(1, n_cycles + 1)[:, None] * candidates
+    return int(candidates[np.argmax(correlogram[multiples].mean(axis=0))])

@@ -1,0 +1,186 @@
+"""A sktime forecaster that keeps its rows in order, and is left as it was by a call that fails.
+
+What every forecaster of this package does the same way, whatever it learns: rows are checked in our
+words, split into one array per series, joined with the known ones, and found again by cutoff.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_integer
+from pandas.tseries.offsets import BaseOffset
+from sktime.forecasting.base import BaseForecaster
+
+from klforecast.estimators import checks
+from klforecast.estimators.indices import Stamp
+from klforecast.estimators.panel import (
+    Key,
+    TimeSeries,
+    is_row_frame,
+    join_rows,
+    last_stamps,
+    name_series,
+    rows_until,
+    shift_rows,
+    split_series,
+)
+
+
+class SeriesForecaster(BaseForecaster):
+    """Base of forecasters that learn from arrays; see `KLMemoryForecaster` for the behaviour.
+
+    A subclass reads the rows known so far, one array per series, in `_series`, their common step in
+    `_frequency` (None for integers), columns and index names in `_columns` and `_index_names`, and
+    the rows up to the cutoff with `_known_rows`. It replaces what it has learned and never changes
+    it in place, so that a call that fails can be undone.
+    """
+
+    # The rows are kept below, in the form in which they are used.
+    _config = {"remember_data": False}
+
+    _series: dict[Key, TimeSeries]
+    _cutoffs: dict[Key, Stamp]
+    _frequency: BaseOffset | None
+    _columns: pd.Index
+    _index_names: Sequence
+    _cutoff: pd.Index
+
+    def __post_init__(self) -> None:
+        """Declare what sktime keeps when a user asks it to remember data."""
+        self._y = None
+        self._X = None
+
+    def fit(self, y: Any, X: Any = None, fh: Any = None) -> Self:
+        """Learn from `y`; see :class:`sktime.forecasting.base.BaseForecaster` for the containers.
+
+        Parameters
+        ----------
+        y : Series, DataFrame, ndarray or another sktime container
+            One series, a panel or a hierarchy, in its own units; rows at regular times.
+        X : ignored
+            Exogenous data are not used; passing them gives a UserWarning.
+        fh : ForecastingHorizon or what makes one, optional
+            Kept for a `predict` without fh; learning does not depend on it.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            For parameters or rows that cannot be used. The forecaster stays as it was.
+        """
+        with _as_before_on_error(self):
+            return super().fit(y, X=X, fh=fh)
+
+    def fit_predict(self, y: Any, X: Any = None, fh: Any = None, X_pred: Any = None) -> Any:
+        """Fit to `y` and forecast at `fh`: the same as `fit` and then `predict`."""
+        return self.fit(y, X=X, fh=fh).predict(X=X_pred)
+
+    def update(self, y: Any, X: Any = None, update_params: bool = True) -> Self:
+        """Take in new rows; rows at known stamps replace the known ones.
+
+        Parameters
+        ----------
+        y : Series, DataFrame, ndarray or another sktime container
+            New rows of the fitted series, without a gap to the known ones. A numpy array has no
+            index; its rows follow the last known row.
+        X : ignored
+        update_params : bool, default=True
+            False moves the context: forecasts start from the new rows, weights, modes and scalers
+            stay as they are. True also learns again from all rows known so far.
+
+        Returns
+        -------
+        self
+        """
+        with _as_before_on_error(self):
+            return super().update(y, X=X, update_params=update_params)
+
+    def update_predict_single(
+        self, y: Any = None, fh: Any = None, X: Any = None, update_params: bool = True
+    ) -> Any:
+        """Take in new rows and forecast from them: `update` and then `predict`."""
+        with _as_before_on_error(self):
+            return super().update_predict_single(y, fh=fh, X=X, update_params=update_params)
+
+    def pretrain(self, y: Any, X: Any = None, fh: Any = None) -> Self:
+        """Learn the weights from a panel, for a later `fit` to a series of the same channels.
+
+        A second call learns again from both panels. `fit` and `clone` keep what was learned here.
+
+        Parameters
+        ----------
+        y : DataFrame or another sktime container of a panel or hierarchy
+        X : ignored
+        fh : ignored
+
+        Returns
+        -------
+        self
+        """
+        with _as_before_on_error(self):
+            if not hasattr(self, "pretraining_panel_"):
+                self.reset()
+            return super().pretrain(y, X=X, fh=fh)
+
+    def _check_X_y(self, X: Any = None, y: Any = None, **options: Any) -> tuple[Any, Any]:
+        """Refuse bad rows in our own words, before sktime converts them."""
+        if X is not None:
+            checks.warn_unused_exogenous(type(self).__name__)
+        in_rows = is_row_frame(y)
+        if in_rows:
+            checks.check_rows(y)
+        X_inner, y_inner = super()._check_X_y(X=X, y=y, **options)
+        if y is not None and not in_rows:
+            checks.check_rows(y_inner)
+        if isinstance(y, np.ndarray) and self.is_fitted and is_integer(self.cutoff[0]):
+            y_inner = shift_rows(y_inner, int(self.cutoff[0]) + 1)
+        return X_inner, y_inner
+
+    def _update_y_X(self, y: pd.DataFrame, X: Any = None, **options: Any) -> None:
+        """Take over rows and cutoff; called by sktime before `_fit` and `_update`."""
+        series = split_series(y)
+        if self.is_fitted:
+            checks.check_columns(self._columns, y.columns, "y")
+            checks.check_known(series, self._series)
+            joined = {
+                key: join_rows(self._series[key], rows, self._frequency, name_series(key))
+                for key, rows in series.items()
+            }
+            self._series = self._series | joined
+            self._cutoffs = self._cutoffs | last_stamps(series)
+        else:
+            self._frequency = checks.check_panel(series)
+            self._series = series
+            self._cutoffs = last_stamps(series)
+            self._columns = y.columns
+            self._index_names = y.index.names
+        super()._update_y_X(y, X, **options)
+        # sktime takes the latest stamp of the rows just passed, which may be of one series of many,
+        # and infers the frequency from them, which takes three rows.
+        latest = max(self._cutoffs.values())
+        if isinstance(self._cutoff, pd.DatetimeIndex):
+            self._cutoff = pd.DatetimeIndex([latest], freq=self._frequency)
+        else:
+            self._cutoff = pd.Index([latest])
+
+    def _known_rows(self) -> dict[Key, TimeSeries]:
+        """Rows of each series up to its cutoff, the last row that was passed for it."""
+        return {key: rows_until(series, self._cutoffs[key]) for key, series in self._series.items()}
+
+
+@contextmanager
+def _as_before_on_error(forecaster: SeriesForecaster) -> Iterator[None]:
+    # Learned objects are replaced and never changed in place, so the references are enough.
+    before = dict(forecaster.__dict__)
+    try:
+        yield
+    except BaseException:
+        forecaster.__dict__.clear()
+        forecaster.__dict__.update(before)
+        raise

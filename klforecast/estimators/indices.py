@@ -1,0 +1,206 @@
+"""Arithmetic on time indices: the step of a regular index, missing stamps, steps ahead.
+
+A regular index is one of three kinds: integers that go up by one, a PeriodIndex without holes, or a
+DatetimeIndex that equals `pandas.date_range` of its own frequency (business days, months and time
+zones included). Everything else is refused with the stamps that are missing, never resampled.
+"""
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.frequencies import to_offset
+from pandas.tseries.offsets import BaseOffset
+from sktime.forecasting.base import ForecastingHorizon
+
+Stamp: TypeAlias = pd.Timestamp | pd.Period | int
+
+_NAMED_STAMPS = 5
+
+# Calendar grids whose steps differ in length, so that the commonest step cannot stand for them.
+_CALENDAR_GRIDS = ("D", "B", "MS", "ME", "BMS", "BME", "QS", "QE", "YS", "YE")
+
+
+def name_stamps(stamps: pd.Index) -> str:
+    """Spell out the first few of `stamps` and count the rest."""
+    named = ", ".join(str(stamp) for stamp in stamps[:_NAMED_STAMPS])
+    rest = len(stamps) - _NAMED_STAMPS
+    return f"{named} and {rest} more" if rest > 0 else named
+
+
+def find_frequency(index: pd.Index, where: str = "y") -> BaseOffset | None:
+    """Find the step between neighbouring rows of a regular index.
+
+    Parameters
+    ----------
+    index : pd.Index
+        Sorted time index without duplicates.
+    where : str, default="y"
+        What the index belongs to, for the message.
+
+    Returns
+    -------
+    offset or None
+        None for integers, which go up by one.
+
+    Raises
+    ------
+    ValueError
+        If stamps are missing (the message names them), or if the index has no regular step.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> find_frequency(pd.date_range("2020-01-31", periods=4, freq="ME"))
+    <MonthEnd>
+    """
+    if isinstance(index, pd.DatetimeIndex):
+        return _frequency_of_stamps(index, where)
+    frequency = index.freq if isinstance(index, pd.PeriodIndex) else None
+    check_regular(index, frequency, where)
+    return frequency
+
+
+def check_regular(index: pd.Index, frequency: BaseOffset | None, where: str = "y") -> None:
+    """Raise a ValueError that names the missing stamps unless `index` is regular."""
+    if len(index) < 2:
+        return
+    grid = _grid(index[0], index[-1], frequency)
+    if len(grid) == len(index) and (grid == index).all():
+        return
+    missing, strange = grid.difference(index), index.difference(grid)
+    if len(strange):
+        raise ValueError(
+            f"the index of {where} has stamps that are not on its grid of step "
+            f"{_step_name(frequency)}: {name_stamps(strange)}; bring them onto the grid, for "
+            "example with y.resample(...)"
+        )
+    raise ValueError(_gap_message(where, missing, frequency))
+
+
+def steps_ahead(fh: ForecastingHorizon, cutoff: Stamp, frequency: BaseOffset | None) -> np.ndarray:
+    """Count the steps from a cutoff to each entry of a forecasting horizon.
+
+    Parameters
+    ----------
+    fh : ForecastingHorizon
+        Relative or absolute, in any order, all after the cutoff.
+    cutoff : Timestamp, Period or int
+        Stamp of the last known row.
+    frequency : offset or None
+        Step of the series' index, None for integers.
+
+    Returns
+    -------
+    ndarray of int, shape (len(fh),)
+        1 for the first step after the cutoff.
+
+    Raises
+    ------
+    ValueError
+        If a stamp does not lie on the grid of the series.
+
+    Examples
+    --------
+    >>> from sktime.forecasting.base import ForecastingHorizon
+    >>> steps_ahead(ForecastingHorizon([10, 12], is_relative=False), 9, None)
+    array([1, 3])
+    """
+    stamps = fh.to_pandas()
+    if fh.is_relative and not isinstance(stamps, pd.TimedeltaIndex):
+        return stamps.to_numpy(dtype=np.int64)
+    if fh.is_relative:
+        stamps = pd.DatetimeIndex(cutoff + stamps)
+    steps = _grid(cutoff, stamps.max(), frequency).get_indexer(stamps)
+    if (steps < 0).any():
+        raise ValueError(
+            f"fh asks for stamps that are not on the grid of y (step {_step_name(frequency)} from "
+            f"{cutoff}): {name_stamps(stamps[steps < 0])}; ask for stamps of that grid or pass "
+            "whole steps such as fh=[1, 2, 3]"
+        )
+    return steps
+
+
+def stamps_ahead(
+    cutoff: Stamp,
+    steps: np.ndarray,  # (n,) int, 1 for the first step after the cutoff
+    frequency: BaseOffset | None,
+) -> pd.Index:
+    """Find the stamps that lie `steps` after the cutoff, in the order of `steps`."""
+    if isinstance(cutoff, pd.Timestamp):
+        grid = pd.date_range(cutoff, periods=steps.max() + 1, freq=frequency)
+        return grid.as_unit(cutoff.unit)[steps]
+    if isinstance(cutoff, pd.Period):
+        return pd.period_range(cutoff, periods=steps.max() + 1, freq=frequency)[steps]
+    return pd.Index(cutoff + steps)
+
+
+def _frequency_of_stamps(index: pd.DatetimeIndex, where: str) -> BaseOffset:
+    if index.freq is not None:
+        return index.freq
+    inferred = pd.infer_freq(index) if len(index) > 2 else None
+    if inferred is not None:
+        return to_offset(inferred)
+    if len(index) < 3:
+        raise ValueError(
+            f"{len(index)} dated rows do not tell the step between the rows of {where}; set it, "
+            "for example with y.asfreq('D'), or pass a longer series"
+        )
+    grids = [
+        (frequency, grid) for frequency, grid in _candidate_grids(index) if index.isin(grid).all()
+    ]
+    if not grids:
+        raise ValueError(
+            f"the index of {where} has no regular step: its first stamps are "
+            f"{name_stamps(index)}; bring the rows onto a regular grid, for example with "
+            "y.resample('D').mean()"
+        )
+    frequency, grid = min(grids, key=lambda pair: len(pair[1]))
+    raise ValueError(_gap_message(where, grid.difference(index), frequency))
+
+
+def _candidate_grids(
+    index: pd.DatetimeIndex,
+) -> Iterator[tuple[BaseOffset, pd.DatetimeIndex]]:
+    steps, counts = np.unique(np.diff(index.to_numpy()), return_counts=True)
+    commonest = pd.Timedelta(steps[counts.argmax()])
+    day = pd.Timedelta(days=1)
+    # Whole days are counted on the clock, where some last 23 or 25 hours.
+    frequency = commonest if commonest % day else f"{commonest // day}D"
+    # A grid far finer than the rows says nothing, and would not fit into memory.
+    if (index[-1] - index[0]) / commonest < 100 * len(index):
+        yield to_offset(frequency), pd.date_range(index[0], index[-1], freq=frequency)
+    for name in _CALENDAR_GRIDS:
+        grid = pd.date_range(index[0], index[-1], freq=name)
+        if len(grid) > 1:
+            yield to_offset(name), grid
+
+
+def _grid(
+    first: Stamp,
+    last: Stamp,
+    frequency: BaseOffset | None,
+) -> pd.Index:
+    if isinstance(first, pd.Timestamp):
+        return pd.date_range(first, last, freq=frequency)
+    if isinstance(first, pd.Period):
+        return pd.period_range(first, last, freq=frequency)
+    return pd.RangeIndex(first, last + 1)
+
+
+def _step_name(frequency: BaseOffset | None) -> str:
+    return "1" if frequency is None else repr(frequency.freqstr)
+
+
+def _gap_message(where: str, missing: pd.Index, frequency: BaseOffset | None) -> str:
+    if isinstance(missing, pd.DatetimeIndex):
+        remedy = f"y.asfreq({_step_name(frequency)}).interpolate()"
+    elif isinstance(missing, pd.PeriodIndex):
+        remedy = "y.reindex(pd.period_range(y.index[0], y.index[-1])).interpolate()"
+    else:
+        remedy = "y.reset_index(drop=True) if the rows do follow each other"
+    return (
+        f"{where} has no row for {len(missing)} stamps of its grid (step {_step_name(frequency)}): "
+        f"{name_stamps(missing)}; fill them first, for example with {remedy}"
+    )

@@ -1,0 +1,112 @@
+"""Pictures of a forecast and of Karhunen-Loeve modes; they need the `plot` extra (matplotlib)."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_forecast(
+    y: pd.Series | pd.DataFrame,
+    forecast: pd.Series | pd.DataFrame,
+    *,
+    actual: pd.Series | pd.DataFrame | None = None,
+    channel: object = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw one channel: what was known, what was forecast and, where given, what came.
+
+    Parameters
+    ----------
+    y : Series or DataFrame
+        Known rows of one series; pass the last ones only, if there are many.
+    forecast : Series or DataFrame
+        As `predict` gives it.
+    actual : Series or DataFrame, optional
+        What came after the cutoff.
+    channel : label, optional
+        Column to draw; the first one by default.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    ax = _axes(ax)
+    lines = [("known", y, "0.4"), ("forecast", forecast, "C0")]
+    if actual is not None:
+        lines.insert(1, ("actual", actual, "0.7"))
+    for label, rows, colour in lines:
+        values = _one_channel(rows, channel)
+        index = values.index
+        stamps = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
+        ax.plot(stamps, values.to_numpy(), color=colour, label=label)
+        if label == "known":
+            ax.axvline(stamps[-1], color="0.8", linewidth=1)
+            ax.set_ylabel("" if values.name is None else str(values.name))
+    ax.legend(loc="upper left", frameon=False)
+    return ax
+
+
+def plot_modes(
+    modes: np.ndarray,  # (time, n_components)
+    eigenvalues: np.ndarray,  # (n_components,)
+    *,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw modes over time, each with the share of its eigenvalue.
+
+    Parameters
+    ----------
+    modes : ndarray, (time, n_components)
+        One mode per column; the last row is the step before the cutoff.
+    eigenvalues : ndarray, (n_components,)
+        Shares are of their sum.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    ax = _axes(ax)
+    steps = np.arange(-len(modes), 0)
+    shares = np.asarray(eigenvalues) / max(float(np.sum(eigenvalues)), np.finfo(float).tiny)
+    for number, (mode, share) in enumerate(zip(np.asarray(modes).T, shares, strict=True), start=1):
+        ax.plot(steps, mode, label=f"mode {number} ({share:.0%})")
+    ax.set_xlabel("steps before the cutoff")
+    ax.legend(loc="upper left", frameon=False)
+    return ax
+
+
+def _one_channel(rows: pd.Series | pd.DataFrame, channel: object) -> pd.Series:
+    if isinstance(rows, pd.Series):
+        return rows
+    return rows[rows.columns[0] if channel is None else channel]
+
+
+def _axes(ax: "Axes | None") -> "Axes":
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            "plots need matplotlib, which is not installed; run pip install 'klforecast[plot]'"
+        ) from error
+    # A figure of its own, outside pyplot, so that nothing global collects figures.
+    return Figure(figsize=(8, 4), layout="constrained").add_subplot()

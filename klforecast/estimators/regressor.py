@@ -1,0 +1,148 @@
+"""Ridge regression on the leading Karhunen-Loeve components of windows, for scikit-learn.
+
+    G = Zc' Zc / n,    G Psi = Psi L            covariance over the steps of the window, its modes
+    B = Psi_k (L_k + s mean(L))^-1 Psi_k' Zc' Yc / n        forecast = Z B + b
+
+Letters   n windows   Z (n, length) windows, each less its level   Y (n, horizon) what follows, less
+          the same level   Zc, Yc less their means   k components kept   s relative ridge strength
+"""
+
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils import check_X_y
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from klforecast.estimators.checks import check_integer, check_number, warn_shrunk
+from klforecast.ops.linalg import rounding_floor, safe_eigh
+
+
+class KLMemoryRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Forecast from windows by ridge regression on their leading K-L components.
+
+    Columns of X are the steps of a window, oldest first; columns of y are the steps that follow it.
+    The modes are those of the covariance over the steps, so that `n_components` modes are the best
+    memory of that size for such windows (principal component regression, with a ridge).
+
+    Parameters
+    ----------
+    n_components : int or None, default=None
+        Components kept. None: all that the windows have.
+    ridge : float, default=1e-4
+        Strength of the ridge relative to the mean eigenvalue of the covariance.
+    center : int, default=0
+        The mean of the last `center` steps of a window is its level, which is taken off before
+        and added to the forecast after. 0: none. 1 suits series that drift.
+
+    Attributes
+    ----------
+    coef_ : ndarray, (horizon, length), or (length,) if y was one-dimensional
+        Forecast = X coef_' + intercept_; centring is part of the map.
+    intercept_ : ndarray, (horizon,), or float
+    components_ : ndarray, (n_components_, length)
+        Modes over the window, orthonormal rows, largest eigenvalue first.
+    eigenvalues_ : ndarray, (n_components_,)
+        Variance along each mode, in squared units of X.
+    n_components_ : int
+        Components used: at most the number of independent windows and of steps.
+    n_features_in_ : int
+        Length of a window.
+
+    Notes
+    -----
+    `fit` takes O(n length^2 + length^3) time and O(length^2) memory beside X and y.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numpy.lib.stride_tricks import sliding_window_view
+    >>> from klforecast.estimators.regressor import KLMemoryRegressor
+    >>> windows = sliding_window_view(np.sin(np.arange(300) * 2 * np.pi / 12), 36 + 6)
+    >>> X, y = windows[:, :36], windows[:, 36:]
+    >>> regressor = KLMemoryRegressor(n_components=2, ridge=0.0).fit(X[:200], y[:200])
+    >>> bool(np.abs(regressor.predict(X[200:]) - y[200:]).max() < 1e-9)
+    True
+    """
+
+    def __init__(self, n_components: int | None = None, *, ridge: float = 1e-4, center: int = 0):
+        self.n_components = n_components
+        self.ridge = ridge
+        self.center = center
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Solve for the map from windows to what follows them.
+
+        Parameters
+        ----------
+        X : array-like, (n, length)
+            Windows, oldest step first.
+        y : array-like, (n, horizon) or (n,)
+            The steps after each window.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            For parameters, windows or targets that cannot be used. The regressor stays as it was.
+        """
+        check_integer("n_components", self.n_components, minimum=1, optional=True)
+        check_number("ridge", self.ridge, 0)
+        check_integer("center", self.center, minimum=0)
+        windows, future = check_X_y(
+            X, y, dtype=np.float64, multi_output=True, y_numeric=True, estimator=self
+        )
+        n, length = windows.shape
+        if self.center > length:
+            raise ValueError(
+                f"center={self.center} is longer than a window of {length} steps; pass at most "
+                f"{length}"
+            )
+        # The level of a window as a linear map of its steps: the mean of the last `center`.
+        level = np.zeros(length)
+        level[length - self.center :] = 1 / max(1, self.center)
+        targets = future.reshape(n, -1)
+        inputs = windows - (windows @ level)[:, None]
+        targets = targets - (windows @ level)[:, None]
+        centred = inputs - inputs.mean(axis=0)
+        eigenvalues, modes = (
+            part.numpy() for part in safe_eigh(torch.from_numpy(centred.T @ centred / n))
+        )
+        mean_eigenvalue = eigenvalues.mean()
+        floor = float(rounding_floor(torch.from_numpy(eigenvalues), max(n, length)))
+        kept = (eigenvalues > floor) & (np.arange(length) < (self.n_components or length))
+        eigenvalues, modes = eigenvalues[kept], modes[:, kept]
+        warn_shrunk("n_components", self.n_components, len(eigenvalues))
+        cross = modes.T @ centred.T @ (targets - targets.mean(axis=0)) / n
+        shrunk = cross / (eigenvalues + self.ridge * mean_eigenvalue)[:, None]
+        weight = modes @ shrunk  # (length, horizon), on windows less their level
+        intercept = targets.mean(axis=0) - inputs.mean(axis=0) @ weight
+        # Taking the level off and adding it to the forecast are linear, so they join the map.
+        coef = (weight + np.outer(level, 1 - weight.sum(axis=0))).T
+        validate_data(self, X, skip_check_array=True)
+        self.coef_ = coef[0] if future.ndim == 1 else coef
+        self.intercept_ = intercept[0] if future.ndim == 1 else intercept
+        self.components_ = modes.T
+        self.eigenvalues_ = eigenvalues
+        self.n_components_ = len(eigenvalues)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Forecast the steps after each window.
+
+        Parameters
+        ----------
+        X : array-like, (n, length)
+
+        Returns
+        -------
+        ndarray, (n, horizon) or (n,)
+            As y was in `fit`, float64.
+        """
+        check_is_fitted(self)
+        windows = validate_data(self, X, reset=False, dtype=np.float64)
+        return windows @ self.coef_.T + self.intercept_

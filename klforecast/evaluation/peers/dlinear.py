@@ -1,0 +1,30 @@
+"""DLinear: a moving average and the rest, each with a linear map over time of its own.
+
+    trend = moving average of the past over 25 steps, edges repeated
+    forecast = W_t trend + W_s (past - trend) + b          maps shared by all channels
+
+Paper     Zeng, Chen, Zhang & Xu (2023), "Are Transformers Effective for Time Series Forecasting?",
+          AAAI; arXiv:2205.13504, section 4.
+Left out  the variant with one map per channel.
+"""
+
+from torch import Tensor, nn
+
+_MOVING_AVERAGE = 25
+
+
+class DLinear(nn.Module):
+    """Two linear maps, of the trend of the past and of what the trend leaves."""
+
+    def __init__(self, lookback: int, horizon: int):
+        super().__init__()
+        self.trend = nn.Linear(lookback, horizon)
+        self.rest = nn.Linear(lookback, horizon)
+
+    def forward(self, past: Tensor) -> Tensor:  # (batch, lookback, channels)
+        """Forecast every channel."""
+        past = past.mT
+        side = (_MOVING_AVERAGE - 1) // 2
+        padded = nn.functional.pad(past, (side, side), mode="replicate")
+        trend = nn.functional.avg_pool1d(padded, _MOVING_AVERAGE, stride=1)
+        return (self.trend(trend) + self.rest(past - trend)).mT  # (batch, horizon, channels)

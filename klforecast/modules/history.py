@@ -1,0 +1,158 @@
+"""Components of given past states: a pure function of each window's own history.
+
+    write     C = 1 / (n T) sum over n histories of Hc Hc',    C Psi = Psi L
+    read      sqrt(L_k) Psi_k' Hc                               for every history of a batch
+
+with Hc = H where the histories are not to be centred.
+
+What is read depends on one history alone: on no other window of the batch, no order, no other read.
+
+Letters   n histories   T rows of a history   d features of a row   k components
+See       `klforecast.ops.kl` for a single history; with n = 1 this is the same decomposition.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize, pad
+
+from klforecast.ops.kl import KLDecomposition, components, kernel_kl
+from klforecast.ops.linalg import rounding_floor, safe_eigh
+from klforecast.ops.online import KLState, absorb, feature_modes
+
+_COLUMNS_PER_SVD = 512
+
+
+class HistoryComponents(nn.Module):
+    """Components of a batch of histories on the modes of all histories written so far.
+
+    Parameters
+    ----------
+    memory_depth : int
+        Rows of a history, T.
+    n_components : int
+        Modes kept, k. Those that the histories do not have are zero.
+    strategy : {"empirical", "kernel", "feature"}, default="empirical"
+        Covariance of the centred rows; a smoothness prior, which needs no data; or the similarity
+        of the rows' directions.
+    kernel : {"exponential", "gaussian", "matern32"}, default="exponential"
+        Of the smoothness prior.
+    tau : float, default=64.0
+        Time scale of that kernel, in rows.
+    scale_by_eigenvalue : bool, default=True
+        Multiply each component by the square root of its eigenvalue.
+    centre : bool, default=True
+        Subtract the mean over the rows from each history, under the empirical strategy. The others
+        never do: a kernel's first mode is a level, and directions have no natural zero.
+    solver : {"exact", "online"}, default="exact"
+        Keep the T x T covariance, or `n_components` rows of a root of it.
+
+    Notes
+    -----
+    A write of m feature columns costs O(m T**2 + T**3) time if exact and O(m T k) if online, a
+    read O(T k) per feature column. Memory: O(T**2) or O(T k). Nothing written is kept.
+    """
+
+    weight: Tensor
+    covariance: Tensor
+    eigenvalues: Tensor
+    modes: Tensor
+
+    def __init__(
+        self,
+        memory_depth: int,
+        n_components: int,
+        strategy: str = "empirical",
+        kernel: str = "exponential",
+        tau: float = 64.0,
+        scale_by_eigenvalue: bool = True,
+        centre: bool = True,
+        solver: str = "exact",
+    ):
+        super().__init__()
+        self.memory_depth = memory_depth
+        self.n_components = n_components
+        self.strategy = strategy
+        self.kernel = kernel
+        self.tau = tau
+        self.scale_by_eigenvalue = scale_by_eigenvalue
+        self.centre = centre and strategy == "empirical"
+        self.solver = solver
+        kept = {"exact": memory_depth, "online": n_components}[solver]
+        self.register_buffer("weight", torch.zeros((), dtype=torch.float64))
+        # Exact: the covariance itself. Online: a root R of weight * covariance = R' R.
+        self.register_buffer("covariance", torch.zeros(kept, memory_depth, dtype=torch.float64))
+        self.register_buffer("eigenvalues", torch.zeros(n_components, dtype=torch.float64))
+        self.register_buffer("modes", torch.zeros(memory_depth, n_components, dtype=torch.float64))
+        self.reset()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no mode yet."""
+        return not self.eigenvalues.any()
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Forget every history. The modes of a kernel are there without any."""
+        for buffer in self.buffers():
+            buffer.zero_()
+        if self.strategy == "kernel":
+            self._keep(kernel_kl(self.memory_depth, self.n_components, self.kernel, self.tau))
+
+    @torch.no_grad()
+    def append(self, histories: Tensor) -> None:  # (n, T, d)
+        """Write histories: absorb them into the covariance and decompose it again."""
+        if self.strategy == "kernel":
+            return
+        columns = self._columns(histories.to(self.covariance))
+        if self.solver == "exact":
+            self._append_exact(columns)
+        else:
+            self._append_online(columns)
+        self.weight += len(columns)
+
+    def forward(self, histories: Tensor) -> Tensor:  # (batch, T, d) -> (batch, k, d)
+        """Read the components of each history; differentiable in the histories."""
+        return components(
+            histories,
+            KLDecomposition(self.eigenvalues, self.modes),
+            self.scale_by_eigenvalue,
+            self.centre,
+        )
+
+    def _columns(self, histories: Tensor) -> Tensor:  # (n, T, d) -> (n d, T)
+        rows = normalize(histories, dim=2) if self.strategy == "feature" else histories
+        if self.centre:
+            rows = rows - rows.mean(dim=1, keepdim=True)
+        # The mean of the outer products of these columns is C, whatever n.
+        return rows.mT.flatten(0, 1) * math.sqrt(rows.shape[2] / self.memory_depth)
+
+    def _append_exact(self, columns: Tensor) -> None:
+        total = self.weight + len(columns)
+        self.covariance += (columns.mT @ columns - len(columns) * self.covariance) / total
+        eigenvalues, modes = safe_eigh(self.covariance)
+        real = eigenvalues > rounding_floor(eigenvalues, self.memory_depth)
+        missing = (0, max(0, self.n_components - self.memory_depth))
+        self._keep(
+            KLDecomposition(
+                pad((eigenvalues * real)[: self.n_components], missing),
+                pad((modes * real)[:, : self.n_components], missing),
+            )
+        )
+
+    def _append_online(self, columns: Tensor) -> None:
+        state = KLState(
+            columns.new_zeros(self.memory_depth), self.covariance, 2 * float(self.weight)
+        )
+        for block in columns.split(_COLUMNS_PER_SVD):
+            # Each column comes with its mirror image: their mean is zero, so that the state holds
+            # second moments as C does, and not moments about the mean column.
+            mirrored = torch.cat([block, -block])
+            state = absorb(state, mirrored, self.n_components, block_length=len(mirrored))
+        self.covariance.copy_(state.root)
+        self._keep(KLDecomposition(*feature_modes(state)))
+
+    def _keep(self, decomposition: KLDecomposition) -> None:
+        self.eigenvalues.copy_(decomposition.eigenvalues)
+        self.modes.copy_(decomposition.modes)

@@ -1,0 +1,91 @@
+"""The linear core as a torch module: recent steps and Karhunen-Loeve components of the history, and one readout.
+
+    forecast = W [ past[-recent:] ; Psi' past[:-recent] ] + b
+
+A mixture of linear experts is itself linear, so whatever the experts were, this is all that remains of them.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Mixture(NamedTuple):
+    """Where a solved core comes from.
+
+    Attributes
+    ----------
+    experts : tuple of str
+        What each expert is.
+    segments : tuple of int
+        Steps ahead at which the segments of the horizon end.
+    weights : Tensor of shape (channels, segments, experts)
+        Share of each expert; they sum to one over the experts.
+    """
+
+    experts: tuple[str, ...]
+    segments: tuple[int, ...]
+    weights: Tensor
+
+
+class LinearCore(nn.Module):
+    """Linear map from the last `depth` steps to the next `horizon` steps.
+
+    Parameters
+    ----------
+    modes : Tensor of shape (depth - recent, n_modes)
+        Karhunen-Loeve modes of the history before the recent steps; a buffer, never trained.
+    weight : Tensor of shape (maps, horizon, recent + n_modes)
+        The readout: one map for all channels, or one for each.
+    bias : Tensor of shape (maps, horizon)
+    mixture : Mixture, optional
+        The experts behind the weight, for reports; the forecast does not need them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> persistence = torch.tensor([[[0.0, 1.0], [0.0, 1.0]]])
+    >>> core = LinearCore(torch.zeros(0, 0), persistence, torch.zeros(1, 2))
+    >>> core(torch.tensor([[[5.0], [7.0]]])).squeeze().tolist()
+    [7.0, 7.0]
+    """
+
+    modes: Tensor
+
+    def __init__(self, modes: Tensor, weight: Tensor, bias: Tensor, mixture: Mixture | None = None):
+        super().__init__()
+        self.register_buffer("modes", modes)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(bias)
+        self.mixture = mixture
+
+    @property
+    def recent(self) -> int:
+        """Number of last steps that enter as they are."""
+        return self.weight.shape[2] - self.modes.shape[1]
+
+    @property
+    def depth(self) -> int:
+        """Number of steps that the forecast looks back."""
+        return self.recent + self.modes.shape[0]
+
+    @property
+    def horizon(self) -> int:
+        """Number of steps that are forecast."""
+        return self.weight.shape[1]
+
+    def components(
+        self, past: Tensor
+    ) -> Tensor:  # (batch, depth, channels) -> (batch, n_modes, channels)
+        """Components of the history: what the memory hands to the readout."""
+        return torch.einsum("bdc,dk->bkc", past[:, : self.modes.shape[0]], self.modes)
+
+    def forward(
+        self, past: Tensor
+    ) -> Tensor:  # (batch, depth, channels) -> (batch, horizon, channels)
+        """Forecast of every window and channel."""
+        inputs = torch.cat([past[:, self.modes.shape[0] :], self.components(past)], dim=1)
+        if len(self.weight) == 1:
+            return torch.einsum("bdc,hd->bhc", inputs, self.weight[0]) + self.bias[0][:, None]
+        return torch.einsum("bdc,chd->bhc", inputs, self.weight) + self.bias.T

@@ -1,0 +1,65 @@
+"""Softmax attention with rotary positions: the mixer of the hybrid layers."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def rotate_positions(
+    x: Tensor,  # (batch, heads, length, width)
+) -> Tensor:
+    """Turn each pair of channels by an angle proportional to the position (arXiv 2104.09864)."""
+    length, width = x.shape[-2:]
+    pairs = torch.arange(width // 2, dtype=torch.float64, device=x.device)
+    positions = torch.arange(length, dtype=torch.float64, device=x.device)
+    angle = positions[:, None] * 10_000 ** (-2 * pairs / width)  # (length, width // 2)
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    left, right = x.chunk(2, dim=-1)
+    return torch.cat([left * cos - right * sin, left * sin + right * cos], dim=-1)
+
+
+class RotaryAttention(nn.Module):
+    """Multi-head attention over time, (batch, length, d_model) to the same shape.
+
+    Parameters
+    ----------
+    d_model : int
+        Channels in and out.
+    n_heads : int, default=4
+        Heads; `d_model` is a multiple of `2 * n_heads`.
+    causal : bool, default=True
+        Let a step see itself and the past only.
+
+    Notes
+    -----
+    Time O(length**2 * d_model) per sequence.
+    """
+
+    def __init__(self, d_model: int, n_heads: int = 4, causal: bool = True):
+        super().__init__()
+        if d_model % (2 * n_heads):
+            raise ValueError(
+                f"d_model is {d_model}; pass a multiple of 2 * n_heads = {2 * n_heads}"
+            )
+        self.n_heads = n_heads
+        self.causal = causal
+        self.into = nn.Linear(d_model, 3 * d_model)
+        self.out = nn.Linear(d_model, d_model)
+
+    def forward(
+        self,
+        x: Tensor,  # (batch, length, d_model)
+        mask: Tensor | None = None,  # (batch, length), True where observed
+    ) -> Tensor:  # (batch, length, d_model)
+        """Attend over whole sequences; padded steps are not attended to."""
+        heads = self.into(x).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
+        query, key, value = heads.unbind(dim=0)  # (batch, heads, length, width)
+        query, key = rotate_positions(query), rotate_positions(key)
+        visible = None if mask is None else mask[:, None, None, :]
+        if visible is not None and self.causal:
+            past = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).tril()
+            visible = visible & past
+        mixed = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=visible, is_causal=self.causal and mask is None
+        )
+        return self.out(mixed.transpose(1, 2).flatten(-2))

@@ -1,0 +1,179 @@
+"""The exact Gram matrix of all sliding windows of a series, without making the windows.
+
+    G[i, j] = sum_{t = 0}^{n - 1} y[t + i] y[t + j]          i, j < length,   n = T - length + 1 windows
+
+Two neighbours on a diagonal differ by the products that the last window brings and the first one leaves behind,
+
+    G[i + 1, j + 1] = G[i, j] + y[n + i] y[n + j] - y[i] y[j],
+
+so the first row (a correlation, by FFT) and the two ends of the series hold the whole matrix: O(T log T) for the row
+and O(length^2) for the rest, where the plain product of all windows costs O(T length^2).
+
+Letters   T time steps, C channels, n windows, L = length of a window
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_CHUNK = 1 << 18  # rows of one FFT: bounds the memory for long series, some 10 MB a channel
+
+
+class WindowMoments(NamedTuple):
+    """What a series must remember so that its window Gram matrix can be written down at any time.
+
+    Attributes
+    ----------
+    products : Tensor of shape (C, L)
+        First row of the Gram matrix, ``sum_t y[t] y[t + j]`` over the starts of all windows.
+    head, tail : Tensor of shape (C, L - 1)
+        The first `L - 1` rows, and the `L - 1` rows from the first one that starts no window.
+    count : int
+        Number of windows.
+    """
+
+    products: Tensor
+    head: Tensor
+    tail: Tensor
+    count: int
+
+
+def window_moments(series: Tensor, length: int) -> WindowMoments:  # series: (T, C)
+    """Moments of all windows of `length` rows of one series, in float64.
+
+    Parameters
+    ----------
+    series : Tensor of shape (T, C)
+        The series; channels do not interact.
+    length : int
+        Rows of a window, at least 1 and at most T.
+
+    Raises
+    ------
+    ValueError
+        If the series is shorter than one window.
+
+    Notes
+    -----
+    Cost O(C T log(L)) time; the memory does not grow with T beyond the series itself.
+
+    Examples
+    --------
+    >>> import torch
+    >>> window_moments(torch.arange(5.0)[:, None], 2).products
+    tensor([[14., 20.]], dtype=torch.float64)
+    """
+    rows = len(series)
+    if not 1 <= length <= rows:
+        raise ValueError(
+            f"a series of {rows} rows has no window of {length} rows; pass a length from 1 to {rows}"
+        )
+    y = series.double().T  # (C, T)
+    count = rows - length + 1
+    products = torch.zeros(y.shape[0], length, dtype=torch.float64)
+    for start in range(0, count, _CHUNK):
+        stop = min(start + _CHUNK, count)
+        products += _correlation(y[:, start:stop], y[:, start : stop + length - 1])
+    return WindowMoments(
+        products, y[:, : length - 1].clone(), y[:, count : count + length - 1].clone(), count
+    )
+
+
+def _correlation(first: Tensor, second: Tensor) -> Tensor:  # (C, m), (C, m + L - 1) -> (C, L)
+    """``sum_t first[t] second[t + j]`` for every shift j that stays inside."""
+    size = 1 << (second.shape[-1] - 1).bit_length()
+    spectrum = torch.fft.rfft(first, size).conj() * torch.fft.rfft(second, size)
+    # second is no longer than the transform, so the shifts j >= 0 that are kept never wrap around.
+    return torch.fft.irfft(spectrum, size)[:, : second.shape[-1] - first.shape[-1] + 1]
+
+
+def extend_moments(moments: WindowMoments, rows: Tensor) -> WindowMoments:  # rows: (m, C)
+    """Moments after `rows` were appended to the series: O(m C L), whatever the length of the past.
+
+    Notes
+    -----
+    Equal to `window_moments` of the whole series up to float64 rounding.
+    """
+    length = moments.products.shape[-1]
+    recent = torch.cat(
+        [moments.tail, rows.double().T], dim=1
+    )  # starts at the first row that starts no window
+    products = moments.products + _correlation(recent[:, : len(rows)], recent)
+    return WindowMoments(
+        products,
+        moments.head,
+        recent[:, recent.shape[1] - (length - 1) :].clone(),
+        moments.count + len(rows),
+    )
+
+
+def window_gram(moments: Iterable[WindowMoments], channel: int | None = None) -> Tensor:
+    """Gram matrix of all windows of all given series, of one channel or summed over channels.
+
+    Parameters
+    ----------
+    moments : iterable of WindowMoments
+        One for each series; the Gram matrices of several series add up.
+    channel : int, optional
+        The channel; None sums over all of them.
+
+    Returns
+    -------
+    Tensor of shape (L, L), float64
+        Symmetric, positive semi-definite up to rounding.
+
+    Notes
+    -----
+    Cost O(L^2) time and memory for each call, plus O(L^2) for each series and channel.
+
+    Examples
+    --------
+    >>> import torch
+    >>> series = torch.tensor([[1.0], [2.0], [4.0]])
+    >>> window_gram([window_moments(series, 2)])
+    tensor([[ 5., 10.],
+            [10., 20.]], dtype=torch.float64)
+    """
+    pick = slice(None) if channel is None else slice(channel, channel + 1)
+    parts = list(moments)
+    first_row = torch.stack([part.products[pick].sum(dim=0) for part in parts]).sum(dim=0)
+    head = torch.cat([part.head[pick] for part in parts])
+    tail = torch.cat([part.tail[pick] for part in parts])
+    length = len(first_row)
+    step = torch.addmm(head.T @ head, tail.T, tail, beta=-1.0)  # what a step along a diagonal adds
+    gram = first_row.new_empty(length, length)
+    gram[0] = first_row
+    for i in range(length - 1):
+        torch.add(gram[i, i:-1], step[i, i:], out=gram[i + 1, i + 1 :])
+    return gram.triu_().add_(gram.triu(1).T.clone())
+
+
+def fold_gram(gram: Tensor, period: int) -> Tensor:  # (n * period, n * period) -> (n, n)
+    """Gram matrix over whole cycles: the windows seen as cycles x phase, all phases pooled.
+
+    ``F[n, m] = sum_p G[n P + p, m P + p]``: the Karhunen-Loeve view of a window as a matrix of cycles.
+
+    Raises
+    ------
+    ValueError
+        If the size of the matrix is not a multiple of the period.
+    """
+    size = len(gram)
+    if size % period:
+        raise ValueError(
+            f"a Gram matrix of {size} steps has no whole number of cycles of {period} steps; pad it first"
+        )
+    cycles = gram.reshape(size // period, period, size // period, period)
+    return torch.einsum("npmp->nm", cycles)
+
+
+def centre_gram(gram: Tensor, level: Tensor) -> Tensor:  # (..., L, L), (L,)
+    """Gram matrix of the windows after each was centred by its own level ``level @ window``.
+
+    Centring is the linear map I - 1 level', so it acts on the Gram matrix from both sides.
+    """
+    projected = gram @ level  # (..., L)
+    total = projected @ level
+    return gram - projected[..., None, :] - projected[..., :, None] + total[..., None, None]

@@ -1,0 +1,93 @@
+"""Weights of a mixture of forecasts from the second moments of their errors.
+
+With e_i the error of expert i, a mixture with weights w that sum to one errs by sum_i w_i e_i, so its mean squared
+error is w' Q w with Q_ij = E[e_i e_j] (Bates & Granger 1969). The weights solve
+
+    min_w  w' Q w + shrinkage m |w - prior|^2        w >= 0,  sum w = 1,   m = mean of the diagonal of Q
+
+Few independent errors make Q unreliable and ask for much shrinkage.
+
+Letters   E experts, C channels, S segments of the horizon
+"""
+
+import torch
+from torch import Tensor
+
+_STEPS = 300
+
+
+def simplex_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
+    """Non-negative weights with sum one of least penalised squared error.
+
+    Parameters
+    ----------
+    moments : Tensor of shape (..., E, E)
+        Second moments of the errors.
+    prior : Tensor of shape (E,)
+        Weights to shrink to, non-negative with sum one.
+    shrinkage : float
+        Strength of the pull to the prior, in units of the mean squared error of the experts, at least 0.
+
+    Returns
+    -------
+    Tensor of shape (..., E)
+
+    Notes
+    -----
+    Accelerated projected gradient (Beck & Teboulle 2009) with a fixed number of steps: O(steps E^2) for each matrix,
+    batched, and the same result for any batch.
+
+    Examples
+    --------
+    >>> import torch
+    >>> simplex_weights(torch.diag(torch.tensor([1.0, 3.0])), torch.tensor([0.5, 0.5]), 0.0)
+    tensor([0.7500, 0.2500])
+    """
+    scale = moments.diagonal(dim1=-2, dim2=-1).mean(dim=-1)[..., None, None]
+    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    curvature = moments / scale + shrinkage * torch.eye(prior.shape[-1], dtype=moments.dtype)
+    step = 1 / torch.linalg.eigvalsh(curvature)[..., -1:]
+    weights = prior.to(moments.dtype).expand(moments.shape[:-1])
+    ahead, inertia = weights, 1.0
+    for _ in range(_STEPS):
+        gradient = (curvature @ ahead[..., None])[..., 0] - shrinkage * prior
+        previous, weights = weights, _project(ahead - step * gradient)
+        inertia, last = (1 + (1 + 4 * inertia**2) ** 0.5) / 2, inertia
+        ahead = weights + (last - 1) / inertia * (weights - previous)
+    return weights
+
+
+def _project(point: Tensor) -> Tensor:  # (..., E)
+    """Nearest point of the simplex (Held, Wolfe & Crowder 1974)."""
+    descending = point.sort(dim=-1, descending=True).values
+    excess = descending.cumsum(dim=-1) - 1
+    rank = torch.arange(1, point.shape[-1] + 1, dtype=point.dtype)
+    active = (descending * rank > excess).sum(dim=-1, keepdim=True)
+    return (point - excess.gather(-1, active - 1) / active).clamp(min=0)
+
+
+def pooled_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
+    """Weights for every channel and segment, averaged over four ways to pool the error moments.
+
+    One weight vector for all, one for each segment of the horizon, one for each channel, and one for each pair: the
+    first is steady, the last follows every channel, and their mean needs no choice between them.
+
+    Parameters
+    ----------
+    moments : Tensor of shape (C, S, E, E)
+    prior : Tensor of shape (E,)
+    shrinkage : float
+
+    Returns
+    -------
+    Tensor of shape (C, S, E)
+    """
+    everywhere = moments.shape[:-1]
+    poolings = (
+        moments.mean(dim=(0, 1), keepdim=True),
+        moments.mean(dim=0, keepdim=True),
+        moments.mean(dim=1, keepdim=True),
+        moments,
+    )
+    weights = [simplex_weights(pooled, prior, shrinkage).expand(everywhere) for pooled in poolings]
+    return torch.stack(weights).mean(dim=0)

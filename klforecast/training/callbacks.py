@@ -1,0 +1,93 @@
+"""The skorch callbacks of a fit: how fast it steps, and which weights it ends with."""
+
+import math
+from copy import deepcopy
+from typing import Any
+
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from torch.utils.data import Dataset
+
+
+class CosineRate(Callback):
+    """Let the learning rate fall from its full value towards zero along half a cosine.
+
+    The rate of epoch e out of E is ``lr * (1 + cos(pi * e / E)) / 2`` for e = 0 .. E - 1. No
+    scheduler is kept, so nothing of the optimiser outlives training.
+    """
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Note the full rates."""
+        self.epoch_ = 0
+        self.rates_ = [group["lr"] for group in net.optimizer_.param_groups]
+
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Set the rates of this epoch."""
+        factor = (1 + math.cos(math.pi * min(self.epoch_ / net.max_epochs, 1))) / 2
+        for group, rate in zip(net.optimizer_.param_groups, self.rates_, strict=True):
+            group["lr"] = factor * rate
+        self.epoch_ += 1
+
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Put the full rates back."""
+        for group, rate in zip(net.optimizer_.param_groups, self.rates_, strict=True):
+            group["lr"] = rate
+
+
+class KeepBest(Callback):
+    """End training with the best weights seen, those before the first step included.
+
+    Candidates are judged by ``net.validate(dataset_valid)``, which returns a loss and the weights
+    that have it. The best weights are held in memory, and only until training ends. `exhausted`
+    tells the net when to stop.
+
+    Parameters
+    ----------
+    patience : int, default=3
+        Epochs without improvement after which training is exhausted.
+
+    Attributes
+    ----------
+    best_loss_ : float
+        Lowest validation loss.
+    best_epoch_ : int
+        Epochs trained when it was reached; 0 is before the first step.
+    """
+
+    def __init__(self, patience: int = 3):
+        self.patience = patience
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether `patience` epochs have passed without improvement."""
+        return self.epochs_ - self.best_epoch_ >= self.patience
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Forget the candidates of earlier training."""
+        self.best_loss_ = math.inf
+        self.best_epoch_ = 0
+        self.epochs_ = 0
+        self.weights_: dict[str, Any] | None = None
+
+    def on_epoch_begin(self, net: NeuralNet, dataset_valid: Dataset, **kwargs: Any) -> None:
+        """Judge the weights before the first step."""
+        if self.weights_ is None:
+            self._judge(net, dataset_valid)
+
+    def on_epoch_end(self, net: NeuralNet, dataset_valid: Dataset, **kwargs: Any) -> None:
+        """Judge the weights after this epoch."""
+        self.epochs_ += 1
+        net.history.record("judged_loss", self._judge(net, dataset_valid))
+
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Load the best weights."""
+        if self.weights_ is not None:
+            net.module_.load_state_dict(self.weights_)
+        self.weights_ = None
+
+    def _judge(self, net: NeuralNet, dataset_valid: Dataset) -> float:
+        loss, weights = net.validate(dataset_valid)
+        if loss < self.best_loss_:
+            self.best_loss_, self.best_epoch_ = loss, self.epochs_
+            self.weights_ = deepcopy(weights)
+        return loss

@@ -1,0 +1,340 @@
+"""skorch nets that map the past of a window to its forecast, and own every write to the memory.
+
+    LinearNet     a linear core, solved when it is fitted; further epochs can fine-tune it
+    EncoderNet    a `ForecastModule`, trained by epochs
+
+Who writes the memory, and when:
+
+    history       at the start of training, from the windows that are trained on
+    trajectory    after every training step; emptied before every epoch, frozen after the last
+
+Predicting, scoring and validating write nothing. Training validates on the newest windows and ends
+with the best weights seen, those before the first step included. A fitted net holds no data and no
+state of its optimiser: every call that trains starts with a fresh one.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.exceptions import NotFittedError
+from skorch import NeuralNet
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from klforecast.exceptions import KLForecastError
+from klforecast.modules.forecast import ForecastModule
+from klforecast.modules.linear_core import LinearCore
+from klforecast.training.callbacks import CosineRate, KeepBest
+from klforecast.training.seeding import seeded
+from klforecast.training.windows import PanelWindows
+
+_WINDOWS_PER_WRITE = 1024
+
+
+class ForecastNet(NeuralNet):
+    """What both nets share: windows of a panel, seeds, and the judging of weights.
+
+    Parameters
+    ----------
+    module : type
+        Class of the torch module; its parameters are passed as ``module__*``.
+    validation_fraction : float, default=0.2
+        Newest share of each series, in rows, that validates.
+    patience : int, default=3
+        Epochs without improvement after which training stops.
+    random_state : int, RandomState or None, default=None
+        For initial weights, the order of windows and dropout. The global generators stay as they
+        are.
+    **options
+        Of `skorch.NeuralNet`: max_epochs, batch_size, lr, callbacks, device, verbose and so on.
+    """
+
+    def __init__(
+        self,
+        module: type[nn.Module],
+        *,
+        validation_fraction: float = 0.2,
+        patience: int = 3,
+        random_state: int | np.random.RandomState | None = None,
+        criterion: type[nn.Module] = nn.MSELoss,
+        optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW,
+        lr: float = 1e-3,
+        batch_size: int = 64,
+        train_split: None = None,
+        **options: Any,
+    ):
+        super().__init__(
+            module,
+            criterion=criterion,
+            optimizer=optimizer,
+            lr=lr,
+            batch_size=batch_size,
+            train_split=train_split,
+            **options,
+        )
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.random_state = random_state
+
+    def fit(self, X: Sequence[Tensor], y: None = None, **fit_params: Any) -> Self:
+        """Forget everything and fit.
+
+        Parameters
+        ----------
+        X : sequence of Tensor, each (time, channels)
+            A panel of scaled series.
+        y : None
+            Ignored: a series is its own target.
+
+        Raises
+        ------
+        ValueError
+            If the panel leaves no window to train on or none to validate on.
+        KLForecastError
+            If the training loss is not finite. After any error the net is as it was before.
+        """
+        with _unchanged_on_error(self), seeded(self.random_state, self.device):
+            self.initialize()
+            return self._train(X)
+
+    def partial_fit(
+        self, X: Sequence[Tensor], y: None = None, classes: None = None, **fit_params: Any
+    ) -> Self:
+        """Train on from the present weights, for `max_epochs` at most.
+
+        Parameters
+        ----------
+        X : sequence of Tensor, each (time, channels)
+            A panel of scaled series.
+        y, classes : None
+            Ignored.
+
+        Raises
+        ------
+        ValueError, KLForecastError
+            As for `fit`.
+        """
+        with seeded(self.random_state, self.device):
+            if not self.initialized_:
+                self.initialize()
+            return self._train(X)
+
+    def validate(self, windows: PanelWindows) -> tuple[float, dict[str, Tensor]]:
+        """Judge the present weights, see `KeepBest`.
+
+        Parameters
+        ----------
+        windows : PanelWindows
+            The validation part.
+
+        Returns
+        -------
+        loss : float
+            Mean squared error over windows, steps and channels.
+        weights : dict of str to Tensor
+            State of the module that has this loss.
+        """
+        squares, count = 0.0, 0
+        for batch in self.get_iterator(windows):
+            errors = self.evaluation_step(batch) - batch[1].to(self.device)
+            squares += errors.double().square().sum().item()
+            count += errors.numel()
+        return squares / count, self.module_.state_dict()
+
+    def get_default_callbacks(self) -> list:
+        """Those of skorch, and the two that rule how training goes down and ends."""
+        return [
+            *super().get_default_callbacks(),
+            ("cosine_rate", CosineRate()),
+            ("keep_best", KeepBest(self.patience)),
+        ]
+
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Stop where `KeepBest` is exhausted, before the epoch enters the history."""
+        if dict(self.callbacks_)["keep_best"].exhausted:
+            raise KeyboardInterrupt  # how training is ended in skorch
+        super().on_epoch_begin(net, **kwargs)
+
+    def get_split_datasets(
+        self, X: PanelWindows, y: None = None, **fit_params: Any
+    ) -> tuple[PanelWindows, PanelWindows]:
+        """Train on the older windows, validate on the newest, with a gap of the horizon between."""
+        training, validation = X.split(self.validation_fraction)
+        if not len(training) or not len(validation):
+            raise ValueError(
+                f"series of {X.lengths.tolist()} rows leave {len(training)} windows to train on "
+                f"and {len(validation)} to validate on, with a depth of {X.depth} and a horizon of "
+                f"{X.horizon}; pass longer series, or a smaller depth or horizon"
+            )
+        return training, validation
+
+    def get_iterator(self, dataset: Dataset, training: bool = False) -> DataLoader:
+        """Iterate over batches, which the windows of a panel gather by themselves."""
+        if isinstance(dataset, PanelWindows):
+            return DataLoader(dataset, self.batch_size, shuffle=training, collate_fn=_as_they_come)
+        return super().get_iterator(dataset, training)
+
+    def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
+        """Forecast in the precision of the weights, whatever that of the past."""
+        return super().infer(torch.as_tensor(x, dtype=self._dtype), **fit_params)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.module_.parameters()).dtype
+
+    def _train(self, panel: Sequence[Tensor]) -> Self:
+        self.initialize_optimizer()
+        rows = [series.to(self._dtype) for series in panel]
+        super().partial_fit(PanelWindows(rows, self.module_.depth, self.module_.horizon))
+        self.optimizer_.state.clear()
+        return self
+
+
+class LinearNet(ForecastNet):
+    """A linear core that is solved when it is fitted.
+
+    `fit` takes no step; `partial_fit` fine-tunes by epochs. The closed form is the first candidate
+    there, so fine-tuning never ends above it on the windows that validate.
+
+    Parameters
+    ----------
+    solve : callable
+        From a panel to its `LinearCore`, for example ``partial(solve_linear_core, horizon=96)``.
+    **options
+        Of `ForecastNet`.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from klforecast.training.solve import solve_linear_core
+    >>> wave = torch.sin(torch.arange(200.0) / 4)[:, None]
+    >>> net = LinearNet(solve=partial(solve_linear_core, horizon=8)).fit([wave])
+    >>> net.predict(wave[None, -net.module_.depth :]).shape
+    (1, 8, 1)
+    """
+
+    def __init__(
+        self,
+        module: type[nn.Module] = LinearCore,
+        *,
+        solve: Callable[[Sequence[Tensor]], LinearCore],
+        **options: Any,
+    ):
+        super().__init__(module, **options)
+        self.solve = solve
+
+    def fit(self, X: Sequence[Tensor], y: None = None, **fit_params: Any) -> Self:
+        """Forget everything and solve; parameters as in `ForecastNet.fit`."""
+        with _unchanged_on_error(self), seeded(self.random_state, self.device):
+            self._panel = X
+            self.initialize()
+            del self._panel
+        return self
+
+    def initialize_module(self) -> Self:
+        """Solve the core for the panel that is being fitted."""
+        if not hasattr(self, "_panel"):
+            raise NotFittedError("a LinearNet has no weights before its first fit; call fit")
+        self.module_ = self.solve(self._panel)
+        return self
+
+
+class EncoderNet(ForecastNet):
+    """A `ForecastModule` that is trained by epochs, and the writer of its memory.
+
+    After every epoch each channel's gate is tried at the fraction, from 0 to 1, of its trained
+    value that is best on the validation windows: a least-squares problem in one number for each
+    channel. The epoch is judged with these gates, and kept with them if it is the best. A channel
+    whose correction does not generalise so falls back to the core by itself.
+
+    Parameters
+    ----------
+    module : type, default=ForecastModule
+        Its parameters are passed as ``module__*``.
+    **options
+        Of `ForecastNet`.
+    """
+
+    def __init__(self, module: type[nn.Module] = ForecastModule, **options: Any):
+        super().__init__(module, **options)
+
+    def on_train_begin(
+        self, net: NeuralNet, X: PanelWindows, y: None = None, **kwargs: Any
+    ) -> None:
+        """Write the histories of the windows that are trained on."""
+        super().on_train_begin(net, X, y, **kwargs)
+        if self._memory_source == "history":
+            training, _ = self.get_split_datasets(X)
+            for past, _ in DataLoader(training, _WINDOWS_PER_WRITE, collate_fn=_as_they_come):
+                with torch.no_grad():
+                    histories = self.module_.histories(past.to(self.device))
+                self.module_.memory.append(histories)
+
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Empty the trajectory."""
+        super().on_epoch_begin(net, **kwargs)
+        if self._memory_source == "trajectory":
+            self.module_.memory.reset()
+
+    def train_step_single(self, batch: tuple[Tensor, Tensor], **fit_params: Any) -> dict[str, Any]:
+        """Take the gradients of one batch, and write it to the trajectory."""
+        self._set_training(True)
+        past, future = batch
+        forecast, _, encoded = self.module_.parts(past.to(self.device))
+        loss = self.get_loss(forecast, future, X=past, training=True)
+        if not loss.isfinite():
+            raise KLForecastError(
+                f"the training loss became {loss.item()} in epoch {len(self.history)}; pass a "
+                "smaller lr, or look for values far from the rest in the series"
+            )
+        loss.backward()
+        if self._memory_source == "trajectory":
+            self.module_.memory.append(encoded.detach())
+        return {"loss": loss, "y_pred": forecast}
+
+    @torch.no_grad()
+    def validate(self, windows: PanelWindows) -> tuple[float, dict[str, Tensor]]:
+        """Judge the present weights with the best fraction of each gate, see `ForecastNet`."""
+        self._set_training(False)
+        sums = torch.zeros(3, len(self.module_.gate), dtype=torch.float64)
+        for past, future in self.get_iterator(windows):
+            forecast, base, _ = (part.double() for part in self.module_.parts(past.to(self.device)))
+            residual, correction = future.to(base) - base, forecast - base
+            products = (residual * residual, residual * correction, correction * correction)
+            sums += torch.stack([product.sum(dim=(0, 1)) for product in products]).cpu()
+        error, agreement, size = sums
+        fraction = (agreement / size.where(size > 0, 1.0)).clamp(0, 1)
+        best = error - 2 * fraction * agreement + fraction**2 * size
+        gate = self.module_.gate * fraction.to(self.module_.gate)
+        count = len(windows) * self.module_.horizon * len(gate)
+        return best.sum().item() / count, {**self.module_.state_dict(), "gate": gate}
+
+    @property
+    def _memory_source(self) -> str:
+        memory = self.module_.memory
+        return "none" if memory is None else memory.source
+
+    def _train(self, panel: Sequence[Tensor]) -> Self:
+        super()._train(panel)
+        if self.module_.memory is not None:
+            self.module_.memory.freeze()
+        return self
+
+
+@contextmanager
+def _unchanged_on_error(net: NeuralNet) -> Iterator[None]:
+    # Fitting rebinds the attributes of a net and never writes into the old ones.
+    before = dict(vars(net))
+    try:
+        yield
+    except BaseException:
+        vars(net).clear()
+        vars(net).update(before)
+        raise
+
+
+def _as_they_come(batch: Any) -> Any:
+    return batch

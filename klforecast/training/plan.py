@@ -1,0 +1,190 @@
+"""What the linear core is made of, decided from the lengths of the series and their periods alone.
+
+The numbers below were settled by out-of-fold errors on hourly, quarter-hourly, ten-minute, half-hourly and daily
+series; `docs/linear_core.md` shows what each of them is worth.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from klforecast.ops.experts import (
+    Expert,
+    Fold,
+    FoldedExpert,
+    LevelExpert,
+    RidgeExpert,
+    SeasonalExpert,
+)
+
+_RECENT = 96  # steps that stay as they are, rounded up to whole cycles
+_DEPTHS = (
+    336,
+    720,
+    1440,
+    2880,
+)  # ages at which the blocks of the history end, rounded up to whole cycles
+_ROWS_PER_DEPTH = 8  # a block is used where the series is this many times as long: every window costs its depth in rows
+_CYCLES = 14  # cycles that a folded expert looks back
+_WEEK = 7  # cycles of a day that make one of a week
+_FOLDED_RANK = 3
+_STRENGTH = 0.01
+_N_COMPONENTS = 96
+_N_OUTPUTS = 64
+_WINDOWS_PER_INPUT = 10  # windows for each input below which a fitted expert is trusted less
+
+
+class CorePlan(NamedTuple):
+    """The shape of a linear core.
+
+    Attributes
+    ----------
+    horizon, padded_horizon : int
+        Steps ahead, as asked for and rounded up to whole cycles.
+    edges : tuple of int
+        Ages in steps at which the blocks of a window end; the first is the input window, the last the depth.
+    n_components, n_outputs : int
+        Modes kept in each block of the history, and of the future.
+    segments : tuple of int
+        Steps ahead at which the segments of the horizon end; each has weights of its own.
+    experts : tuple of Expert
+        The members of the mixture.
+    """
+
+    horizon: int
+    padded_horizon: int
+    edges: tuple[int, ...]
+    n_components: int
+    n_outputs: int
+    segments: tuple[int, ...]
+    experts: tuple[Expert, ...]
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """The folds that the experts need."""
+        return tuple(
+            dict.fromkeys(
+                expert.fold for expert in self.experts if isinstance(expert, FoldedExpert)
+            )
+        )
+
+
+def plan_core(
+    lengths: Sequence[int],
+    channels: int,
+    horizon: int,
+    *,
+    memory_depth: int | None = None,
+    input_length: int | None = None,
+    periods: Sequence[int] = (),
+    n_components: int | None = None,
+    memory: str = "history",
+) -> CorePlan:
+    """Choose depth, coordinates and experts.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Rows of each series; one has at least `horizon` + 1.
+    channels : int
+        Channels of each series.
+    horizon : int
+        Steps ahead.
+    memory_depth : int, optional
+        Most steps to look back; None takes what the length of the series supports, at most 2,880.
+    input_length : int, optional
+        Steps that enter as they are; None takes 96, in whole cycles.
+    periods : sequence of int
+        Periods in steps, the leading one first.
+    n_components : int, optional
+        Modes kept in each block of the history; None takes 96.
+    memory : {"history", "none"}
+        "none" looks back no further than the input window.
+
+    Returns
+    -------
+    CorePlan
+
+    Examples
+    --------
+    >>> plan = plan_core([11_520], channels=7, horizon=96, periods=[24])
+    >>> plan.edges
+    (96, 336, 720, 1440)
+    """
+    period = periods[0] if periods else 1
+    edges = _edges(max(lengths), horizon, period, memory_depth, input_length, memory)
+    depth = edges[-1]
+    windows = sum(max(0, rows - depth - horizon + 1) for rows in lengths) * channels
+    trust = min(1.0, windows / (_WINDOWS_PER_INPUT * edges[0]))
+    poolings = ("shared", "channel") if channels > 1 else ("shared",)
+    experts: list[Expert] = []
+    for pooling in poolings:
+        experts += [
+            RidgeExpert(edge, True, pooling, _STRENGTH, trust) for edge in edges[1:] or edges
+        ]
+        experts += [RidgeExpert(depth, False, pooling, 10 * _STRENGTH, 0.3 * trust)]
+        if len(edges) > 1:
+            experts += [RidgeExpert(edges[0], True, pooling, _STRENGTH, 0.3 * trust)]
+    folds = _folds(period, depth) if memory == "history" else ()
+    experts += [
+        FoldedExpert(fold, pooling, _STRENGTH, _FOLDED_RANK, trust)
+        for fold in folds
+        for pooling in poolings
+    ]
+    levels = dict.fromkeys((0, 1, period, _WEEK * period))
+    experts += [LevelExpert(steps, 0.1) for steps in levels if steps <= depth]
+    if 1 < period <= edges[0]:
+        experts.append(SeasonalExpert(period, 0.1))
+    return CorePlan(
+        horizon,
+        max(-(-horizon // fold.period) * fold.period for fold in (Fold(1, 1, 1), *folds)),
+        edges,
+        _N_COMPONENTS if n_components is None else n_components,
+        _N_OUTPUTS,
+        _segments(horizon),
+        tuple(experts),
+    )
+
+
+def _edges(
+    rows: int,
+    horizon: int,
+    period: int,
+    memory_depth: int | None,
+    input_length: int | None,
+    memory: str,
+) -> tuple[int, ...]:
+    most = max(1, rows - horizon)
+    recent = -(-_RECENT // period) * period if input_length is None else input_length
+    # A short series still looks back over one whole cycle, without which nothing seasonal can be said.
+    recent = min(recent, max(most // 3, min(period, most - 1), 1))
+    if memory_depth is not None:
+        recent = min(recent, memory_depth)
+    edges = [recent]
+    if memory == "history":
+        deepest = rows // _ROWS_PER_DEPTH
+        if memory_depth is not None:
+            deepest = min(most - 1, memory_depth)
+        for depth in _DEPTHS:
+            depth = min(-(-depth // period) * period, deepest)
+            # A sliver of a block would cost as much as a whole one.
+            if 4 * depth >= 5 * edges[-1]:
+                edges.append(depth)
+    return tuple(edges)
+
+
+def _folds(period: int, depth: int) -> tuple[Fold, ...]:
+    """By the leading period and by seven of it, as far as the depth holds three cycles or more."""
+    folds = []
+    for length in (period, _WEEK * period):
+        cycles = min(_CYCLES, depth // length)
+        if length > 1 and cycles >= 3:
+            folds.append(Fold(length, cycles, 1))
+    return tuple(folds)
+
+
+def _segments(horizon: int) -> tuple[int, ...]:
+    """3, 6, 12, ... steps ahead, and the horizon."""
+    stops = [3]
+    while stops[-1] < horizon:
+        stops.append(2 * stops[-1])
+    return (*[stop for stop in stops if stop < horizon], horizon)

@@ -1,0 +1,43 @@
+"""The public names, pinned: a change of this list is a change that users see."""
+
+import importlib
+import inspect
+
+import pytest
+
+PUBLIC = {
+    "klforecast": {
+        "KLMemoryForecaster",
+        "KLMemoryRegressor",
+        "KarhunenLoeve",
+        "SpectralSSMClassifier",
+        "SpectralSSMPanelClassifier",
+    },
+    "klforecast.data": {
+        "Borders",
+        "Dataset",
+        "Standardizer",
+        "data_folder",
+        "dataset_names",
+        "ett_borders",
+        "find_periods",
+        "load",
+        "ratio_borders",
+        "sliding_windows",
+        "window_cutoffs",
+    },
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_public_names_are_these(name):
+    module = importlib.import_module(name)
+    assert set(module.__all__) == PUBLIC[name]
+    assert module.__all__ == sorted(module.__all__)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_exists_and_is_documented(name):
+    module = importlib.import_module(name)
+    for public in module.__all__:
+        assert inspect.getdoc(getattr(module, public)), public
