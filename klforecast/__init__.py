@@ -1,1 +1,35 @@
-"""Forecasting and sequence classification with spectral (Karhunen-Loeve) memory."""
+"""Forecasting and sequence classification with spectral (Karhunen-Loeve) memory.
+
+The names below are the estimators; torch modules are in `klforecast.modules`, the mathematics in
+`klforecast.ops`, data sets in `klforecast.data` and the benchmark in `klforecast.evaluation`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from klforecast.estimators.forecaster import KLMemoryForecaster
+    from klforecast.estimators.karhunen_loeve import KarhunenLoeve
+    from klforecast.estimators.regressor import KLMemoryRegressor
+
+__version__ = "0.1.0"
+
+__all__ = ["KLMemoryForecaster", "KLMemoryRegressor", "KarhunenLoeve"]
+
+_HOMES = {
+    "KLMemoryForecaster": "klforecast.estimators.forecaster",
+    "KLMemoryRegressor": "klforecast.estimators.regressor",
+    "KarhunenLoeve": "klforecast.estimators.karhunen_loeve",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for: `klforecast.ops` and `klforecast.modules` need torch alone, and this
+    # file is run before them.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'klforecast' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

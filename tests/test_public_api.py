@@ -10,9 +10,9 @@ PUBLIC = {
         "KLMemoryForecaster",
         "KLMemoryRegressor",
         "KarhunenLoeve",
-        "SpectralSSMClassifier",
-        "SpectralSSMPanelClassifier",
     },
+    "klforecast.estimators": {"KLMemoryForecaster", "KLMemoryRegressor", "KarhunenLoeve"},
+    "klforecast.modules": {"ForecastModule", "KLMemory", "LinearCore", "SpectralSSM"},
     "klforecast.data": {
         "Borders",
         "Dataset",

@@ -1,1 +1,7 @@
-"""TODO-docstring-by-owner."""
+"""Series to answers: scikit-learn and sktime estimators, the only place that knows pandas and sktime."""
+
+from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.karhunen_loeve import KarhunenLoeve
+from klforecast.estimators.regressor import KLMemoryRegressor
+
+__all__ = ["KLMemoryForecaster", "KLMemoryRegressor", "KarhunenLoeve"]

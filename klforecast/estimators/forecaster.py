@@ -9,7 +9,6 @@ This file knows sktime; indices are in `indices`, frames in `panel`, the rows th
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -25,14 +24,8 @@ from klforecast.estimators import checks
 from klforecast.estimators.base import SeriesForecaster
 from klforecast.estimators.context import extend_past, forecast_windows, past_windows
 from klforecast.estimators.indices import stamps_ahead, steps_ahead
+from klforecast.estimators.learning import learn_net
 from klforecast.estimators.panel import join_series, split_series
-from klforecast.training.fit import fit_encoder_net, fit_linear_net
-from klforecast.training.solve import solve_linear_core
-
-# What the encoder reads by default; tokens of a deeper history were found to overfit.
-_WINDOW = 96
-_ENCODER_DEPTH = 432
-_ENCODER_COMPONENTS = 5
 
 
 class KLMemoryForecaster(SeriesForecaster):
@@ -54,7 +47,8 @@ class KLMemoryForecaster(SeriesForecaster):
     input_length : int or None, default=None
         Steps before the cutoff that are read as they are. None: chosen from the data.
     memory_depth : int or None, default=None
-        Steps before the cutoff that the memory reaches back to. None: chosen from the data.
+        Steps before the cutoff that the memory reaches back to; with ``memory="trajectory"``,
+        training batches that it remembers. None: chosen from the data.
     period : int or None, default=None
         Steps of one cycle. None: detected; 1: no cycle.
     n_components : int or None, default=None
@@ -310,67 +304,22 @@ class KLMemoryForecaster(SeriesForecaster):
         """Turn rows into weights: the only place where the net is made."""
         scaled = [torch.from_numpy(Standardizer.fit(rows).transform(rows)) for rows in panel]
         longest = max(panel, key=len)
-        periods = find_periods(longest, frequency) if self.period is None else (self.period,)
+        found = find_periods(longest, frequency) if self.period is None else (self.period,)
+        periods = [period for period in found if period > 1]
         self.n_channels_ = longest.shape[1]
         self.horizon_ = checks.shrink_horizon(self.horizon, len(longest))
         self.period_ = periods[0] if periods else 1
-        solve = partial(
-            solve_linear_core,
-            horizon=self.horizon_,
-            memory_depth=self.memory_depth,
-            input_length=self.input_length,
-            periods=[period for period in periods if period > 1],
-            n_components=self.n_components,
-            memory=self.memory,
+        self.net_, self.input_length_, self.n_components_ = learn_net(
+            scaled, self.horizon_, periods, self.get_params(deep=False)
         )
-        training: dict[str, Any] = {
-            "max_epochs": self.max_epochs,
-            "batch_size": self.batch_size,
-            "lr": self.lr,
-            "patience": self.patience,
-            "validation_fraction": self.validation_fraction,
-            "callbacks": self.callbacks,
-            "device": self.device,
-            "verbose": self.verbose,
-            "random_state": self.random_state,
-        }
-        if self.encoder == "linear":
-            self.net_ = fit_linear_net(scaled, solve=solve, **training)
-            self.input_length_ = self.net_.module_.recent
-            self.n_components_ = self.net_.module_.modes.shape[1]
-        else:
-            architecture = self._architecture(len(longest))
-            self.net_ = fit_encoder_net(
-                scaled, self.horizon_, solve=solve, **training, **architecture
-            )
-            self.input_length_ = architecture["input_length"]
-            self.n_components_ = architecture["n_components"]
         self.memory_depth_ = self.net_.module_.depth
         self.history_ = pd.DataFrame(
             [{key: row[key] for key in row if key != "batches"} for row in self.net_.history]
         )
-        for name in ("input_length", "memory_depth", "n_components"):
-            checks.warn_shrunk(name, getattr(self, name), getattr(self, f"{name}_"))
-
-    def _architecture(self, rows: int) -> dict[str, Any]:
-        """Options of the encoder, its window and memory no longer than half of the rows."""
-        row_length = self.period_ if self.period_ > 1 else 0
-        window = self.input_length or max(1, min(_WINDOW, rows // 4))
-        depth = self.memory_depth or min(_ENCODER_DEPTH, rows // 2)
-        return {
-            "input_length": window,
-            "memory": self.memory,
-            "memory_depth": max(depth, window + (row_length or self.patch_length)),
-            "row_length": row_length,
-            "n_components": self.n_components or _ENCODER_COMPONENTS,
-            "memory_tokens": self.memory_tokens,
-            "mixer": self.mixer,
-            "d_model": self.d_model,
-            "n_layers": self.n_layers,
-            "n_heads": self.n_heads,
-            "patch_length": self.patch_length,
-            "dropout": self.dropout,
-        }
+        checks.warn_shrunk("input_length", self.input_length, self.input_length_)
+        if self.memory == "history":
+            checks.warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
+            checks.warn_shrunk("n_components", self.n_components, self.n_components_)
 
     def _fit_scalers(self) -> None:
         self.scalers_ = {

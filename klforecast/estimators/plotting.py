@@ -59,18 +59,17 @@ def plot_forecast(
 
 def plot_modes(
     modes: np.ndarray,  # (time, n_components)
-    eigenvalues: np.ndarray,  # (n_components,)
+    eigenvalues: np.ndarray | None = None,  # (n_components,)
     *,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw modes over time, each with the share of its eigenvalue.
+    """Draw modes over time, where eigenvalues are given each with its share of their sum.
 
     Parameters
     ----------
     modes : ndarray, (time, n_components)
-        One mode per column; the last row is the step before the cutoff.
-    eigenvalues : ndarray, (n_components,)
-        Shares are of their sum.
+        One mode per column; the last row is the newest step.
+    eigenvalues : ndarray, (n_components,), optional
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
 
@@ -84,11 +83,14 @@ def plot_modes(
         If matplotlib is not installed.
     """
     ax = _axes(ax)
-    steps = np.arange(-len(modes), 0)
-    shares = np.asarray(eigenvalues) / max(float(np.sum(eigenvalues)), np.finfo(float).tiny)
-    for number, (mode, share) in enumerate(zip(np.asarray(modes).T, shares, strict=True), start=1):
-        ax.plot(steps, mode, label=f"mode {number} ({share:.0%})")
-    ax.set_xlabel("steps before the cutoff")
+    columns = np.asarray(modes).T
+    labels = [f"mode {number}" for number in range(1, len(columns) + 1)]
+    if eigenvalues is not None:
+        shares = np.asarray(eigenvalues) / (np.sum(eigenvalues) or 1.0)
+        labels = [f"{label} ({share:.0%})" for label, share in zip(labels, shares, strict=True)]
+    for mode, label in zip(columns, labels, strict=True):
+        ax.plot(np.arange(1 - len(mode), 1), mode, label=label)
+    ax.set_xlabel("steps before the newest")
     ax.legend(loc="upper left", frameon=False)
     return ax
 

@@ -5,6 +5,7 @@
 A mixture of linear experts is itself linear, so whatever the experts were, this is all that remains of them.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -39,6 +40,9 @@ class LinearCore(nn.Module):
     weight : Tensor of shape (maps, horizon, recent + n_modes)
         The readout: one map for all channels, or one for each.
     bias : Tensor of shape (maps, horizon)
+    blocks : sequence of pairs of slices, optional
+        Rows and columns of `modes` that are not zero, in the order of the columns; None is all of it.
+        A mode of one block of the history costs the steps of that block and not the whole depth.
     mixture : Mixture, optional
         The experts behind the weight, for reports; the forecast does not need them.
 
@@ -53,11 +57,19 @@ class LinearCore(nn.Module):
 
     modes: Tensor
 
-    def __init__(self, modes: Tensor, weight: Tensor, bias: Tensor, mixture: Mixture | None = None):
+    def __init__(
+        self,
+        modes: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        blocks: Sequence[tuple[slice, slice]] | None = None,
+        mixture: Mixture | None = None,
+    ):
         super().__init__()
         self.register_buffer("modes", modes)
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(bias)
+        self.blocks = [(slice(None), slice(None))] if not blocks else list(blocks)
         self.mixture = mixture
 
     @property
@@ -75,17 +87,23 @@ class LinearCore(nn.Module):
         """Number of steps that are forecast."""
         return self.weight.shape[1]
 
-    def components(
-        self, past: Tensor
-    ) -> Tensor:  # (batch, depth, channels) -> (batch, n_modes, channels)
-        """Components of the history: what the memory hands to the readout."""
-        return torch.einsum("bdc,dk->bkc", past[:, : self.modes.shape[0]], self.modes)
+    def components(self, past: Tensor) -> Tensor:
+        """Components of the history: what the memory hands to the readout.
 
-    def forward(
-        self, past: Tensor
-    ) -> Tensor:  # (batch, depth, channels) -> (batch, horizon, channels)
+        Parameters
+        ----------
+        past : Tensor of shape (batch, depth, channels)
+
+        Returns
+        -------
+        Tensor of shape (batch, channels, n_modes)
+        """
+        history = past[:, : self.modes.shape[0]].transpose(1, 2)
+        return torch.cat([history[..., rows] @ self.modes[rows, columns] for rows, columns in self.blocks], dim=-1)
+
+    def forward(self, past: Tensor) -> Tensor:  # (batch, depth, channels) -> (batch, horizon, channels)
         """Forecast of every window and channel."""
-        inputs = torch.cat([past[:, self.modes.shape[0] :], self.components(past)], dim=1)
-        if len(self.weight) == 1:
-            return torch.einsum("bdc,hd->bhc", inputs, self.weight[0]) + self.bias[0][:, None]
-        return torch.einsum("bdc,chd->bhc", inputs, self.weight) + self.bias.T
+        recent = past[:, self.modes.shape[0] :].transpose(1, 2)
+        inputs = torch.cat([recent, self.components(past)], dim=-1).transpose(0, 1)
+        forecast = inputs @ self.weight.mT + self.bias[:, None]  # (channels, batch, horizon)
+        return forecast.permute(1, 2, 0)

@@ -143,7 +143,8 @@ def _block_modes(gram: Tensor, count: int) -> Tensor:  # (b, b) -> (b, count)
     rest = gram - constant * projected[:, None] - projected * constant[:, None]
     rest += (constant @ projected) * constant[:, None] * constant
     # With an eigenvalue above all others the constant is the first mode, and is not drawn again among the zeros.
-    above_all = rest.diagonal().sum().clamp(min=1.0)
+    trace = rest.trace()
+    above_all = 2 * trace if trace > 0 else torch.ones_like(trace)
     return safe_eigh(rest + above_all * constant[:, None] * constant)[1][:, :count]
 
 

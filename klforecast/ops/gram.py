@@ -18,7 +18,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_CHUNK = 1 << 18  # rows of one FFT: bounds the memory for long series, some 10 MB a channel
+_CHUNK = 1 << 18  # rows of one FFT: bounds the memory for long series, some 20 MB
+_ROUNDING = 1e-10  # of the energy of the windows
 
 
 class WindowMoments(NamedTuple):
@@ -75,18 +76,19 @@ def window_moments(series: Tensor, length: int) -> WindowMoments:  # series: (T,
     products = torch.zeros(y.shape[0], length, dtype=torch.float64)
     for start in range(0, count, _CHUNK):
         stop = min(start + _CHUNK, count)
-        products += _correlation(y[:, start:stop], y[:, start : stop + length - 1])
+        for channel, row in enumerate(y):
+            products[channel] += _correlation(row[start:stop], row[start : stop + length - 1])
     return WindowMoments(
         products, y[:, : length - 1].clone(), y[:, count : count + length - 1].clone(), count
     )
 
 
-def _correlation(first: Tensor, second: Tensor) -> Tensor:  # (C, m), (C, m + L - 1) -> (C, L)
+def _correlation(first: Tensor, second: Tensor) -> Tensor:  # (..., m), (..., m + L - 1) -> (..., L)
     """``sum_t first[t] second[t + j]`` for every shift j that stays inside."""
     size = 1 << (second.shape[-1] - 1).bit_length()
     spectrum = torch.fft.rfft(first, size).conj() * torch.fft.rfft(second, size)
     # second is no longer than the transform, so the shifts j >= 0 that are kept never wrap around.
-    return torch.fft.irfft(spectrum, size)[:, : second.shape[-1] - first.shape[-1] + 1]
+    return torch.fft.irfft(spectrum, size)[..., : second.shape[-1] - first.shape[-1] + 1]
 
 
 def extend_moments(moments: WindowMoments, rows: Tensor) -> WindowMoments:  # rows: (m, C)
@@ -169,11 +171,31 @@ def fold_gram(gram: Tensor, period: int) -> Tensor:  # (n * period, n * period) 
     return torch.einsum("npmp->nm", cycles)
 
 
-def centre_gram(gram: Tensor, level: Tensor) -> Tensor:  # (..., L, L), (L,)
+def centre_gram(gram: Tensor, level: Tensor, ones: Tensor | None = None) -> Tensor:
     """Gram matrix of the windows after each was centred by its own level ``level @ window``.
 
     Centring is the linear map I - 1 level', so it acts on the Gram matrix from both sides.
+
+    Parameters
+    ----------
+    gram : Tensor of shape (L, L)
+    level : Tensor of shape (L,)
+        Gives 1 for the window that is one everywhere.
+    ones : Tensor of shape (L,), optional
+        The window that is one everywhere, where the matrix is one of coordinates.
+
+    Returns
+    -------
+    Tensor of shape (L, L)
+        Zero where windows are constant up to rounding, 1e-10 of their energy: rounding errors have no inverse.
     """
-    projected = gram @ level  # (..., L)
-    total = projected @ level
-    return gram - projected[..., None, :] - projected[..., :, None] + total[..., None, None]
+    one = torch.ones_like(level) if ones is None else ones
+    projected = gram @ level
+    # Half of the constant term on either side leaves one product of rank two to subtract.
+    shift = projected - 0.5 * (projected @ level) * one
+    centred = torch.addmm(
+        gram, torch.stack([one, shift], dim=1), torch.stack([shift, one]), alpha=-1.0
+    )
+    if centred.trace() <= _ROUNDING * gram.trace():
+        return torch.zeros_like(gram)
+    return centred

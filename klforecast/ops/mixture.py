@@ -10,10 +10,15 @@ Few independent errors make Q unreliable and ask for much shrinkage.
 Letters   E experts, C channels, S segments of the horizon
 """
 
+import statistics
+
+import scipy.stats
 import torch
 from torch import Tensor
 
 _STEPS = 300
+_LEAST_BLOCKS = 4  # fewer say nothing about how much they differ
+_LEAST_HORIZONS = 100
 
 
 def simplex_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
@@ -69,12 +74,14 @@ def _project(point: Tensor) -> Tensor:  # (..., E)
 def pooled_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
     """Weights for every channel and segment, averaged over four ways to pool the error moments.
 
-    One weight vector for all, one for each segment of the horizon, one for each channel, and one for each pair: the
-    first is steady, the last follows every channel, and their mean needs no choice between them.
+    One weight vector for all, one for each segment of the horizon, one for each channel, and one
+    for each pair: the first is steady, the last follows every channel, and their mean needs no
+    choice between them.
 
     Parameters
     ----------
     moments : Tensor of shape (C, S, E, E)
+        Second moments of the errors.
     prior : Tensor of shape (E,)
     shrinkage : float
 
@@ -82,12 +89,83 @@ def pooled_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
     -------
     Tensor of shape (C, S, E)
     """
-    everywhere = moments.shape[:-1]
     poolings = (
         moments.mean(dim=(0, 1), keepdim=True),
         moments.mean(dim=0, keepdim=True),
         moments.mean(dim=1, keepdim=True),
         moments,
     )
-    weights = [simplex_weights(pooled, prior, shrinkage).expand(everywhere) for pooled in poolings]
-    return torch.stack(weights).mean(dim=0)
+    weights = [simplex_weights(pooled, prior, shrinkage) for pooled in poolings]
+    return torch.stack(torch.broadcast_tensors(*weights)).mean(dim=0)
+
+
+def nested_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
+    """Weights for every channel and segment, each shrunk to those of the next wider pool.
+
+    All channels and segments are shrunk to the prior, each channel to all, and each segment of a
+    channel to its channel.
+
+    Parameters
+    ----------
+    moments : Tensor of shape (C, S, E, E)
+        Second moments of the errors.
+    prior : Tensor of shape (E,)
+    shrinkage : float
+
+    Returns
+    -------
+    Tensor of shape (C, S, E)
+    """
+    weights = prior
+    for pooled in (moments.mean(dim=(0, 1), keepdim=True), moments.mean(dim=1, keepdim=True), moments):
+        weights = simplex_weights(pooled, weights, shrinkage)
+    return weights
+
+
+def weights_out_of_fold(
+    moments: Tensor, widths: Tensor, prior: Tensor, shrinkage: float, horizons: float
+) -> Tensor:
+    """Weights from blocks of time: pooled, unless the blocks agree that nested ones forecast better.
+
+    Each block is forecast with the weights of the others, once pooled and once nested. The nested
+    weights, which follow every channel closely, are taken where the mean relative gain over the
+    blocks is significant (t-test, 5 %, two-sided). Series of fewer than 100 independent horizons
+    are not asked: what is found on them does not last.
+
+    Parameters
+    ----------
+    moments : Tensor of shape (K, C, S, E, E)
+        Second moments of the errors in each of K blocks.
+    widths : Tensor of shape (S,)
+        Steps of each segment.
+    prior : Tensor of shape (E,)
+    shrinkage : float
+        Pull to the prior that one independent horizon calls for.
+    horizons : float
+        Number of independent horizons that the errors come from, above 0.
+
+    Returns
+    -------
+    Tensor of shape (C, S, E)
+    """
+    blocks = len(moments)
+    pull = shrinkage / horizons
+    if blocks >= _LEAST_BLOCKS and horizons >= _LEAST_HORIZONS:
+        gains = []
+        for block in range(blocks):
+            others = torch.cat([moments[:block], moments[block + 1 :]]).mean(dim=0)
+            # Fewer blocks are less evidence, and are shrunk the more.
+            arguments = others, prior, pull * blocks / (blocks - 1)
+            pooled = _squared_error(moments[block], pooled_weights(*arguments), widths)
+            nested = _squared_error(moments[block], nested_weights(*arguments), widths)
+            gains.append(1 - nested / pooled if pooled > 0 else 0.0)
+        error = statistics.stdev(gains) / blocks**0.5
+        if statistics.mean(gains) > error * float(scipy.stats.t.ppf(0.975, blocks - 1)):
+            return nested_weights(moments.mean(dim=0), prior, pull)
+    return pooled_weights(moments.mean(dim=0), prior, pull)
+
+
+def _squared_error(moments: Tensor, weights: Tensor, widths: Tensor) -> float:
+    """Squared error of a mixture, (C, S, E, E) and (C, S, E), summed over channels and steps."""
+    error = torch.einsum("cse,csef,csf->s", weights, moments, weights)
+    return float(error @ widths.to(error.dtype))

@@ -30,6 +30,7 @@ _FOLDED_RANK = 3
 _STRENGTH = 0.01
 _N_COMPONENTS = 96
 _N_OUTPUTS = 64
+_SHRINKAGE = 10.0
 _WINDOWS_PER_INPUT = 10  # windows for each input below which a fitted expert is trusted less
 
 
@@ -48,6 +49,8 @@ class CorePlan(NamedTuple):
         Steps ahead at which the segments of the horizon end; each has weights of its own.
     experts : tuple of Expert
         The members of the mixture.
+    shrinkage : float
+        Pull of the weights to the prior ones, per independent horizon of evidence.
     """
 
     horizon: int
@@ -57,6 +60,12 @@ class CorePlan(NamedTuple):
     n_outputs: int
     segments: tuple[int, ...]
     experts: tuple[Expert, ...]
+    shrinkage: float
+
+    @property
+    def depth(self) -> int:
+        """Steps that a window looks back."""
+        return self.edges[-1]
 
     @property
     def folds(self) -> tuple[Fold, ...]:
@@ -142,6 +151,7 @@ def plan_core(
         _N_OUTPUTS,
         _segments(horizon),
         tuple(experts),
+        _SHRINKAGE,
     )
 
 

@@ -9,7 +9,7 @@ from klforecast.estimators.plotting import plot_forecast, plot_modes
 
 @pytest.fixture
 def forecast(hourly):
-    return KLMemoryForecaster(horizon=6, memory_depth=36).fit(hourly[:300]).predict(fh=range(1, 7))
+    return KLMemoryForecaster(horizon=6, memory_depth=24).fit(hourly[:300]).predict(fh=range(1, 7))
 
 
 def test_the_lines_of_a_plot_are_the_rows(hourly, forecast):
@@ -30,7 +30,8 @@ def test_periods_are_drawn_at_their_start(hourly, forecast):
 def test_modes_are_drawn_with_their_shares():
     ax = plot_modes(np.eye(4)[:, :2], np.array([3.0, 1.0]))
     assert [line.get_label() for line in ax.lines] == ["mode 1 (75%)", "mode 2 (25%)"]
-    assert ax.lines[0].get_xdata().tolist() == [-4, -3, -2, -1]
+    assert ax.lines[0].get_xdata().tolist() == [-3, -2, -1, 0]
+    assert plot_modes(np.eye(2)).lines[0].get_label() == "mode 1"
 
 
 def test_a_plot_can_be_drawn_into_given_axes_and_saved(hourly, forecast, tmp_path):

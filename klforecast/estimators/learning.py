@@ -1,0 +1,111 @@
+"""From the scaled rows of a panel to a fitted net: which setting goes to which part.
+
+solver      horizon, input_length, memory_depth, n_components, periods -> the linear core
+encoder     input_length, memory_depth, n_components, memory_*, mixer, d_model ... -> the module
+training    max_epochs, batch_size, lr, patience ... random_state -> the net
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from klforecast.training.fit import fit_encoder_net, fit_linear_net
+from klforecast.training.nets import ForecastNet
+from klforecast.training.solve import solve_linear_core
+
+_TRAINING = (
+    "max_epochs",
+    "batch_size",
+    "lr",
+    "patience",
+    "validation_fraction",
+    "callbacks",
+    "device",
+    "verbose",
+    "random_state",
+)
+_ENCODER = (
+    "memory",
+    "memory_tokens",
+    "mixer",
+    "d_model",
+    "n_layers",
+    "n_heads",
+    "patch_length",
+    "dropout",
+)
+
+# What the encoder reads by default; tokens of a deeper history were found to overfit.
+_WINDOW = 96
+_ENCODER_DEPTH = 432
+_ENCODER_COMPONENTS = 5
+
+
+class Learned(NamedTuple):
+    """A fitted net and what was chosen for it."""
+
+    net: ForecastNet
+    input_length: int
+    n_components: int
+
+
+def learn_net(
+    panel: Sequence[Tensor],  # (time, channels) each, scaled
+    horizon: int,
+    periods: Sequence[int],
+    settings: Mapping[str, Any],
+) -> Learned:
+    """Solve, and train where an encoder is asked for.
+
+    Parameters
+    ----------
+    panel : sequence of Tensor, (time, channels) each
+        Scaled rows of each series.
+    horizon : int
+        Steps to forecast at once.
+    periods : sequence of int
+        Cycles in steps, the leading one first; none if empty.
+    settings : mapping
+        Constructor arguments of `KLMemoryForecaster`.
+
+    Returns
+    -------
+    Learned
+    """
+    memory = settings["memory"]
+    solve = partial(
+        solve_linear_core,
+        horizon=horizon,
+        # The depth of a trajectory is counted in batches, and only an encoder reads it.
+        memory_depth=None if memory == "trajectory" else settings["memory_depth"],
+        input_length=settings["input_length"],
+        periods=periods,
+        n_components=settings["n_components"],
+        memory="history" if memory == "history" else "none",
+    )
+    training = {name: settings[name] for name in _TRAINING}
+    if settings["encoder"] == "linear":
+        linear = fit_linear_net(panel, solve=solve, **training)
+        return Learned(linear, linear.module_.recent, linear.module_.modes.shape[1])
+    encoder = _encoder_settings(max(map(len, panel)), periods, settings)
+    net = fit_encoder_net(panel, horizon, solve=solve, **training, **encoder)
+    return Learned(net, encoder["input_length"], encoder["n_components"])
+
+
+def _encoder_settings(
+    rows: int, periods: Sequence[int], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Window and memory of the encoder are no longer than a quarter and a half of the rows."""
+    # The history is read by cycles or, where there are none, by patches.
+    row_length = periods[0] if periods else 0
+    window = settings["input_length"] or max(1, min(_WINDOW, rows // 4))
+    depth = settings["memory_depth"] or min(_ENCODER_DEPTH, rows // 2)
+    return {
+        **{name: settings[name] for name in _ENCODER},
+        "input_length": window,
+        "memory_depth": max(depth, window + (row_length or settings["patch_length"])),
+        "row_length": row_length,
+        "n_components": settings["n_components"] or _ENCODER_COMPONENTS,
+    }

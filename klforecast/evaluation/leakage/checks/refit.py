@@ -1,0 +1,61 @@
+"""Refit equality: `fit` starts from nothing.
+
+    fit(B) again, on another clone      the same random_state gives the same numbers
+    fit(A), then fit(B)                 nothing of A is left
+    clone after that, then fit(B)       a clone carries nothing along
+
+A is the training part backwards, stretched and shorter. Where the forecaster has no `random_state`,
+the global generators are seeded alike; where it has one, they are seeded differently, because they
+must not matter.
+"""
+
+import numpy as np
+
+from klforecast.evaluation.leakage.report import LEAK, PASSED, Row
+from klforecast.evaluation.leakage.study import Study, World
+
+NAME = "refit"
+_EXPECTED = "bit-equal forecasts of every fit to the same rows"
+
+
+def check(study: Study) -> list[Row]:
+    """Fit the same rows on objects with another past."""
+    owns_seed = "random_state" in study.truth.unfitted.get_params()
+    other_seed = study.seed + 1 if owns_seed else study.seed
+    forecast = _forecast(study, study.fit(study.truth))
+
+    again = study.fit(study.truth, seed=other_seed)
+    used = study.truth.unfitted.clone()
+    study.refit(used, _other_world(study), end=int(0.8 * study.train_end))
+    after_another = study.refit(used, study.truth)
+    cloned = study.refit(after_another.clone(), study.truth)
+
+    seeded = "random_state" if owns_seed else "the global generators seeded alike"
+    return [
+        _row("fit twice", f"two fits with the same {seeded}" if owns_seed else
+             f"two fits with {seeded}", study.gap(forecast, _forecast(study, again))),
+        _row("fit(A), fit(B)", "fit(A) and then fit(B), against fit(B),",
+             study.gap(forecast, _forecast(study, after_another))),
+        _row("clone, fit(B)", "a clone of that and then fit(B), against fit(B),",
+             study.gap(forecast, _forecast(study, cloned))),
+    ]
+
+
+def _other_world(study: Study) -> World:
+    values = study.truth.values
+    scaled = study.scaler.transform(values[: study.train_end])
+    values[: study.train_end] = study.scaler.inverse_transform(3 + 1.7 * scaled[::-1])
+    return study.world(values)
+
+
+def _forecast(study: Study, forecaster: object) -> np.ndarray:
+    answer = study.predict(forecaster, study.truth, study.train_end)
+    if not study.has_windows:
+        return answer
+    windows = study.predict_windows(forecaster, study.truth, study.cutoffs)
+    return np.concatenate([answer[None], windows])
+
+
+def _row(route: str, what: str, gap: float) -> Row:
+    result = "give bit-equal forecasts" if not gap else f"differ by {gap:.3g} training deviations"
+    return Row(NAME, route, LEAK if gap else PASSED, f"{what} {result}", _EXPECTED, value=gap)

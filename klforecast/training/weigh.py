@@ -1,0 +1,266 @@
+"""Weights of the experts from forecasts of windows that they were not solved on.
+
+Some thousand windows, evenly spread, are cut into blocks of time. Each block is forecast by experts that were solved
+on the windows before and after it, and the second moments of their errors give the weights
+(`klforecast.ops.mixture`). No step is a target both of a window that an expert was solved on and of one that it is
+judged on.
+
+Series that are too short for such blocks say nothing about experts that have something to fit. The forecast is then
+left to those that have not, and these may be judged on every window.
+
+Letters   C channels, S segments of the horizon, E experts, n windows, K blocks, H horizon, D depth, d coordinates
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from klforecast.ops.coordinates import Coordinates
+from klforecast.ops.experts import Expert, Moments, folded_gram, shares
+from klforecast.ops.mixture import weights_out_of_fold
+from klforecast.training.plan import CorePlan
+
+_N_WINDOWS = 2500  # windows that are looked at; neighbours are nearly equal, so more add little
+_N_JUDGED = 1000  # of these, windows whose forecasts are judged
+_N_BLOCKS = 5
+
+
+class SpreadWindows(NamedTuple):
+    """Windows that are spread evenly over a panel, series after series.
+
+    Attributes
+    ----------
+    series : Tensor of shape (n,)
+        Position in the panel of the series that a window comes from.
+    cutoff : Tensor of shape (n,)
+        Step of that series at which the future of the window starts.
+    stride : int
+        Steps from one window to the next.
+    """
+
+    series: Tensor
+    cutoff: Tensor
+    stride: int
+
+
+class Blocks(NamedTuple):
+    """Which windows are for solving and which for judging.
+
+    Attributes
+    ----------
+    trained : Tensor of shape (K, n), bool
+        Windows that the experts of a block are solved on.
+    judged : tuple of K Tensors of int
+        Windows of the block that are judged.
+    """
+
+    trained: Tensor
+    judged: tuple[Tensor, ...]
+
+
+def mixture_weights(
+    panel: Sequence[Tensor],  # (time, channels) each, at least one window long
+    plan: CorePlan,
+    coordinates: Coordinates,
+) -> Tensor:
+    """Weights of the experts for every channel and segment.
+
+    Parameters
+    ----------
+    panel : sequence of Tensor of shape (time, channels)
+        Each series has at least one window of depth + padded horizon.
+    plan : CorePlan
+    coordinates : Coordinates
+
+    Returns
+    -------
+    Tensor of shape (C, S, E), float64
+        Non-negative, with sum one over the experts.
+
+    Notes
+    -----
+    Time O(C E K d^3 + C n d^2). Channels come one after another, so the memory holds the windows of one.
+    """
+    lengths = [len(series) for series in panel]
+    windows = spread_windows(lengths, plan)
+    blocks = time_blocks(windows, lengths, plan)
+    usable = torch.ones(len(plan.experts), dtype=torch.bool)
+    if not blocks.judged:
+        usable = torch.tensor([expert.pooling == "none" for expert in plan.experts])
+        everything = torch.arange(len(windows.cutoff))
+        blocks = Blocks(torch.ones(1, len(everything), dtype=torch.bool), (everything,))
+    weights = shares(plan.experts).repeat(panel[0].shape[1], len(plan.segments), 1)
+    if not usable.any():
+        return weights
+    chosen = [expert for expert, use in zip(plan.experts, usable, strict=True) if use]
+    errors = _held_out_errors(panel, plan._replace(experts=chosen), coordinates, windows, blocks)
+    horizons = sum(rows - plan.depth for rows in lengths) / plan.horizon - len(panel)
+    weights.zero_()
+    weights[..., usable] = weights_out_of_fold(
+        errors,
+        torch.tensor(segment_widths(plan.segments)),
+        shares(chosen),
+        plan.shrinkage,
+        max(horizons, 1.0),
+    )
+    return weights
+
+
+def spread_windows(lengths: Sequence[int], plan: CorePlan) -> SpreadWindows:
+    """Spread some thousand windows over series of given lengths, at least one over each."""
+    counts = [rows - plan.depth - plan.padded_horizon + 1 for rows in lengths]
+    stride = max(1, sum(counts) // _N_WINDOWS)
+    starts = [torch.arange(0, count, stride) for count in counts]
+    series = [torch.full_like(start, i) for i, start in enumerate(starts)]
+    return SpreadWindows(torch.cat(series), plan.depth + torch.cat(starts), stride)
+
+
+def time_blocks(windows: SpreadWindows, lengths: Sequence[int], plan: CorePlan) -> Blocks:
+    """Cut every series into blocks of time; blocks that leave nothing to train on or to judge are dropped.
+
+    A window is trained on for a block if its targets end before the first target of the block, or start after the
+    last one.
+    """
+    rows = torch.tensor(lengths)[windows.series]
+    span = (rows - plan.horizon - plan.depth + 1).clamp(min=1)
+    block = (windows.cutoff - plan.depth) * _N_BLOCKS // span
+    trained, judged = [], []
+    for k in range(_N_BLOCKS):
+        start = plan.depth + k * span / _N_BLOCKS
+        stop = plan.depth + (k + 1) * span / _N_BLOCKS
+        before = windows.cutoff <= start - plan.padded_horizon
+        after = windows.cutoff >= stop + plan.horizon
+        held_out = (block == k).nonzero()[:, 0]
+        if (before | after).any() and len(held_out):
+            trained.append(before | after)
+            judged.append(held_out[_every_few(windows.series[held_out])])
+    if not judged:
+        return Blocks(torch.zeros(0, len(block), dtype=torch.bool), ())
+    return Blocks(torch.stack(trained), tuple(judged))
+
+
+def _every_few(series: Tensor) -> Tensor:
+    """Thin out windows to the number that is judged, in each series from its first one on."""
+    step = math.ceil(len(series) * _N_BLOCKS / _N_JUDGED)
+    place = torch.arange(len(series)) - torch.searchsorted(series, series)
+    return place % step == 0
+
+
+def _held_out_errors(
+    panel: Sequence[Tensor],
+    plan: CorePlan,
+    coordinates: Coordinates,
+    windows: SpreadWindows,
+    blocks: Blocks,
+) -> Tensor:
+    """Second moments of the errors of all experts on the judged windows, (K, C, S, E, E)."""
+    channels = panel[0].shape[1]
+    shared = [expert for expert in plan.experts if expert.pooling != "channel"]
+    own = [expert for expert in plan.experts if expert.pooling == "channel"]
+    pooled = [
+        _sum_moments(parts)
+        for parts in zip(
+            *(
+                _trained_moments(*_encode(panel, channel, windows, plan, coordinates), blocks, plan)
+                for channel in range(channels)
+            ),
+            strict=True,
+        )
+    ]
+    shared_maps = [_solve(shared, moments, coordinates) for moments in pooled]
+    size = (len(blocks.judged), channels, len(plan.segments), *2 * (len(plan.experts),))
+    errors = torch.zeros(size, dtype=torch.float64)
+    for channel in range(channels):
+        raw, encoded = _encode(panel, channel, windows, plan, coordinates)
+        trained = _trained_moments(raw, encoded, blocks, plan) if own else pooled
+        for block, (moments, maps, judged) in enumerate(
+            zip(trained, shared_maps, blocks.judged, strict=True)
+        ):
+            maps = maps | _solve(own, moments, coordinates)
+            past = encoded[judged, : coordinates.sizes[-1]]
+            future = raw[judged, plan.depth : plan.depth + plan.horizon]
+            errors[block, channel] = _error_moments(
+                past, future, [maps[expert] for expert in plan.experts], plan.segments
+            )
+    return errors
+
+
+def _encode(
+    panel: Sequence[Tensor],
+    channel: int,
+    windows: SpreadWindows,
+    plan: CorePlan,
+    coordinates: Coordinates,
+) -> tuple[Tensor, Tensor]:  # (n, D + padded H), (n, d + r)
+    """Windows of one channel, as they are and in their coordinates."""
+    length = plan.depth + plan.padded_horizon
+    raw = torch.cat(
+        [series[:, channel].float().unfold(0, length, windows.stride) for series in panel]
+    )
+    return raw, coordinates.encode_whole(raw[:, : plan.depth + plan.horizon])
+
+
+def _trained_moments(
+    raw: Tensor, encoded: Tensor, blocks: Blocks, plan: CorePlan
+) -> list[Moments]:
+    """Moments of the windows that each block is trained on.
+
+    Moments add up, so every window is looked at once, together with those that belong to the same blocks.
+    """
+    patterns, pattern = torch.unique(blocks.trained.T, dim=0, return_inverse=True)
+    pieces = []
+    for i in range(len(patterns)):
+        among = (pattern == i).nonzero()[:, 0]
+        piece = encoded[among].double()
+        folded = {}
+        for fold in plan.folds:
+            start = plan.depth - fold.cycles * fold.period
+            stop = start + (raw.shape[1] - start) // fold.period * fold.period
+            folded[fold] = folded_gram(raw[among, start:stop], fold)
+        pieces.append(Moments(piece.T @ piece, folded))
+    return [
+        _sum_moments([piece for piece, used in zip(pieces, column, strict=True) if used])
+        for column in patterns.T
+    ]
+
+
+def _sum_moments(parts: Sequence[Moments]) -> Moments:
+    folds = parts[0].folded
+    return Moments(
+        sum(part.gram for part in parts), {fold: sum(part.folded[fold] for part in parts) for fold in folds}
+    )
+
+
+def _solve(
+    experts: Iterable[Expert], moments: Moments, coordinates: Coordinates
+) -> dict[Expert, Tensor]:
+    return {expert: expert.solve(moments, coordinates).float() for expert in experts}
+
+
+def _error_moments(
+    past: Tensor,  # (k, d)
+    future: Tensor,  # (k, H)
+    maps: Sequence[Tensor],  # (H, d) each
+    segments: Sequence[int],
+) -> Tensor:
+    """Second moments of the experts' errors, means over windows and steps of a segment, (S, E, E)."""
+    errors = torch.stack([past @ weight.T - future for weight in maps])
+    return torch.stack(
+        [
+            torch.einsum("ekh,fkh->ef", part, part).double() / part[0].numel()
+            for part in errors.split(segment_widths(segments), dim=-1)
+        ]
+    )
+
+
+def segment_widths(segments: Sequence[int]) -> list[int]:
+    """Steps of each segment of the horizon."""
+    return [stop - start for start, stop in zip((0, *segments), segments, strict=False)]
+
+
+def expand_segments(weights: Tensor, segments: Sequence[int]) -> Tensor:  # (C, S, E) -> (C, H, E)
+    """Weights of every step from those of its segment."""
+    return weights.repeat_interleave(torch.tensor(segment_widths(segments)), dim=1)
