@@ -3,12 +3,11 @@
 The package is imported inside the commands: torch and sktime take seconds, and `--help` should not.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
+from klforecast.evaluation.leakage_command import leakage
 from klforecast.exceptions import KLForecastError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.command()(leakage)
 
 
 class Regime(StrEnum):
@@ -117,13 +118,14 @@ def benchmark(
     """
     import torch
 
+    from klforecast.evaluation.changes import read_changes
     from klforecast.evaluation.runner import expand_cells, run_cells
 
     if threads is not None:
         torch.set_num_threads(threads)
     with _plain(ValueError, ImportError, KLForecastError):
         cells = expand_cells(
-            dataset, model, horizon, seed or [0], regime, fit_on, _changes(param or [])
+            dataset, model, horizon, seed or [0], regime, fit_on, read_changes(param or [])
         )
     console = Console()
     columns = (
@@ -146,20 +148,6 @@ def benchmark(
     console.print(f"{len(rows) - n_failed} of {len(rows)} cells have a result in {out}")
     if n_failed:
         raise typer.Exit(1)
-
-
-def _changes(texts: list[str]) -> dict[str, Any]:
-    """Read NAME=VALUE; a value that is not JSON is taken as text."""
-    changes: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not name or not equals:
-            raise ValueError(f"--param takes NAME=VALUE, got {text!r}")
-        try:
-            changes[name] = json.loads(value)
-        except json.JSONDecodeError:
-            changes[name] = value
-    return changes
 
 
 def _left(seconds: float) -> str:

@@ -26,7 +26,7 @@ from klforecast.evaluation.leakage.checks import (
 from klforecast.evaluation.leakage.report import ERROR, LeakageReport, Row
 from klforecast.evaluation.leakage.study import Features, Make, Study
 
-CHECKS: dict[str, Callable[[Study], list[Row]]] = {
+CHECKS: dict[str, Callable[[Study], Iterable[Row]]] = {
     module.NAME: module.check
     for module in (
         future,
@@ -132,12 +132,14 @@ def leakage_report(
 
 
 def _run(name: str, study: Study) -> list[Row]:
+    rows = []
     try:
-        return CHECKS[name](study)
+        rows.extend(CHECKS[name](study))
     except Exception as error:
         # The code under test may raise anything, and the other checks still have something to say.
         text = f"{type(error).__name__}: {error}"
-        return [Row(name, "", ERROR, text, "the check can be run")]
+        rows.append(Row(name, "", ERROR, text, "the check can be run"))
+    return rows
 
 
 @contextmanager

@@ -127,8 +127,12 @@ class Study:
         return World(y, self.features(y) if uses_features and self.features else None, unfitted)
 
     def fit(self, world: World, end: int | None = None, seed: int | None = None) -> BaseForecaster:
-        """Return a clone, fitted on the first `end` rows (default: the training part)."""
-        return self.refit(world.unfitted.clone(), world, end, seed)
+        """Return a copy, fitted on the first `end` rows (default: the training part)."""
+        return self.refit(self.unfitted(world), world, end, seed)
+
+    def unfitted(self, world: World) -> BaseForecaster:
+        """Return a new object. Not a clone: that would empty parameters that are fitted already."""
+        return copy.deepcopy(world.unfitted)
 
     @cached_property
     def first_forecast(self) -> np.ndarray:

@@ -21,17 +21,15 @@ def check(study: Study) -> list[Row]:
         return [_windows(study)]
     mtypes = study.truth.unfitted.get_tag("y_inner_mtype")
     if any("multiindex" in str(mtype) for mtype in np.atleast_1d(mtypes)):
-        return [
-            Row(
-                NAME,
-                "panel",
-                NOT_APPLICABLE,
-                "the forecaster learns from all series of a panel at once and offers no "
-                "predict_windows: another batch would be another training set",
-                _EXPECTED,
-            )
-        ]
-    return [_panel(study)]
+        why = (
+            "the forecaster learns from all series of a panel at once and offers no "
+            "predict_windows: another batch would be another training set"
+        )
+    elif study.prepared:
+        why = "sktime clones a forecaster for each series, which undoes what was prepared from y"
+    else:
+        return [_panel(study)]
+    return [Row(NAME, "panel", NOT_APPLICABLE, why, _EXPECTED)]
 
 
 def _windows(study: Study) -> Row:
@@ -74,7 +72,7 @@ def _panel(study: Study) -> Row:
                 known[name] = X.iloc[start : start + length].set_axis(stamps)
                 rows = X.iloc[start + length : start + length + study.horizon]
                 coming[name] = rows.set_axis(later)
-        forecaster = study.truth.unfitted.clone()
+        forecaster = study.unfitted(study.truth)
         with global_seeds(study.seed):
             forecaster.fit(_stack(past), X=_stack(known), fh=study.fh.tolist())
             answer = forecaster.predict(X=_stack(coming))

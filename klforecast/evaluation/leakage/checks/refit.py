@@ -11,7 +11,7 @@ must not matter.
 
 import numpy as np
 
-from klforecast.evaluation.leakage.report import LEAK, PASSED, Row
+from klforecast.evaluation.leakage.report import LEAK, NOT_APPLICABLE, PASSED, Row
 from klforecast.evaluation.leakage.study import Study, World
 
 NAME = "refit"
@@ -25,20 +25,25 @@ def check(study: Study) -> list[Row]:
     forecast = _forecast(study, study.fit(study.truth))
 
     again = study.fit(study.truth, seed=other_seed)
-    used = study.truth.unfitted.clone()
+    used = study.unfitted(study.truth)
     study.refit(used, _other_world(study), end=int(0.8 * study.train_end))
     after_another = study.refit(used, study.truth)
-    cloned = study.refit(after_another.clone(), study.truth)
 
-    seeded = "random_state" if owns_seed else "the global generators seeded alike"
-    return [
-        _row("fit twice", f"two fits with the same {seeded}" if owns_seed else
-             f"two fits with {seeded}", study.gap(forecast, _forecast(study, again))),
-        _row("fit(A), fit(B)", "fit(A) and then fit(B), against fit(B),",
-             study.gap(forecast, _forecast(study, after_another))),
-        _row("clone, fit(B)", "a clone of that and then fit(B), against fit(B),",
-             study.gap(forecast, _forecast(study, cloned))),
+    seeded = "the same random_state" if owns_seed else "the global generators seeded alike"
+    rows = [
+        _row("fit twice", f"two fits with {seeded}", study.gap(forecast, _forecast(study, again))),
+        _row(
+            "fit(A), fit(B)",
+            "fit(A) and then fit(B), against fit(B),",
+            study.gap(forecast, _forecast(study, after_another)),
+        ),
     ]
+    if study.prepared:
+        why = "a clone undoes what was prepared from y"
+        return [*rows, Row(NAME, "clone, fit(B)", NOT_APPLICABLE, why, _EXPECTED)]
+    cloned = study.refit(after_another.clone(), study.truth)
+    what = "a clone of that and then fit(B), against fit(B),"
+    return [*rows, _row("clone, fit(B)", what, study.gap(forecast, _forecast(study, cloned)))]
 
 
 def _other_world(study: Study) -> World:

@@ -1,0 +1,34 @@
+"""Choose the number of Karhunen-Loeve components by cross-validation, in scikit-learn and in sktime."""
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sktime.forecasting.model_selection import ForecastingGridSearchCV
+from sktime.performance_metrics.forecasting import MeanSquaredError
+from sktime.split import ExpandingWindowSplitter
+
+from klforecast import KLMemoryForecaster, KLMemoryRegressor
+
+rng = np.random.default_rng(0)
+time = np.arange(1500)
+y = np.sin(2 * np.pi * time / 24) + 0.5 * np.sin(2 * np.pi * time / 168)
+y += 0.3 * rng.standard_normal(len(time))
+
+windows = np.lib.stride_tricks.sliding_window_view(y, 192 + 24)
+regression = GridSearchCV(
+    KLMemoryRegressor(), {"n_components": [1, 4, 16, 64]}, cv=TimeSeriesSplit(3, gap=216)
+).fit(windows[:, :192], windows[:, 192:])
+print("windows:", regression.best_params_, f"R2 {regression.best_score_:.3f}")
+
+series = pd.Series(y, index=pd.date_range("2024-01-01", periods=len(y), freq="h"))
+forecasting = ForecastingGridSearchCV(
+    KLMemoryForecaster(horizon=24, memory_depth=192, input_length=48),
+    cv=ExpandingWindowSplitter(initial_window=1200, step_length=100, fh=range(1, 25)),
+    param_grid={"n_components": [1, 4, 16]},
+    scoring=MeanSquaredError(),
+).fit(series)
+print("series: ", forecasting.best_params_, f"MSE {forecasting.best_score_:.3f}")
+
+assert regression.best_params_["n_components"] > 1
+assert regression.best_score_ > 0.8
+assert forecasting.best_params_["n_components"] in (1, 4, 16)
