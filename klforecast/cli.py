@@ -109,7 +109,9 @@ def benchmark(
         list[str] | None, typer.Option(help="NAME=VALUE to change in every model; repeat.")
     ] = None,
     rerun: Annotated[bool, typer.Option(help="Run cells that have a row already.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch.")] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads of torch; more can be slower on shared cores.")
+    ] = 1,
 ) -> None:
     """Fit and score models on data sets, one JSON row per cell.
 
@@ -121,8 +123,7 @@ def benchmark(
     from klforecast.evaluation.changes import read_changes
     from klforecast.evaluation.runner import expand_cells, run_cells
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads)
     with _plain(ValueError, ImportError, KLForecastError):
         cells = expand_cells(
             dataset, model, horizon, seed or [0], regime, fit_on, read_changes(param or [])

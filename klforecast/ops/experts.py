@@ -146,30 +146,91 @@ class LevelExpert:
 
 @dataclass(frozen=True)
 class SeasonalExpert:
-    """The last cycle once more: the seasonal naive forecast.
+    """The mean of the last cycles, phase by phase; of the last one alone, it is the seasonal naive forecast.
 
     Parameters
     ----------
     period : int
-        Steps of a cycle, no more than the recent steps.
+        Steps of a cycle.
+    cycles : int
+        Cycles in the mean; all of them within the recent steps.
     prior : float
         As for `RidgeExpert`.
     """
 
     period: int
+    cycles: int
     prior: float
     pooling: ClassVar[str] = "none"
 
     def solve(self, moments: Moments, coordinates: Coordinates) -> Tensor:
         """Map of shape (H, d)."""
         horizon = len(coordinates.output_modes)
-        weight = torch.zeros(horizon, coordinates.sizes[-1], dtype=torch.float64)
         step = torch.arange(horizon)
-        weight[step, coordinates.recent - self.period + step % self.period] = 1.0
+        weight = torch.zeros(horizon, coordinates.sizes[-1], dtype=torch.float64)
+        for cycle in range(1, self.cycles + 1):
+            newest = coordinates.recent - cycle * self.period
+            weight[step, newest + step % self.period] = 1 / self.cycles
         return weight
 
 
-Expert = RidgeExpert | FoldedExpert | LevelExpert | SeasonalExpert
+@dataclass(frozen=True)
+class GrowthExpert:
+    """The last cycle once more, raised for each cycle ahead by what the last `steps` steps have gained on it.
+
+    Parameters
+    ----------
+    period : int
+        Steps of a cycle.
+    steps : int
+        Last steps whose mean is compared with that of the same steps one cycle earlier; `period` + `steps` steps lie
+        within the recent ones.
+    prior : float
+        As for `RidgeExpert`.
+    """
+
+    period: int
+    steps: int
+    prior: float
+    pooling: ClassVar[str] = "none"
+
+    def solve(self, moments: Moments, coordinates: Coordinates) -> Tensor:
+        """Map of shape (H, d)."""
+        recent, gain = coordinates.recent, torch.zeros(coordinates.sizes[-1], dtype=torch.float64)
+        gain[recent - self.steps : recent] += 1 / self.steps
+        gain[recent - self.period - self.steps : recent - self.period] -= 1 / self.steps
+        naive = SeasonalExpert(self.period, 1, self.prior).solve(moments, coordinates)
+        cycles_ahead = torch.arange(len(naive)) // self.period + 1
+        return naive + cycles_ahead[:, None] * gain
+
+
+@dataclass(frozen=True)
+class DriftExpert:
+    """The line through the last value and the one `steps` steps before it.
+
+    Parameters
+    ----------
+    steps : int
+        Fewer than the recent steps.
+    prior : float
+        As for `RidgeExpert`.
+    """
+
+    steps: int
+    prior: float
+    pooling: ClassVar[str] = "none"
+
+    def solve(self, moments: Moments, coordinates: Coordinates) -> Tensor:
+        """Map of shape (H, d)."""
+        horizon = len(coordinates.output_modes)
+        ahead = torch.arange(1, horizon + 1, dtype=torch.float64) / self.steps
+        weight = torch.zeros(horizon, coordinates.sizes[-1], dtype=torch.float64)
+        weight[:, coordinates.recent - 1] = 1 + ahead
+        weight[:, coordinates.recent - 1 - self.steps] = -ahead
+        return weight
+
+
+Expert = RidgeExpert | FoldedExpert | LevelExpert | SeasonalExpert | GrowthExpert | DriftExpert
 
 
 def folded_gram(windows: Tensor, fold: Fold) -> Tensor:  # (n, (N + M) P) -> (N + M, N + M), float64

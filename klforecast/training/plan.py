@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from klforecast.ops.experts import (
+    DriftExpert,
     Expert,
     Fold,
     FoldedExpert,
+    GrowthExpert,
     LevelExpert,
     RidgeExpert,
     SeasonalExpert,
@@ -30,7 +32,9 @@ _FOLDED_RANK = 3
 _STRENGTH = 0.01
 _N_COMPONENTS = 96
 _N_OUTPUTS = 64
+_REFERENCE = 0.1  # prior of an expert with nothing to fit, beside 1 for one that is fitted
 _SHRINKAGE = 10.0
+_SHRINKAGE_UNTRUSTED = 0.5  # experts with nothing to fit do not overfit, so their errors may be believed
 _WINDOWS_PER_INPUT = 10  # windows for each input below which a fitted expert is trusted less
 
 
@@ -133,16 +137,13 @@ def plan_core(
         experts += [RidgeExpert(depth, False, pooling, 10 * _STRENGTH, 0.3 * trust)]
         if len(edges) > 1:
             experts += [RidgeExpert(edges[0], True, pooling, _STRENGTH, 0.3 * trust)]
-    folds = _folds(period, depth) if memory == "history" else ()
+    folds = _folds(period, depth, max(lengths) - horizon) if memory == "history" else ()
     experts += [
         FoldedExpert(fold, pooling, _STRENGTH, _FOLDED_RANK, trust)
         for fold in folds
         for pooling in poolings
     ]
-    levels = dict.fromkeys((0, 1, period, _WEEK * period))
-    experts += [LevelExpert(steps, 0.1) for steps in levels if steps <= depth]
-    if 1 < period <= edges[0]:
-        experts.append(SeasonalExpert(period, 0.1))
+    experts += _references(period, edges[0], depth, trust)
     return CorePlan(
         horizon,
         max(-(-horizon // fold.period) * fold.period for fold in (Fold(1, 1, 1), *folds)),
@@ -151,8 +152,27 @@ def plan_core(
         _N_OUTPUTS,
         _segments(horizon),
         tuple(experts),
-        _SHRINKAGE,
+        trust * _SHRINKAGE + (1 - trust) * _SHRINKAGE_UNTRUSTED,
     )
+
+
+def _references(period: int, recent: int, depth: int, trust: float) -> list[Expert]:
+    """Experts with nothing to fit: a few beside trusted ones, more where there is little to fit from."""
+    levels = dict.fromkeys((0, 1, period, _WEEK * period))
+    experts: list[Expert] = [LevelExpert(steps, _REFERENCE) for steps in levels if steps <= depth]
+    if 1 < period <= recent:
+        experts.append(SeasonalExpert(period, 1, _REFERENCE))
+    if trust == 1:
+        return experts
+    prior = (1 - trust) * _REFERENCE
+    if period == 1:
+        drifts = dict.fromkeys((2, recent // 4, recent - 1))
+        return experts + [DriftExpert(steps, prior) for steps in drifts if 0 < steps < recent]
+    gains = dict.fromkeys((1, max(1, period // 4), period))
+    experts += [GrowthExpert(period, steps, prior) for steps in gains if period + steps <= recent]
+    if 2 * period <= recent:
+        experts.append(SeasonalExpert(period, recent // period, prior))
+    return experts
 
 
 def _edges(
@@ -165,8 +185,9 @@ def _edges(
 ) -> tuple[int, ...]:
     most = max(1, rows - horizon)
     recent = -(-_RECENT // period) * period if input_length is None else input_length
-    # A short series still looks back over one whole cycle, without which nothing seasonal can be said.
-    recent = min(recent, max(most // 3, min(period, most - 1), 1))
+    # A short series still looks back over two whole cycles, without which growth cannot be told from season, or over
+    # one, without which nothing seasonal can be said.
+    recent = min(recent, max(most // 3, min(2 * period, most - period), min(period, most - 1), 1))
     if memory_depth is not None:
         recent = min(recent, memory_depth)
     edges = [recent]
@@ -182,12 +203,13 @@ def _edges(
     return tuple(edges)
 
 
-def _folds(period: int, depth: int) -> tuple[Fold, ...]:
+def _folds(period: int, depth: int, most: int) -> tuple[Fold, ...]:
     """By the leading period and by seven of it, as far as the depth holds three cycles or more."""
     folds = []
     for length in (period, _WEEK * period):
         cycles = min(_CYCLES, depth // length)
-        if length > 1 and cycles >= 3:
+        # The horizon is rounded up to whole cycles, for which the longest series must have the rows.
+        if period > 1 and cycles >= 3 and depth + length <= most:
             folds.append(Fold(length, cycles, 1))
     return tuple(folds)
 

@@ -6,6 +6,9 @@ from typer.testing import CliRunner
 
 from klforecast.cli import app
 
+# The forecasters of the harness go on from the end of `fit`, and sktime says so.
+pytestmark = pytest.mark.filterwarnings("ignore:NotImplementedWarning:UserWarning")
+
 NAIVE = "klforecast.evaluation.adapter:HarnessForecaster"
 
 

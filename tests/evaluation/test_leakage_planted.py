@@ -263,8 +263,10 @@ def test_features_made_from_later_rows(y):
         return pd.DataFrame({"smooth": y.rolling(9, center=True, min_periods=1).mean()})
 
     evidence = found(ReadsX(), y, "target_in_features", "X(y)", centred_mean)
-    assert evidence == "columns that change with y after the cutoff: 'smooth' from -4 rows off " \
+    assert (
+        evidence == "columns that change with y after the cutoff: 'smooth' from -4 rows off "
         "the cutoff on"
+    )
     assert "moves by" in found(ReadsX(), y, "future_perturbation", "fit", centred_mean)
 
 
@@ -296,9 +298,7 @@ def test_test_rows_in_the_covariance(y):
 
 
 def test_early_stopping_on_the_test_part(y):
-    evidence = found(
-        lambda y: StopsOn(y.to_numpy()[96:]), y, "early_stopping", "fit"
-    )
+    evidence = found(lambda y: StopsOn(y.to_numpy()[96:]), y, "early_stopping", "fit")
     assert "; n_epochs: " in evidence
 
 

@@ -6,9 +6,11 @@ from klforecast.evaluation.figures import as_svg, critical_difference
 from klforecast.evaluation.ranks import rank_models
 
 
-def scores(*columns):
+def scores(*columns, n_cells=8):
     rng = np.random.default_rng(0)
-    return pd.DataFrame({name: level + 1e-3 * rng.standard_normal(12) for name, level in columns})
+    return pd.DataFrame(
+        {name: level + 1e-3 * rng.standard_normal(n_cells) for name, level in columns}
+    )
 
 
 def test_ranks_run_from_best_to_worst_and_ties_share_theirs():
@@ -25,18 +27,19 @@ def test_the_critical_difference_is_demsars():
     assert ranking.critical_difference == pytest.approx(1.25, abs=0.005)
 
 
-def test_models_that_are_all_alike_are_one_clique():
-    rng = np.random.default_rng(3)
-    ranking = rank_models(pd.DataFrame(rng.standard_normal((9, 5)), columns=list("abcde")))
+def test_without_a_difference_in_the_friedman_test_all_models_are_one_clique():
+    ranks = [[8, 1, 4, 5, 2, 6, 3, 7], [7, 1, 2, 5, 4, 6, 8, 3], [8, 1, 6, 5, 4, 7, 2, 3]]
+    ranking = rank_models(pd.DataFrame(ranks, columns=list("abcdefgh")))
     assert ranking.friedman_p > 0.05
-    assert [sorted(clique) for clique in ranking.cliques] == [list("abcde")]
+    assert ranking.average["a"] - ranking.average["b"] > ranking.critical_difference
+    assert [sorted(clique) for clique in ranking.cliques] == [list("abcdefgh")]
 
 
 def test_cliques_are_the_largest_groups_within_the_critical_difference():
     ranking = rank_models(scores(("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 5)))
-    # 12 cells, 5 models: CD = 1.76, so neighbours are joined and no others.
-    assert ranking.critical_difference == pytest.approx(1.76, abs=0.01)
-    assert ranking.cliques == [["a", "b"], ["b", "c"], ["c", "d"], ["d", "e"]]
+    # 8 cells, 5 models: CD = 2.16, so three in a row are joined and no more.
+    assert ranking.critical_difference == pytest.approx(2.16, abs=0.01)
+    assert ranking.cliques == [["a", "b", "c"], ["b", "c", "d"], ["c", "d", "e"]]
 
 
 def test_two_models_are_not_ranked():

@@ -3,7 +3,11 @@ from html.parser import HTMLParser
 import pytest
 
 from klforecast.evaluation.markdown import render_markdown
-from klforecast.evaluation.published import published_for, published_results
+from klforecast.evaluation.published import (
+    published_average,
+    published_for,
+    published_results,
+)
 from klforecast.evaluation.report import render_html
 from klforecast.evaluation.tables import build_tables
 
@@ -168,3 +172,21 @@ def test_skewed_loaders_are_in_no_table(rows):
     (table,) = build_tables(rows)
     assert table.published
     assert all(entry.loader in ("clean", "one window per batch") for entry in table.published)
+
+
+@pytest.mark.parametrize(
+    ("model", "regime", "mse", "lookback"),
+    [
+        ("nlinear", "free", 0.413, 336),
+        ("nlinear", "lookback96", 0.4535, 96),
+        ("itransformer", "free", 0.454, 96),
+        ("itransformer", "lookback96", 0.454, 96),
+    ],
+)
+def test_a_peer_is_held_to_the_number_of_its_own_lookback(model, regime, mse, lookback):
+    note = published_average(model, "ETTh1", regime)
+    assert (note["mse"], note["lookback"]) == (mse, lookback)
+
+
+def test_no_number_is_known_for_our_own_model():
+    assert published_average("klmemory", "ETTh1", "free") is None

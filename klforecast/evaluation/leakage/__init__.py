@@ -1,10 +1,10 @@
 """Checks that a forecast does not depend on what a forecaster must not know.
 
-    study      the forecaster under test, and versions of the data
-    routes     the ways to ask it for a forecast, and the rows that each hands over
-    checks     what is changed, and what must stay the same
-    state      everything an object holds, compared by digests
-    report     rows, verdict, and the forms of a report
+study      the forecaster under test, and versions of the data
+routes     the ways to ask it for a forecast, and the rows that each hands over
+checks     what is changed, and what must stay the same
+state      everything an object holds, compared by digests
+report     rows, verdict, and the forms of a report
 """
 
 from klforecast.evaluation.leakage.report import LeakageReport, Row

@@ -40,7 +40,7 @@ def make_study(
         )
     steps = _check_fh(fh, getattr(example, "horizon", None), len(rows))
     derived = callable(X)
-    if not derived and X is not None and len(X) != len(rows):
+    if isinstance(X, pd.DataFrame) and len(X) != len(rows):
         raise ValueError(f"X has {len(X)} rows and y {len(rows)}; pass X with the rows of y")
     return Study(
         make=make,
@@ -82,9 +82,7 @@ def _check_fh(fh: int | Iterable[int] | None, horizon: Any, n: int) -> np.ndarra
     return steps
 
 
-def _check_cutoffs(
-    cutoffs: Sequence[int] | np.ndarray | None, n: int, horizon: int
-) -> np.ndarray:
+def _check_cutoffs(cutoffs: Sequence[int] | np.ndarray | None, n: int, horizon: int) -> np.ndarray:
     last = n - horizon
     if cutoffs is None:
         first = int(_FIRST_CUTOFF * n)
@@ -94,7 +92,7 @@ def _check_cutoffs(
     if len(chosen) < 2 or chosen[0] < 2 or chosen[-1] > last:
         raise ValueError(
             f"{n} rows give the cutoffs {chosen.tolist()} for {horizon} steps ahead; the checks "
-            f"need two different ones from 2 to {last}: pass a longer series, a shorter fh or other "
-            f"cutoffs"
+            f"need two different ones from 2 to {last}: pass a longer series, a shorter fh or "
+            f"other cutoffs"
         )
     return chosen

@@ -122,5 +122,7 @@ class LeakageReport:
 
     def __str__(self) -> str:
         lines = [f"{self.forecaster}: {self.headline}"]
-        lines += [f"  {row.verdict:<14} {row.check}, {row.route}: {row.evidence}" for row in self.rows]
+        lines += [
+            f"  {row.verdict:<14} {row.check}, {row.route}: {row.evidence}" for row in self.rows
+        ]
         return "\n".join(lines)

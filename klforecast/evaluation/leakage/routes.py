@@ -43,7 +43,8 @@ def through_windows(study: Study, world: World, cutoffs: np.ndarray) -> np.ndarr
 def through_update_predict(study: Study, world: World, cutoffs: np.ndarray) -> np.ndarray:
     """Fit on the training part, then let `update_predict` walk over the later rows.
 
-    It is handed all of them and asked to stop at the last cutoff. Returns the values of sktime's answer, whatever its form, with one more axis.
+    It is handed all of them and asked to stop at the last cutoff. Returns the values of sktime's
+    answer, whatever its form, with one more axis.
     """
     ahead = int(cutoffs[-1]) - study.train_end
     # Two steps of equal length, or one: the rows that are handed over must not leave a gap.

@@ -72,8 +72,8 @@ def changed_parts(before: Mapping[str, str], after: Mapping[str, str]) -> list[s
 def leaves(root: Any) -> Iterator[tuple[str, Any]]:
     """Walk over everything reached from `root` and yield (path, leaf); each object once.
 
-    A leaf is an ndarray, an Index, or something whose `repr` says what it is. Mutable attributes of classes
-    are walked too: a memory kept there is shared by all instances.
+    A leaf is an ndarray, an Index, or something whose `repr` says what it is. Mutable attributes of
+    classes are walked too: a memory kept there is shared by all instances.
     """
     seen: dict[int, Any] = {}  # keeps what was walked alive, so that no id is used twice
     stack: list[tuple[str, Any]] = [("", root)]

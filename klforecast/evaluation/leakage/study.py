@@ -119,7 +119,7 @@ class Study:
         return self._world(pd.DataFrame(values, like.index, like.columns))
 
     def _world(self, y: Any) -> World:
-        unfitted = self.make(y)
+        unfitted = copy.deepcopy(self.make(y))
         for name, value in unfitted.get_params().items():
             if value is None and name.split("__")[-1] == "random_state":
                 unfitted = unfitted.set_params(**{name: self.seed})
@@ -164,8 +164,10 @@ class Study:
         same_rows = np.array_equal(
             world.values[: self.train_end], self.truth.values[: self.train_end], equal_nan=True
         )
-        same_features = world.X is None or world.X.iloc[: self.train_end].equals(
-            self.truth.X.iloc[: self.train_end]
+        same_features = (
+            world.X is None
+            or self.truth.X is None
+            or world.X.iloc[: self.train_end].equals(self.truth.X.iloc[: self.train_end])
         )
         if self.prepared or not same_rows or not same_features:
             return self.fit(world)

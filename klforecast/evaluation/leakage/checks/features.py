@@ -1,6 +1,6 @@
 """Target in features: X must not hold the rows that are to be forecast.
 
-    scan    |correlation| of X[t] and y[t + k], in levels and in differences, for -horizon < k <= horizon
+    scan    |correlation| of X[t] and y[t + k], -horizon < k <= horizon, in levels and differences
     derive  where X is a function of y: the rows of X that a forecast is handed must not change with
             the rows of y after its cutoff
 
@@ -51,9 +51,13 @@ def _scan(study: Study, X: pd.DataFrame) -> Row:
 
 
 def _similarity(feature: np.ndarray, target: np.ndarray, lag: int) -> float:
-    first, second = (feature[: len(feature) - lag], target[lag:]) if lag >= 0 else (
-        feature[-lag:],
-        target[:lag],
+    first, second = (
+        (feature[: len(feature) - lag], target[lag:])
+        if lag >= 0
+        else (
+            feature[-lag:],
+            target[:lag],
+        )
     )
     # Two trends are alike in levels without one holding the other; their differences are not.
     return min(_correlation(first, second), _correlation(np.diff(first), np.diff(second)))

@@ -8,13 +8,16 @@ memories in classes, modules and files.
 """
 
 import numpy as np
+from sktime.forecasting.base import BaseForecaster
 
 from klforecast.evaluation.leakage.report import LEAK, PASSED, Row
 from klforecast.evaluation.leakage.state import changed_parts, leaves, state_of
 from klforecast.evaluation.leakage.study import Study
 
 NAME = "memory_isolation"
-_EXPECTED = "training, validation and test rows leave nothing in the model that forecasts the others"
+_EXPECTED = (
+    "training, validation and test rows leave nothing in the model that forecasts the others"
+)
 _MOST_NAMED = 3
 
 
@@ -71,14 +74,11 @@ def _update(study: Study) -> Row:
     # A part made of rows of y alone is the context, which may move on.
     rows = study.truth.values
     context = {
-        path for path, leaf in leaves(forecaster.get_fitted_params())
+        path
+        for path, leaf in leaves(forecaster.get_fitted_params())
         if isinstance(leaf, np.ndarray) and np.isin(leaf, rows).all()
     }
-    changed = [
-        path
-        for path in changed_parts(before, after)
-        if path not in context
-    ]
+    changed = [path for path in changed_parts(before, after) if path not in context]
     if changed:
         named = ", ".join(changed[:_MOST_NAMED])
         evidence = f"update(update_params=False) over validation and test rows changed {named}"
@@ -89,12 +89,10 @@ def _update(study: Study) -> Row:
         )
     if gap:
         evidence += f"; a forecast from the training rows moved by {gap:.3g} training deviations"
-    return Row(
-        NAME, "update", LEAK if changed or gap else PASSED, evidence, _EXPECTED, value=gap
-    )
+    return Row(NAME, "update", LEAK if changed or gap else PASSED, evidence, _EXPECTED, value=gap)
 
 
-def _learned(forecaster: object) -> dict[str, str]:
+def _learned(forecaster: BaseForecaster) -> dict[str, str]:
     return state_of(forecaster.get_fitted_params())
 
 

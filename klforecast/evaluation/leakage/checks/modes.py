@@ -3,15 +3,15 @@
     normal                              the true inputs
     shuffled inputs                     each window gets the inputs of a neighbour in its batch
     Gaussian noise inputs               mean and deviation of the training rows
-    noise, decoder inputs zeroed        \\
-    noise, time features zeroed          }  and nothing else left to read, one after the other
+    noise, decoder inputs zeroed        nothing to zero: sktime's forecasters have none
+    noise, time features zeroed         X is zero too
     noise, all ancillary zeroed, memory reset per batch
     shuffled over the whole test part   inputs drawn row by row from all test rows
 
 The inputs are the rows before the cutoff; what is scored is always the true forecast period. The
 ratio is that of the mean squared error to the one of the normal mode. Neighbouring windows share
-nearly all of their rows, so the shuffle inside a batch moves the error by a per cent or so and is
-reported only. In the other modes a leak is an error that stays where it was and is at the same time
+nearly all of their rows, so the shuffle inside a batch may move the error by no more than a per
+cent and is reported only. In the other modes a leak is an error that stays where it was and is at the same time
 smaller than what the training rows and the stamps explain alone: their mean, or their trend and
 mean cycle continued. A forecaster that knows trend and season by heart may well keep its error.
 """
@@ -174,7 +174,7 @@ def _shuffled(study: Study, name: str, cutoffs: np.ndarray, normal: float) -> Ro
         REPORTED,
         f"MSE {error:.4g} against {unshuffled:.4g} unshuffled, in a batch of {len(batch)} windows "
         f"that overlap in all but {len(batch) - 1} rows: proves nothing by itself",
-        "a small change: neighbouring windows hold nearly the same rows",
+        "nothing in particular: neighbouring windows hold nearly the same rows",
         error,
         _ratio(error, unshuffled),
     )

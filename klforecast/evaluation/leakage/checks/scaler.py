@@ -34,9 +34,7 @@ def _effect(study: Study, name: str) -> Row:
     later = study.scaler.transform(values[study.train_end :])
     values[study.train_end :] = study.scaler.inverse_transform(_FACTOR + _FACTOR * later)
     route = ROUTES[name]
-    gap = study.gap(
-        route(study, study.truth, cutoff), route(study, study.world(values), cutoff)
-    )
+    gap = study.gap(route(study, study.truth, cutoff), route(study, study.world(values), cutoff))
     return Row(
         NAME,
         name,

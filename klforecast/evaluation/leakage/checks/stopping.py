@@ -45,9 +45,12 @@ def check(study: Study) -> list[Row]:
     if not changed and not gap:
         evidence = "the fitted parameters and the forecast are the same with four test parts"
     else:
-        evidence = f"with other test rows the first forecast moves by {gap:.3g} deviations" + "".join(
-            f"; {name}: {_text(learned.get(name))}, then {', '.join(map(_text, values))}"
-            for name, values in changed.items()
+        evidence = (
+            f"with other test rows the first forecast moves by {gap:.3g} deviations"
+            + "".join(
+                f"; {name}: {_text(learned.get(name))}, then {', '.join(map(_text, values))}"
+                for name, values in changed.items()
+            )
         )
     return [Row(NAME, "fit", LEAK if changed or gap else PASSED, evidence, _EXPECTED, value=gap)]
 
