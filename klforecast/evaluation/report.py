@@ -180,7 +180,8 @@ def _line(line: Line, table: Table, best: Mapping[int | None, float]) -> str:
         )
         small = "" if other is None else f"<small>{number(other)}</small>"
         mark = ' class="best"' if value is not None and value == best[column] else ""
-        cells.append(f"<td{mark}>{number(value)}{small}</td>")
+        digits = 4 if column is None else 3
+        cells.append(f"<td{mark}>{number(value, digits)}{small}</td>")
     spread = line.spread(first, table.horizons)
     note = published_note(line, table)
     reached = line.average(first, table.horizons)
@@ -191,7 +192,7 @@ def _line(line: Line, table: Table, best: Mapping[int | None, float]) -> str:
             "" if reached is None else f"<small>{100 * (reached / note['mse'] - 1):+.1f} %</small>"
         )
         said = f'<span title="{escape(note["source"])}">{note["mse"]:.4g}</span>{off}'
-    seeds = len(line.by_seed(first, table.horizons))
+    seeds = len(line.quoted("seed"))
     parameters = line.quoted("n_parameters")
     peaks = line.quoted("peak_memory_mb")
     cells += [

@@ -138,14 +138,11 @@ def window_coordinates(
 def _block_modes(gram: Tensor, count: int) -> Tensor:  # (b, b) -> (b, count)
     """The constant mode, then the leading modes of what is orthogonal to it."""
     size = len(gram)
-    constant = torch.full((size,), size**-0.5, dtype=torch.float64)
-    projected = gram @ constant
-    rest = gram - constant * projected[:, None] - projected * constant[:, None]
-    rest += (constant @ projected) * constant[:, None] * constant
+    rest = centre_gram(gram, torch.full((size,), 1 / size, dtype=torch.float64))
     # With an eigenvalue above all others the constant is the first mode, and is not drawn again among the zeros.
     trace = rest.trace()
     above_all = 2 * trace if trace > 0 else torch.ones_like(trace)
-    return safe_eigh(rest + above_all * constant[:, None] * constant)[1][:, :count]
+    return safe_eigh(rest + above_all / size)[1][:, :count]
 
 
 def _output_modes(gram: Tensor, coordinates: Coordinates, count: int) -> Tensor:

@@ -33,6 +33,7 @@ _STRENGTH = 0.01
 _N_COMPONENTS = 96
 _N_OUTPUTS = 64
 _REFERENCE = 0.1  # prior of an expert with nothing to fit, beside 1 for one that is fitted
+_NAIVE = 1.0
 _SHRINKAGE = 10.0
 _SHRINKAGE_UNTRUSTED = 0.5  # experts with nothing to fit do not overfit, so their errors may be believed
 _WINDOWS_PER_INPUT = 10  # windows for each input below which a fitted expert is trusted less
@@ -160,8 +161,9 @@ def _references(period: int, recent: int, depth: int, trust: float) -> list[Expe
     """Experts with nothing to fit: a few beside trusted ones, more where there is little to fit from."""
     levels = dict.fromkeys((0, 1, period, _WEEK * period))
     experts: list[Expert] = [LevelExpert(steps, _REFERENCE) for steps in levels if steps <= depth]
+    # What fitted experts are not trusted with goes to the last cycle: a period is only given where there is a season.
     if 1 < period <= recent:
-        experts.append(SeasonalExpert(period, 1, _REFERENCE))
+        experts.append(SeasonalExpert(period, 1, _REFERENCE + (1 - trust) * _NAIVE))
     if trust == 1:
         return experts
     prior = (1 - trust) * _REFERENCE
@@ -192,7 +194,7 @@ def _edges(
         recent = min(recent, memory_depth)
     edges = [recent]
     if memory == "history":
-        deepest = rows // _ROWS_PER_DEPTH
+        deepest = min(rows // _ROWS_PER_DEPTH, most // 3)
         if memory_depth is not None:
             deepest = min(most - 1, memory_depth)
         for depth in _DEPTHS:

@@ -137,6 +137,25 @@ def test_the_end_is_never_above_the_core_on_the_windows_that_validate(
         assert of_net.item() == pytest.approx(keep_best(net).best_loss_, rel=1e-5)
 
 
+def test_no_fraction_of_the_gates_is_better_than_the_one_that_is_kept(fit_small, panel):
+    net = fit_small(panel, max_epochs=1)
+    gate = torch.tensor([0.4, -0.05])
+    net.module_.gate.data.copy_(gate)
+    _, windows = windows_of(net, panel).split(0.2)
+    past, future = windows.__getitems__(range(len(windows)))
+
+    def loss_with(gates):
+        net.module_.gate.data.copy_(gates)
+        with torch.no_grad():
+            return (net.module_(past) - future).square().mean().item()
+
+    loss, weights = net.validate(windows)
+    others = [loss_with(gate * torch.tensor([a, b])) for a in (0, 0.3, 1) for b in (0, 0.3, 1)]
+    assert loss <= min(others) + 1e-7
+    assert loss < loss_with(gate)
+    assert loss_with(weights["gate"]) == pytest.approx(loss, rel=1e-5)
+
+
 def test_the_best_epoch_is_restored(fit_small, panel):
     net = fit_small(panel, max_epochs=6, lr=0.1, patience=6).fit(panel)
     judged = net.history[:, "judged_loss"]

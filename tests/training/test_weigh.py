@@ -1,0 +1,135 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from klforecast.ops.coordinates import window_coordinates
+from klforecast.ops.experts import LevelExpert, RidgeExpert, shares
+from klforecast.ops.gram import window_gram, window_moments
+from klforecast.training.plan import plan_core
+from klforecast.training.weigh import (
+    expand_segments,
+    mixture_weights,
+    segment_widths,
+    spread_windows,
+    time_blocks,
+)
+
+
+@st.composite
+def cases(draw):
+    lengths = draw(st.lists(st.integers(20, 1500), min_size=1, max_size=4))
+    horizon = draw(st.integers(1, max(1, max(lengths) // 4)))
+    period = draw(st.sampled_from([1, 2, 5, 12, 24]))
+    depth = draw(st.none() | st.integers(1, 300))
+    plan = plan_core(
+        lengths, 1, horizon, periods=[period] if period > 1 else [], memory_depth=depth
+    )
+    window = plan.depth + plan.padded_horizon
+    return [rows for rows in lengths if rows >= window], plan
+
+
+@given(cases())
+@settings(max_examples=200, deadline=None)
+def test_no_step_is_a_target_of_training_and_of_judging(case):
+    lengths, plan = case
+    windows = spread_windows(lengths, plan)
+    blocks = time_blocks(windows, lengths, plan)
+    for trained, judged in zip(blocks.trained, blocks.judged, strict=True):
+        for series in range(len(lengths)):
+            here = windows.series == series
+            cutoffs = windows.cutoff[judged][windows.series[judged] == series].tolist()
+            if not cutoffs:
+                continue
+            first, last = min(cutoffs), max(cutoffs) + plan.horizon - 1
+            # Folded experts are solved on whole cycles, beyond the horizon.
+            targets = [
+                (cutoff, cutoff + plan.padded_horizon - 1)
+                for cutoff in windows.cutoff[here & trained].tolist()
+            ]
+            assert all(stop < first or start > last for start, stop in targets)
+
+
+@given(cases())
+@settings(max_examples=100, deadline=None)
+def test_every_window_lies_within_its_series_and_is_judged_in_one_block_at_most(case):
+    lengths, plan = case
+    windows = spread_windows(lengths, plan)
+    rows = torch.tensor(lengths)[windows.series]
+    assert (windows.cutoff >= plan.depth).all()
+    assert (windows.cutoff + plan.padded_horizon <= rows).all()
+    assert set(windows.series.tolist()) == set(range(len(lengths)))
+    judged = [i for block in time_blocks(windows, lengths, plan).judged for i in block.tolist()]
+    assert len(judged) == len(set(judged))
+
+
+def test_a_long_series_is_judged_on_all_of_its_length():
+    plan = plan_core([20_000], 1, 24, periods=[24])
+    windows = spread_windows([20_000], plan)
+    blocks = time_blocks(windows, [20_000], plan)
+    cutoffs = windows.cutoff[torch.cat(blocks.judged)]
+    assert len(blocks.judged) == 5
+    assert cutoffs.min() == plan.depth and cutoffs.max() > 19_800
+    assert cutoffs.diff().max() < 25
+
+
+def test_a_hundred_times_longer_series_is_looked_at_no_more_often():
+    plan = plan_core([20_000], 1, 24)
+    few, many = (len(spread_windows([rows], plan).cutoff) for rows in (20_000, 2_000_000))
+    assert many <= 5000 and few <= 5000
+
+
+def weights_of(series, plan):
+    moments = [window_moments(series, plan.depth + plan.padded_horizon)]
+    gram = window_gram(moments)[: plan.depth + plan.horizon, : plan.depth + plan.horizon]
+    coordinates = window_coordinates(
+        gram, plan.edges, plan.horizon, plan.n_components, plan.n_outputs
+    )
+    return mixture_weights([series.double()], plan, coordinates)
+
+
+def noisy_wave(rows, channels=1, seed=0):
+    noise = torch.randn(rows, channels, generator=torch.Generator().manual_seed(seed))
+    return torch.sin(torch.arange(rows) * torch.pi / 6)[:, None] + 0.3 * noise
+
+
+@pytest.mark.parametrize("rows, channels", [(16, 1), (40, 2), (1200, 3)])
+def test_weights_are_non_negative_and_sum_to_one_at_every_channel_and_segment(rows, channels):
+    plan = plan_core([rows], channels, 6, periods=[12])
+    weights = weights_of(noisy_wave(rows, channels), plan)
+    assert weights.shape == (channels, len(plan.segments), len(plan.experts))
+    assert (weights >= 0).all()
+    assert_close(weights.sum(dim=-1), torch.ones(weights.shape[:2], dtype=torch.float64))
+
+
+def test_a_series_too_short_to_hold_anything_out_is_left_to_experts_that_fit_nothing():
+    plan = plan_core([22], 1, 8, periods=[12])
+    series = noisy_wave(22)
+    windows = spread_windows([22], plan)
+    assert not time_blocks(windows, [22], plan).judged
+    weights = weights_of(series, plan)[0].sum(dim=0)
+    for expert, weight in zip(plan.experts, weights, strict=True):
+        assert expert.pooling == "none" or weight == 0
+    assert weights.sum() > 0
+
+
+def test_with_fitted_experts_alone_such_a_series_keeps_the_prior_weights():
+    plan = plan_core([22], 1, 8, periods=[12])
+    plan = plan._replace(experts=tuple(e for e in plan.experts if e.pooling != "none"))
+    weights = weights_of(noisy_wave(22), plan)
+    assert_close(weights, shares(plan.experts).expand_as(weights))
+
+
+def test_the_expert_that_fits_the_series_gets_the_weight():
+    plan = plan_core([2000], 1, 12, periods=[12])
+    weights = weights_of(noisy_wave(2000), plan).mean(dim=(0, 1))
+    ridge = sum(w for e, w in zip(plan.experts, weights, strict=True) if isinstance(e, RidgeExpert))
+    level = sum(w for e, w in zip(plan.experts, weights, strict=True) if isinstance(e, LevelExpert))
+    assert ridge > 0.5 and level < 0.05
+
+
+def test_weights_of_a_segment_hold_for_each_of_its_steps():
+    weights = torch.tensor([[[1.0, 0.0], [0.25, 0.75]]])
+    assert segment_widths((2, 5)) == [2, 3]
+    assert expand_segments(weights, (2, 5))[0, :, 0].tolist() == [1.0, 1.0, 0.25, 0.25, 0.25]
