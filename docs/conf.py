@@ -14,7 +14,7 @@ extensions = [
     "myst_parser",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "results"]
 
 html_theme = "furo"
 html_title = "klforecast"

@@ -22,7 +22,9 @@ core = forecaster.net_.module_
 print(f"period {forecaster.period_}, window {forecaster.input_length_} steps,", end=" ")
 print(f"memory {forecaster.memory_depth_} steps in {forecaster.n_components_} components")
 share = core.mixture.weights.mean(dim=(0, 1))
-for weight, expert in sorted(zip(share.tolist(), core.mixture.experts, strict=True), reverse=True)[:5]:
+for weight, expert in sorted(zip(share.tolist(), core.mixture.experts, strict=True), reverse=True)[
+    :5
+]:
     print(f"{weight:6.1%}  {expert}")
 
 figure, (above, below) = plt.subplots(2, figsize=(8, 6), layout="constrained")

@@ -27,7 +27,9 @@ def __getattr__(name: str) -> Any:
     # Imported when asked for: `klforecast.ops` and `klforecast.modules` need torch alone, and this
     # file is run before them.
     if name not in _HOMES:
-        raise AttributeError(f"module 'klforecast' has no attribute {name!r}; it has {', '.join(__all__)}")
+        raise AttributeError(
+            f"module 'klforecast' has no attribute {name!r}; it has {', '.join(__all__)}"
+        )
     return getattr(import_module(_HOMES[name]), name)
 
 

@@ -52,7 +52,8 @@ class KLMemoryForecaster(SeriesForecaster):
     period : int or None, default=None
         Steps of one cycle. None: detected; 1: no cycle.
     n_components : int or None, default=None
-        K-L components kept of the history. None: chosen from the data.
+        K-L components kept of the history, or of each of its blocks where the linear core reads a
+        deep history in blocks that grow with age. None: chosen from the data.
     memory : {"history", "trajectory", "none"}, default="history"
         Whose states the memory holds: the series' own past before the window, the summaries of the
         training batches (transformer only), or nothing.
@@ -91,8 +92,10 @@ class KLMemoryForecaster(SeriesForecaster):
         (batch, horizon_, channels), both standardised.
     horizon_ : int
         Steps forecast at once: `horizon`, or less when the series is short (with a warning).
-    memory_depth_, input_length_, period_, n_components_ : int
-        What the model uses.
+    memory_depth_, input_length_, period_ : int
+        What the model uses, in steps; a period of 1 is none.
+    n_components_ : int
+        Modes of the history that the model reads, those of all blocks together.
     n_channels_ : int
         Channels of each series.
     history_ : DataFrame
@@ -117,7 +120,7 @@ class KLMemoryForecaster(SeriesForecaster):
     Examples
     --------
     >>> from sktime.datasets import load_airline
-    >>> from klforecast.estimators.forecaster import KLMemoryForecaster
+    >>> from klforecast import KLMemoryForecaster
     >>> y = load_airline()
     >>> forecaster = KLMemoryForecaster(horizon=12).fit(y[:-12])
     >>> forecast = forecaster.predict(fh=range(1, 13))
@@ -231,7 +234,7 @@ class KLMemoryForecaster(SeriesForecaster):
         Examples
         --------
         >>> import numpy as np
-        >>> from klforecast.estimators.forecaster import KLMemoryForecaster
+        >>> from klforecast import KLMemoryForecaster
         >>> y = np.sin(np.arange(200) * np.pi / 6)[:, None]
         >>> forecaster = KLMemoryForecaster(horizon=24).fit(y[:150])
         >>> forecaster.predict_windows(y, [150, 151, 152]).shape

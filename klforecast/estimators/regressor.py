@@ -58,7 +58,7 @@ class KLMemoryRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     --------
     >>> import numpy as np
     >>> from numpy.lib.stride_tricks import sliding_window_view
-    >>> from klforecast.estimators.regressor import KLMemoryRegressor
+    >>> from klforecast import KLMemoryRegressor
     >>> windows = sliding_window_view(np.sin(np.arange(300) * 2 * np.pi / 12), 36 + 6)
     >>> X, y = windows[:, :36], windows[:, 36:]
     >>> regressor = KLMemoryRegressor(n_components=2, ridge=0.0).fit(X[:200], y[:200])

@@ -37,14 +37,18 @@ class ProtocolError(KLForecastError):
     """A model used what the protocol does not let it see, or returned no forecast for a window."""
 
 
-class WindowModel(Protocol):
+class FittedModel(Protocol):
+    """What scoring asks of a model."""
+
+    def predict_windows(self, y: pd.DataFrame, cutoffs: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Forecast from each cutoff, from the rows before it: (cutoffs, horizon, channels)."""
+
+
+class WindowModel(FittedModel, Protocol):
     """What the harness asks of a model; `fit` may leave fitted attributes, which the row quotes."""
 
     def fit(self, y: pd.DataFrame) -> Any:
         """Learn from the rows of `y`."""
-
-    def predict_windows(self, y: pd.DataFrame, cutoffs: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Forecast from each cutoff, from the rows before it: (cutoffs, horizon, channels)."""
 
     def get_params(self) -> dict[str, Any]:
         """Return every setting that decides the result."""
@@ -169,7 +173,7 @@ class Scores(NamedTuple):
 
 
 def score_windows(
-    model: WindowModel,
+    model: FittedModel,
     y: pd.DataFrame,
     cutoffs: np.ndarray,
     horizon: int,
@@ -178,8 +182,7 @@ def score_windows(
 
     Parameters
     ----------
-    model : WindowModel
-        Fitted.
+    model : FittedModel
     y : DataFrame of shape (time, channels)
         Standardised rows. The model is handed those before the last cutoff of a batch.
     cutoffs : ndarray of shape (n_windows,)

@@ -174,10 +174,11 @@ class ForecastModule(nn.Module):
             tokens = self.memory(self._rows(history) if self.history_length else patches)
         encoded = self.encoder(patches, tokens)
         correction = _channels_last(self.head(encoded.flatten(1)) * scale, past.shape[2])
-        if self.core is None:
-            base = _channels_last(level, past.shape[2])
-        else:
-            base = self.core(past[:, -self.core.depth :])
+        base = (
+            _channels_last(level, past.shape[2])
+            if self.core is None
+            else self.core(past[:, -self.core.depth :])
+        )
         return ForecastParts(base + self.gate * correction, base, encoded)
 
     def histories(self, past: Tensor) -> Tensor:

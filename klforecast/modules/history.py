@@ -79,7 +79,9 @@ class HistoryComponents(nn.Module):
         self.scale_by_eigenvalue = scale_by_eigenvalue
         self.centre = centre and strategy == "empirical"
         self.solver = solver
-        kept = {"exact": memory_depth, "online": n_components}[solver]
+        kept = memory_depth if solver == "exact" else n_components
+        if strategy == "kernel":
+            kept = 0
         self.register_buffer("weight", torch.zeros((), dtype=torch.float64))
         # Exact: the covariance itself. Online: a root R of weight * covariance = R' R.
         self.register_buffer("covariance", torch.zeros(kept, memory_depth, dtype=torch.float64))

@@ -99,9 +99,14 @@ class LinearCore(nn.Module):
         Tensor of shape (batch, channels, n_modes)
         """
         history = past[:, : self.modes.shape[0]].transpose(1, 2)
-        return torch.cat([history[..., rows] @ self.modes[rows, columns] for rows, columns in self.blocks], dim=-1)
+        return torch.cat(
+            [history[..., rows] @ self.modes[rows, columns] for rows, columns in self.blocks],
+            dim=-1,
+        )
 
-    def forward(self, past: Tensor) -> Tensor:  # (batch, depth, channels) -> (batch, horizon, channels)
+    def forward(
+        self, past: Tensor
+    ) -> Tensor:  # (batch, depth, channels) -> (batch, horizon, channels)
         """Forecast of every window and channel."""
         recent = past[:, self.modes.shape[0] :].transpose(1, 2)
         inputs = torch.cat([recent, self.components(past)], dim=-1).transpose(0, 1)

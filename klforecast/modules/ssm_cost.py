@@ -32,10 +32,11 @@ def flops_per_token(
     n_channels : int, default=None
         Channels of real sequences; None for token ids.
     """
-    if n_channels is None:
-        x = torch.zeros(1, length, dtype=torch.long)
-    else:
-        x = torch.zeros(1, length, n_channels)
+    x = (
+        torch.zeros(1, length, dtype=torch.long)
+        if n_channels is None
+        else torch.zeros(1, length, n_channels)
+    )
     training = module.training
     module.eval()
     try:

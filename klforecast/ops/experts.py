@@ -77,7 +77,9 @@ class RidgeExpert:
         if self.centred:
             level[coordinates.recent - 1] = 1.0
             ones = torch.cat([coordinates.ones()[:size], coordinates.output_modes.sum(dim=0)])
-            gram = centre_gram(gram, torch.nn.functional.pad(level[:size], (0, len(used) - size)), ones)
+            gram = centre_gram(
+                gram, torch.nn.functional.pad(level[:size], (0, len(used) - size)), ones
+            )
         coefficients = ridge_from_gram(gram[:size, :size], gram[:size, size:], self.strength)
         weight = torch.zeros(len(coordinates.output_modes), inputs, dtype=torch.float64)
         weight[:, :size] = coordinates.output_modes @ coefficients.T

@@ -31,14 +31,14 @@ class WindowMoments(NamedTuple):
         First row of the Gram matrix, ``sum_t y[t] y[t + j]`` over the starts of all windows.
     head, tail : Tensor of shape (C, L - 1)
         The first `L - 1` rows, and the `L - 1` rows from the first one that starts no window.
-    count : int
+    n_windows : int
         Number of windows.
     """
 
     products: Tensor
     head: Tensor
     tail: Tensor
-    count: int
+    n_windows: int
 
 
 def window_moments(series: Tensor, length: int) -> WindowMoments:  # series: (T, C)
@@ -107,7 +107,7 @@ def extend_moments(moments: WindowMoments, rows: Tensor) -> WindowMoments:  # ro
         products,
         moments.head,
         recent[:, recent.shape[1] - (length - 1) :].clone(),
-        moments.count + len(rows),
+        moments.n_windows + len(rows),
     )
 
 

@@ -117,7 +117,11 @@ def nested_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
     Tensor of shape (C, S, E)
     """
     weights = prior
-    for pooled in (moments.mean(dim=(0, 1), keepdim=True), moments.mean(dim=1, keepdim=True), moments):
+    for pooled in (
+        moments.mean(dim=(0, 1), keepdim=True),
+        moments.mean(dim=1, keepdim=True),
+        moments,
+    ):
         weights = simplex_weights(pooled, weights, shrinkage)
     return weights
 

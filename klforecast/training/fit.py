@@ -16,7 +16,7 @@ from klforecast.training.nets import EncoderNet, LinearNet
 from klforecast.training.seeding import seeded
 from klforecast.training.windows import PanelWindows, validation_start
 
-# The head learns nothing while the gate is at zero, so the gate leaves it faster than the rest moves.
+# The head learns nothing while the gate is at zero, so the gate moves faster than the rest.
 _GATE_RATE = 5.0
 
 Solver = Callable[[Sequence[Tensor]], LinearCore]

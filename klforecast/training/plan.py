@@ -33,9 +33,11 @@ _STRENGTH = 0.01
 _N_COMPONENTS = 96
 _N_OUTPUTS = 64
 _REFERENCE = 0.1  # prior of an expert with nothing to fit, beside 1 for one that is fitted
-_NAIVE = 1.0
+_NAIVE = 0.3  # what the seasonal naive forecast gains where fitted experts are not trusted
 _SHRINKAGE = 10.0
-_SHRINKAGE_UNTRUSTED = 0.5  # experts with nothing to fit do not overfit, so their errors may be believed
+_SHRINKAGE_UNTRUSTED = (
+    0.5  # experts with nothing to fit do not overfit, so their errors may be believed
+)
 _WINDOWS_PER_INPUT = 10  # windows for each input below which a fitted expert is trusted less
 
 
@@ -127,23 +129,10 @@ def plan_core(
     period = periods[0] if periods else 1
     edges = _edges(max(lengths), horizon, period, memory_depth, input_length, memory)
     depth = edges[-1]
-    windows = sum(max(0, rows - depth - horizon + 1) for rows in lengths) * channels
-    trust = min(1.0, windows / (_WINDOWS_PER_INPUT * edges[0]))
-    poolings = ("shared", "channel") if channels > 1 else ("shared",)
-    experts: list[Expert] = []
-    for pooling in poolings:
-        experts += [
-            RidgeExpert(edge, True, pooling, _STRENGTH, trust) for edge in edges[1:] or edges
-        ]
-        experts += [RidgeExpert(depth, False, pooling, 10 * _STRENGTH, 0.3 * trust)]
-        if len(edges) > 1:
-            experts += [RidgeExpert(edges[0], True, pooling, _STRENGTH, 0.3 * trust)]
     folds = _folds(period, depth, max(lengths) - horizon) if memory == "history" else ()
-    experts += [
-        FoldedExpert(fold, pooling, _STRENGTH, _FOLDED_RANK, trust)
-        for fold in folds
-        for pooling in poolings
-    ]
+    windows = sum(max(0, rows - depth - horizon + 1) for rows in lengths) * channels
+    trust = min(1.0, windows / (_WINDOWS_PER_INPUT * edges[0])) if windows >= edges[0] else 0.0
+    experts = _fitted(edges, folds, channels, trust) if trust > 0 else []
     experts += _references(period, edges[0], depth, trust)
     return CorePlan(
         horizon,
@@ -157,12 +146,36 @@ def plan_core(
     )
 
 
+def _fitted(
+    edges: tuple[int, ...], folds: tuple[Fold, ...], channels: int, trust: float
+) -> list[Expert]:
+    """Experts that are solved from the windows, shared by all channels and for each channel."""
+    poolings = ("shared", "channel") if channels > 1 else ("shared",)
+    experts: list[Expert] = []
+    for pooling in poolings:
+        experts += [
+            RidgeExpert(edge, True, pooling, _STRENGTH, trust) for edge in edges[1:] or edges
+        ]
+        experts += [RidgeExpert(edges[-1], False, pooling, 10 * _STRENGTH, 0.3 * trust)]
+        if len(edges) > 1:
+            experts += [RidgeExpert(edges[0], True, pooling, _STRENGTH, 0.3 * trust)]
+    experts += [
+        FoldedExpert(fold, pooling, _STRENGTH, _FOLDED_RANK, trust)
+        for fold in folds
+        for pooling in poolings
+    ]
+    return experts
+
+
 def _references(period: int, recent: int, depth: int, trust: float) -> list[Expert]:
     """Experts with nothing to fit: a few beside trusted ones, more where there is little to fit from."""
     levels = dict.fromkeys((0, 1, period, _WEEK * period))
-    experts: list[Expert] = [LevelExpert(steps, _REFERENCE) for steps in levels if steps <= depth]
-    # What fitted experts are not trusted with goes to the last cycle: a period is only given where there is a season.
-    if 1 < period <= recent:
+    seasonal = 1 < period <= recent
+    # A period is only given where there is a season: levels, which have none, are then trusted no more than what is
+    # fitted, and the last cycle gets the share that both lose.
+    share = trust * _REFERENCE if seasonal else _REFERENCE
+    experts: list[Expert] = [LevelExpert(steps, share) for steps in levels if steps <= depth]
+    if seasonal:
         experts.append(SeasonalExpert(period, 1, _REFERENCE + (1 - trust) * _NAIVE))
     if trust == 1:
         return experts

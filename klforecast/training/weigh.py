@@ -11,8 +11,9 @@ left to those that have not, and these may be judged on every window.
 Letters   C channels, S segments of the horizon, E experts, n windows, K blocks, H horizon, D depth, d coordinates
 """
 
+import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -26,6 +27,7 @@ from klforecast.training.plan import CorePlan
 _N_WINDOWS = 2500  # windows that are looked at; neighbours are nearly equal, so more add little
 _N_JUDGED = 1000  # of these, windows whose forecasts are judged
 _N_BLOCKS = 5
+_KEPT_CHANNELS = 32  # some 15 MB each; where there are more, they are encoded twice instead
 
 
 class SpreadWindows(NamedTuple):
@@ -96,7 +98,9 @@ def mixture_weights(
     if not usable.any():
         return weights
     chosen = [expert for expert, use in zip(plan.experts, usable, strict=True) if use]
-    errors = _held_out_errors(panel, plan._replace(experts=chosen), coordinates, windows, blocks)
+    errors = _held_out_errors(
+        panel, plan._replace(experts=tuple(chosen)), coordinates, windows, blocks
+    )
     horizons = sum(rows - plan.depth for rows in lengths) / plan.horizon - len(panel)
     weights.zero_()
     weights[..., usable] = weights_out_of_fold(
@@ -160,28 +164,23 @@ def _held_out_errors(
     channels = panel[0].shape[1]
     shared = [expert for expert in plan.experts if expert.pooling != "channel"]
     own = [expert for expert in plan.experts if expert.pooling == "channel"]
-    pooled = [
-        _sum_moments(parts)
-        for parts in zip(
-            *(
-                _trained_moments(*_encode(panel, channel, windows, plan, coordinates), blocks, plan)
-                for channel in range(channels)
-            ),
-            strict=True,
-        )
-    ]
+    inputs, ahead = coordinates.sizes[-1], slice(plan.depth, plan.depth + plan.horizon)
+
+    def of_channel(channel: int) -> tuple[list[Moments], list[tuple[Tensor, Tensor]]]:
+        raw, encoded = _encode(panel, channel, windows, plan, coordinates)
+        judged = [(encoded[rows, :inputs], raw[rows, ahead]) for rows in blocks.judged]
+        return _trained_moments(raw, encoded, blocks, plan), judged
+
+    look_up = functools.cache(of_channel) if channels <= _KEPT_CHANNELS else of_channel
+    parts = zip(*(look_up(channel)[0] for channel in range(channels)), strict=True)
+    pooled = [_sum_moments(block) for block in parts]
     shared_maps = [_solve(shared, moments, coordinates) for moments in pooled]
     size = (len(blocks.judged), channels, len(plan.segments), *2 * (len(plan.experts),))
     errors = torch.zeros(size, dtype=torch.float64)
     for channel in range(channels):
-        raw, encoded = _encode(panel, channel, windows, plan, coordinates)
-        trained = _trained_moments(raw, encoded, blocks, plan) if own else pooled
-        for block, (moments, maps, judged) in enumerate(
-            zip(trained, shared_maps, blocks.judged, strict=True)
-        ):
-            maps = maps | _solve(own, moments, coordinates)
-            past = encoded[judged, : coordinates.sizes[-1]]
-            future = raw[judged, plan.depth : plan.depth + plan.horizon]
+        trained, judged = look_up(channel)
+        for block, (past, future) in enumerate(judged):
+            maps = shared_maps[block] | _solve(own, trained[block], coordinates)
             errors[block, channel] = _error_moments(
                 past, future, [maps[expert] for expert in plan.experts], plan.segments
             )
@@ -203,9 +202,7 @@ def _encode(
     return raw, coordinates.encode_whole(raw[:, : plan.depth + plan.horizon])
 
 
-def _trained_moments(
-    raw: Tensor, encoded: Tensor, blocks: Blocks, plan: CorePlan
-) -> list[Moments]:
+def _trained_moments(raw: Tensor, encoded: Tensor, blocks: Blocks, plan: CorePlan) -> list[Moments]:
     """Moments of the windows that each block is trained on.
 
     Moments add up, so every window is looked at once, together with those that belong to the same blocks.
@@ -228,9 +225,12 @@ def _trained_moments(
 
 
 def _sum_moments(parts: Sequence[Moments]) -> Moments:
-    folds = parts[0].folded
     return Moments(
-        sum(part.gram for part in parts), {fold: sum(part.folded[fold] for part in parts) for fold in folds}
+        torch.stack([part.gram for part in parts]).sum(dim=0),
+        {
+            fold: torch.stack([part.folded[fold] for part in parts]).sum(dim=0)
+            for fold in parts[0].folded
+        },
     )
 
 

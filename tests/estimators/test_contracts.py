@@ -20,7 +20,6 @@ TINY = {"d_model": 4, "n_layers": 1, "n_heads": 1, "max_epochs": 2, "n_component
 SETTINGS = {
     "linear": LINEAR,
     "transformer": LINEAR | TINY | {"encoder": "transformer"},
-    "trajectory": LINEAR | TINY | {"encoder": "transformer", "memory": "trajectory"},
 }
 FH = range(1, 7)
 
@@ -307,6 +306,22 @@ CONTRACTS = [
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
 def test_the_contract_is_kept(contract, settings, hourly, state_of, tmp_path):
     contract(hourly, state_of, tmp_path).check(lambda: KLMemoryForecaster(**SETTINGS[settings]))
+
+
+@pytest.mark.parametrize(
+    "contract",
+    [
+        NothingAfterTheCutoffIsRead,
+        WindowsOfABatchDoNotMeet,
+        FitStartsFromNothing,
+        ReadingWritesNothing,
+        OneSeedGivesTheSameNumbers,
+    ],
+    ids=lambda contract: contract.__name__,
+)
+def test_a_memory_of_the_training_run_keeps_the_contract(contract, hourly, state_of, tmp_path):
+    settings = SETTINGS["transformer"] | {"memory": "trajectory"}
+    contract(hourly, state_of, tmp_path).check(lambda: KLMemoryForecaster(**settings))
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)

@@ -5,10 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
+from sklearn.tree import DecisionTreeRegressor
 from sktime.datasets import load_airline
 from sktime.forecasting.compose import make_reduction
 from sktime.forecasting.naive import NaiveForecaster
 from sktime.forecasting.theta import ThetaForecaster
+from sktime.transformations.series.detrend import Deseasonalizer
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.evaluation import leakage_report
@@ -52,6 +54,15 @@ def assert_clean(report: LeakageReport) -> None:
 )
 def test_honest_forecasters_pass(kind, params):
     assert_clean(leakage_report(kind(**params), load_airline(), fh=range(1, 13)))
+
+
+@pytest.mark.filterwarnings(FORGETS)
+def test_a_context_that_moves_inside_of_a_pipeline_is_no_leak():
+    pipeline = Deseasonalizer(sp=12) * NaiveForecaster()
+    trees = make_reduction(DecisionTreeRegressor(random_state=0), window_length=6)
+    for forecaster in (pipeline, trees):
+        report = leakage_report(forecaster, load_airline(), fh=3, checks=["memory_isolation"])
+        assert report.passed, str(report)
 
 
 def test_the_memory_of_several_channels_passes(waves):

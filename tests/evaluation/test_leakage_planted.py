@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.preprocessing import StandardScaler
 from sktime.forecasting.base import BaseForecaster
 
@@ -202,6 +203,17 @@ class CarriesAMemoryFromBatchToBatch(HonestWindows):
         return super().level(rows) + 0.1 * self.memory_[0]
 
 
+class DrawsFromTheGlobalGenerator(Honest):
+    def learn(self, rows):
+        super().learn(rows)
+        self.mean_ = self.mean_ + torch.randn(1).numpy()
+        self.net_ = torch.nn.Dropout()
+
+    def _predict(self, fh, X=None):
+        self.net_.eval()
+        return super()._predict(fh, X)
+
+
 class DrawsWithoutASeed(Honest):
     def learn(self, rows):
         super().learn(rows)
@@ -341,6 +353,13 @@ def test_a_fit_without_a_seed(y):
 def test_the_same_forecaster_without_the_plants_passes(y, kind):
     report = leakage_report(kind(), y, fh=HORIZON)
     assert report.passed, str(report)
+
+
+def test_global_random_numbers_and_the_end_of_training_are_no_leak(y):
+    report = leakage_report(DrawsFromTheGlobalGenerator(), y, fh=HORIZON)
+    assert report.passed, str(report)
+    panel = next(row for row in report.rows if row.route == "panel")
+    assert panel.verdict == "not applicable"
 
 
 def test_one_prepared_from_training_rows_alone_passes(y):

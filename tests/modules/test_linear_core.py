@@ -70,8 +70,10 @@ def test_a_core_without_history_reads_the_recent_steps_alone(past):
 def test_gradients_reach_the_readout_and_not_the_modes(past):
     core = make_core()
     core(past).square().sum().backward()
-    assert core.weight.grad is not None and core.weight.grad.abs().sum() > 0
-    assert core.bias.grad is not None and core.bias.grad.abs().sum() > 0
+    assert core.weight.grad is not None
+    assert core.weight.grad.abs().sum() > 0
+    assert core.bias.grad is not None
+    assert core.bias.grad.abs().sum() > 0
     assert not core.modes.requires_grad
     assert {name for name, _ in core.named_parameters()} == {"weight", "bias"}
 
@@ -80,7 +82,9 @@ def test_the_gradient_is_that_of_the_definition(past):
     core = make_core()
     target = plain_forecast(make_core(maps=1), past)
     (fast,) = torch.autograd.grad((core(past) - target).square().sum(), core.weight)
-    (plain,) = torch.autograd.grad((plain_forecast(core, past) - target).square().sum(), core.weight)
+    (plain,) = torch.autograd.grad(
+        (plain_forecast(core, past) - target).square().sum(), core.weight
+    )
     assert_close(fast, plain, rtol=1e-4, atol=1e-3)
 
 
@@ -101,7 +105,9 @@ def test_the_modes_travel_with_the_state(past):
     assert torch.equal(other(past), core(past))
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda core: pickle.loads(pickle.dumps(core))])
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda core: pickle.loads(pickle.dumps(core))]
+)
 def test_a_copy_forecasts_the_same_and_remembers_its_mixture(past, duplicate):
     core = make_core(blocks=[(slice(0, 9), slice(0, 5))])
     twin = duplicate(core)

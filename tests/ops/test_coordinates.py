@@ -117,7 +117,7 @@ def test_all_components_lose_nothing(windows):
     assert_close(whole[:, 20:] @ coordinates.output_modes.T, windows[:, 20:])
 
 
-@pytest.mark.parametrize("depth, edges", [(1, (1,)), (2, (1, 2)), (5, (5,))])
+@pytest.mark.parametrize(("depth", "edges"), [(1, (1,)), (2, (1, 2)), (5, (5,))])
 @pytest.mark.parametrize("horizon", [1, 6])
 def test_a_depth_or_horizon_of_one_step_has_coordinates(depth, edges, horizon):
     windows = windows_of(60, depth, horizon)

@@ -29,7 +29,7 @@ def plain_gram(panel, length, channel=None):
     return windows.T @ windows
 
 
-@pytest.mark.parametrize("rows, length", [(40, 7), (40, 40), (40, 39), (9, 1), (1, 1), (2, 2)])
+@pytest.mark.parametrize(("rows", "length"), [(40, 7), (40, 40), (40, 39), (9, 1), (1, 1), (2, 2)])
 @pytest.mark.parametrize("channel", [None, 0, 2])
 def test_the_gram_matrix_is_that_of_all_windows(rows, length, channel):
     panel = [series(rows, 3)]

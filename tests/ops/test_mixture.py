@@ -3,7 +3,12 @@ import torch
 from scipy.optimize import minimize
 from torch.testing import assert_close
 
-from klforecast.ops.mixture import pooled_weights, simplex_weights
+from klforecast.ops.mixture import (
+    nested_weights,
+    pooled_weights,
+    simplex_weights,
+    weights_out_of_fold,
+)
 
 
 def error_moments(experts, seed, samples=40):
@@ -21,7 +26,9 @@ def uniform(experts):
 
 def penalised_error(weights, moments, prior, shrinkage):
     distance = (weights - prior).square().sum(dim=-1)
-    return (weights @ moments * weights).sum(dim=-1) + shrinkage * moments.diagonal().mean() * distance
+    return (weights @ moments * weights).sum(
+        dim=-1
+    ) + shrinkage * moments.diagonal().mean() * distance
 
 
 @pytest.mark.parametrize("experts", [1, 2, 5, 12])
@@ -31,7 +38,9 @@ def test_weights_reach_the_optimum_that_a_general_solver_finds(experts, shrinkag
         moments, prior = error_moments(experts, seed), uniform(experts)
         weights = simplex_weights(moments, prior, shrinkage)
         found = minimize(
-            lambda w, m=moments, p=prior: penalised_error(torch.as_tensor(w), m, p, shrinkage).item(),
+            lambda w, m=moments, p=prior: penalised_error(
+                torch.as_tensor(w), m, p, shrinkage
+            ).item(),
             prior.numpy(),
             bounds=[(0, 1)] * experts,
             constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
@@ -122,3 +131,50 @@ def test_one_channel_and_segment_leaves_nothing_to_pool():
         pooled_weights(moments[None, None], uniform(4), 0.1)[0, 0],
         simplex_weights(moments, uniform(4), 0.1),
     )
+
+
+def test_nested_weights_shrink_each_pool_to_the_next_wider_one():
+    moments = torch.stack([error_moments(4, seed) for seed in range(6)]).reshape(2, 3, 4, 4)
+    weights = nested_weights(moments, uniform(4), 0.05)
+    everywhere = simplex_weights(moments.mean(dim=(0, 1)), uniform(4), 0.05)
+    for channel in range(2):
+        own = simplex_weights(moments[channel].mean(dim=0), everywhere, 0.05)
+        for segment in range(3):
+            plain = simplex_weights(moments[channel, segment], own, 0.05)
+            assert_close(weights[channel, segment], plain, rtol=0, atol=1e-12)
+
+
+def test_much_shrinkage_leaves_nested_weights_at_the_prior():
+    moments = torch.stack([error_moments(4, seed) for seed in range(6)]).reshape(2, 3, 4, 4)
+    weights = nested_weights(moments, uniform(4), 1e9)
+    assert_close(weights, uniform(4).expand(2, 3, 4), rtol=0, atol=1e-8)
+
+
+def block_moments(blocks, lasting):
+    """Two channels, each with one good expert; it stays the same in all blocks, or not."""
+    good = torch.tensor([0.2, 1.0], dtype=torch.float64)
+    moments = []
+    for block in range(blocks):
+        turned = not lasting and block % 2 == 1
+        pair = [torch.diag(good.flip(0) if turned else good), torch.diag(good.flip(0))]
+        noise = 1 + 0.05 * block  # blocks differ, as they do
+        moments.append(noise * torch.stack(pair)[:, None])
+    return torch.stack(moments)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "horizons", "lasting", "chosen"),
+    [
+        (5, 500.0, True, nested_weights),
+        (5, 500.0, False, pooled_weights),
+        (5, 99.0, True, pooled_weights),
+        (3, 500.0, True, pooled_weights),
+    ],
+)
+def test_nested_weights_are_taken_where_enough_blocks_agree_on_them(
+    blocks, horizons, lasting, chosen
+):
+    moments = block_moments(blocks, lasting)
+    weights = weights_out_of_fold(moments, torch.tensor([6]), uniform(2), 0.1, horizons)
+    plain = chosen(moments.mean(dim=0), uniform(2), 0.1 / horizons)
+    assert_close(weights, plain, rtol=0, atol=1e-12)

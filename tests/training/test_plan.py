@@ -40,10 +40,13 @@ def test_every_plan_can_be_solved_on_the_longest_series(sizes):
     plan = plan_core(**sizes)
     assert plan.depth + plan.padded_horizon <= max(sizes["lengths"])
     assert plan.padded_horizon >= plan.horizon == sizes["horizon"]
-    assert list(plan.edges) == sorted(set(plan.edges)) and plan.edges[0] >= 1
-    assert plan.segments[-1] == plan.horizon and list(plan.segments) == sorted(set(plan.segments))
+    assert list(plan.edges) == sorted(set(plan.edges))
+    assert plan.edges[0] >= 1
+    assert plan.segments[-1] == plan.horizon
+    assert list(plan.segments) == sorted(set(plan.segments))
+    assert sum(expert.prior for expert in plan.experts) > 0
     for expert in plan.experts:
-        assert expert.prior > 0
+        assert expert.prior >= 0
         match expert:
             case RidgeExpert():
                 assert expert.depth in plan.edges
@@ -77,7 +80,9 @@ def test_one_channel_has_no_maps_of_its_own():
     assert {expert.pooling for expert in plan_core(**LONG).experts} == {"shared", "channel", "none"}
 
 
-@pytest.mark.parametrize("rows, deepest", [(600, 96), (3_000, 336), (11_520, 1440), (40_000, 2880)])
+@pytest.mark.parametrize(
+    ("rows", "deepest"), [(600, 96), (3_000, 336), (11_520, 1440), (40_000, 2880)]
+)
 def test_longer_series_are_looked_back_on_further(rows, deepest):
     assert plan_core(**LONG | {"lengths": [rows], "periods": []}).depth == deepest
 
@@ -99,12 +104,18 @@ def test_trusted_experts_need_no_help_from_growth_or_drift():
         assert plan.shrinkage == 10.0
 
 
-@pytest.mark.parametrize("periods, helper", [([], DriftExpert), ([12], GrowthExpert)])
+@pytest.mark.parametrize(("periods", "helper"), [([], DriftExpert), ([12], GrowthExpert)])
 def test_little_evidence_is_trusted_less_and_gets_help(periods, helper):
-    plan = plan_core([120], 1, 12, periods=periods)
+    plan = plan_core([150], 1, 12, periods=periods)
     assert helper in kinds(plan)
     fitted = max(expert.prior for expert in plan.experts if expert.pooling != "none")
-    assert fitted < 1 and plan.shrinkage < 10.0
+    assert fitted < 1
+    assert plan.shrinkage < 10.0
+
+
+def test_with_fewer_windows_than_inputs_nothing_is_fitted():
+    plan = plan_core([24], 1, 4, periods=[12])
+    assert {expert.pooling for expert in plan.experts} == {"none"}
 
 
 def test_a_window_of_a_short_series_holds_two_cycles_if_it_can_and_else_one():

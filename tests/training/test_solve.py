@@ -154,9 +154,6 @@ def test_extreme_sizes_are_forecast(options):
 def test_a_constant_series_is_forecast_to_stay_constant(rows, value):
     series = torch.full((rows, 2), value, dtype=torch.float64)
     core = solve_linear_core([series], min(12, rows // 2), periods=[12])
-    level = core.mixture.weights.clone()
-    level[..., [name.startswith("LevelExpert(steps=0,") for name in core.mixture.experts]] = 0
-    uncentred = ["centred=False" in name for name in core.mixture.experts]
     found = forecast(core, series)
     assert torch.isfinite(found).all()
     if value == 0.0:
@@ -185,12 +182,13 @@ def test_the_unit_of_the_series_does_not_matter(scale):
 
 def test_two_years_of_months_are_forecast_no_worse_than_by_the_seasonal_naive():
     ours, naive = 0.0, 0.0
-    for seed in range(40):
-        series = seasonal_series(28, seed=seed)
-        core = solve_linear_core([series[:24]], 4, periods=[12])
-        ours += (forecast(core, series[:24]) - series[24:]).square().mean().item()
-        naive += (series[12:16] - series[24:]).square().mean().item()
-    assert ours <= naive
+    for noise in (0.1, 0.3, 0.6, 1.0):
+        for seed in range(12):
+            series = seasonal_series(28, noise=noise, seed=seed)
+            core = solve_linear_core([series[:24]], 4, periods=[12])
+            ours += (forecast(core, series[:24]) - series[24:]).square().mean().item()
+            naive += (series[12:16] - series[24:]).square().mean().item()
+    assert ours < naive
 
 
 def test_steady_growth_of_a_short_seasonal_series_is_carried_on():

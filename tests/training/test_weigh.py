@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from klforecast.ops.coordinates import window_coordinates
-from klforecast.ops.experts import LevelExpert, RidgeExpert, shares
+from klforecast.ops.experts import LevelExpert, RidgeExpert
 from klforecast.ops.gram import window_gram, window_moments
 from klforecast.training.plan import plan_core
 from klforecast.training.weigh import (
@@ -70,14 +70,16 @@ def test_a_long_series_is_judged_on_all_of_its_length():
     blocks = time_blocks(windows, [20_000], plan)
     cutoffs = windows.cutoff[torch.cat(blocks.judged)]
     assert len(blocks.judged) == 5
-    assert cutoffs.min() == plan.depth and cutoffs.max() > 19_800
+    assert cutoffs.min() == plan.depth
+    assert cutoffs.max() > 19_800
     assert cutoffs.diff().max() < 25
 
 
 def test_a_hundred_times_longer_series_is_looked_at_no_more_often():
     plan = plan_core([20_000], 1, 24)
     few, many = (len(spread_windows([rows], plan).cutoff) for rows in (20_000, 2_000_000))
-    assert many <= 5000 and few <= 5000
+    assert many <= 5000
+    assert few <= 5000
 
 
 def weights_of(series, plan):
@@ -94,7 +96,7 @@ def noisy_wave(rows, channels=1, seed=0):
     return torch.sin(torch.arange(rows) * torch.pi / 6)[:, None] + 0.3 * noise
 
 
-@pytest.mark.parametrize("rows, channels", [(16, 1), (40, 2), (1200, 3)])
+@pytest.mark.parametrize(("rows", "channels"), [(16, 1), (40, 2), (1200, 3)])
 def test_weights_are_non_negative_and_sum_to_one_at_every_channel_and_segment(rows, channels):
     plan = plan_core([rows], channels, 6, periods=[12])
     weights = weights_of(noisy_wave(rows, channels), plan)
@@ -103,22 +105,31 @@ def test_weights_are_non_negative_and_sum_to_one_at_every_channel_and_segment(ro
     assert_close(weights.sum(dim=-1), torch.ones(weights.shape[:2], dtype=torch.float64))
 
 
-def test_a_series_too_short_to_hold_anything_out_is_left_to_experts_that_fit_nothing():
+@pytest.fixture
+def too_short():
+    """A plan with fitted experts for a series whose every window shares targets with every other."""
     plan = plan_core([22], 1, 8, periods=[12])
-    series = noisy_wave(22)
-    windows = spread_windows([22], plan)
-    assert not time_blocks(windows, [22], plan).judged
-    weights = weights_of(series, plan)[0].sum(dim=0)
-    for expert, weight in zip(plan.experts, weights, strict=True):
-        assert expert.pooling == "none" or weight == 0
-    assert weights.sum() > 0
+    fitted = RidgeExpert(plan.depth, True, "shared", 0.01, 1.0)
+    plan = plan._replace(experts=(fitted, *plan.experts))
+    assert not time_blocks(spread_windows([22], plan), [22], plan).judged
+    return plan
 
 
-def test_with_fitted_experts_alone_such_a_series_keeps_the_prior_weights():
-    plan = plan_core([22], 1, 8, periods=[12])
-    plan = plan._replace(experts=tuple(e for e in plan.experts if e.pooling != "none"))
+def test_a_series_too_short_to_hold_anything_out_is_left_to_experts_that_fit_nothing(too_short):
+    weights = weights_of(noisy_wave(22), too_short)
+    assert not weights[..., 0].any()
+    assert_close(weights.sum(dim=-1), torch.ones(weights.shape[:2], dtype=torch.float64))
+
+
+def test_experts_that_fit_nothing_are_then_judged_on_every_window(too_short):
+    calm, wild = noisy_wave(22), noisy_wave(22, seed=1)
+    assert not torch.equal(weights_of(calm, too_short), weights_of(wild, too_short))
+
+
+def test_with_fitted_experts_alone_such_a_series_keeps_the_prior_weights(too_short):
+    plan = too_short._replace(experts=too_short.experts[:1] * 2)
     weights = weights_of(noisy_wave(22), plan)
-    assert_close(weights, shares(plan.experts).expand_as(weights))
+    assert_close(weights, torch.full_like(weights, 0.5))
 
 
 def test_the_expert_that_fits_the_series_gets_the_weight():
@@ -126,7 +137,8 @@ def test_the_expert_that_fits_the_series_gets_the_weight():
     weights = weights_of(noisy_wave(2000), plan).mean(dim=(0, 1))
     ridge = sum(w for e, w in zip(plan.experts, weights, strict=True) if isinstance(e, RidgeExpert))
     level = sum(w for e, w in zip(plan.experts, weights, strict=True) if isinstance(e, LevelExpert))
-    assert ridge > 0.5 and level < 0.05
+    assert ridge > 0.5
+    assert level < 0.05
 
 
 def test_weights_of_a_segment_hold_for_each_of_its_steps():

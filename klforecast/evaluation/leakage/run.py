@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import shorten
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,9 @@ CHECKS: dict[str, Callable[[Study], Iterable[Row]]] = {
         modes,
     )
 }
+
+
+_LONGEST_NAME = 200  # characters; a parameter may be an array
 
 
 def leakage_report(
@@ -128,7 +132,7 @@ def leakage_report(
         "cutoffs": ", ".join(map(str, study.cutoffs)),
         "random_state": random_state,
     }
-    return LeakageReport(str(study.truth.unfitted), setup, tuple(rows))
+    return LeakageReport(shorten(str(study.truth.unfitted), _LONGEST_NAME), setup, tuple(rows))
 
 
 def _run(name: str, study: Study) -> list[Row]:

@@ -60,7 +60,7 @@ def _panel(study: Study) -> Row:
     length = study.train_end // 2
     starts = dict(zip("abc", np.linspace(0, study.train_end - length, 3, dtype=int), strict=True))
 
-    def forecast(names: str) -> dict[str, np.ndarray]:
+    def forecast(names: str, seed: int = study.seed) -> dict[str, np.ndarray]:
         # All have the stamps of the first rows, so that they share a cutoff.
         stamps = y.index[:length]
         later = y.index[length : length + study.horizon]
@@ -73,17 +73,28 @@ def _panel(study: Study) -> Row:
                 rows = X.iloc[start + length : start + length + study.horizon]
                 coming[name] = rows.set_axis(later)
         forecaster = study.unfitted(study.truth)
-        with global_seeds(study.seed):
+        with global_seeds(seed):
             forecaster.fit(_stack(past), X=_stack(known), fh=study.fh.tolist())
             answer = forecaster.predict(X=_stack(coming))
         return {name: answer.xs(name).to_numpy(dtype=float) for name in names}
 
     together = forecast("abc")
+    again, reseeded = forecast("abc"), forecast("abc", study.seed + 1)
+    if _same(again, together) and not _same(reseeded, together):
+        why = (
+            "the forecaster draws from the global generators: at another place in the panel it "
+            "gets other random numbers"
+        )
+        return Row(NAME, "panel", NOT_APPLICABLE, why, _EXPECTED)
     gaps = {
         label: max(study.gap(values, together[name]) for name, values in forecast(names).items())
         for label, names in (("in another order", "cab"), ("without the others", "b"))
     }
     return _row("panel", gaps)
+
+
+def _same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
+    return all(np.array_equal(first[name], second[name], equal_nan=True) for name in first)
 
 
 def _stack(series: dict[str, pd.DataFrame]) -> pd.DataFrame | None:

@@ -11,9 +11,10 @@
 The inputs are the rows before the cutoff; what is scored is always the true forecast period. The
 ratio is that of the mean squared error to the one of the normal mode. Neighbouring windows share
 nearly all of their rows, so the shuffle inside a batch may move the error by no more than a per
-cent and is reported only. In the other modes a leak is an error that stays where it was and is at the same time
-smaller than what the training rows and the stamps explain alone: their mean, or their trend and
-mean cycle continued. A forecaster that knows trend and season by heart may well keep its error.
+cent and is reported only. In the other modes a leak is an error that stays where it was and is at
+the same time smaller than what the training rows and the stamps explain alone: their mean, or their
+trend and mean cycle continued. A forecaster that knows trend and season by heart may well keep its
+error.
 """
 
 from collections.abc import Callable

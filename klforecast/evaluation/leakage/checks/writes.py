@@ -3,7 +3,8 @@
 A digest of every tensor, array and attribute, at any depth, is taken before the first forecast,
 after it, and after a second one from elsewhere. A part that appears with the first and stays as it
 is was computed late, which is allowed. So is a note of the stamps that were asked for, as
-statsmodels keeps it. A number or text that changes is a memory.
+statsmodels keeps it, and of the end of training, as torch does. A number or text that changes is a
+memory.
 """
 
 from collections.abc import Callable
@@ -63,9 +64,13 @@ def _row(
     second()
     after = state_of(forecaster)
     overwritten = [path for path in changed_parts(before, between) if path in before]
-    stamps = {path for path, leaf in leaves(forecaster) if isinstance(leaf, STAMPS)}
+    notes = {
+        path
+        for path, leaf in leaves(forecaster)
+        if isinstance(leaf, STAMPS) or (path.endswith(".training") and leaf is False)
+    }
     changed = {*overwritten, *changed_parts(between, after)}
-    written = sorted(changed - stamps)
+    written = sorted(changed - notes)
     late = len(between.keys() - before.keys())
     if written:
         named = ", ".join(path.removeprefix(".") for path in written[:_MOST_NAMED])
@@ -73,7 +78,9 @@ def _row(
         evidence = f"written: {named}" + (f" and {more} more" if more > 0 else "")
     else:
         evidence = f"{len(after) - len(changed)} parts of the state are unchanged"
-        evidence += f"; {len(changed)} are the stamps that were asked for" if changed else ""
+        evidence += (
+            f"; {len(changed)} are notes (stamps asked for, end of training)" if changed else ""
+        )
         evidence += f"; {late} were computed in the first forecast and kept" if late else ""
     return Row(
         NAME, route, LEAK if written else PASSED, evidence, _EXPECTED, value=float(len(written))
