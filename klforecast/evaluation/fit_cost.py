@@ -164,7 +164,7 @@ def table(title: str, costs: Sequence[FitCost]) -> Table:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the three tables and, where asked for, append the rows to a file."""
+    """Print a table for each size that grows and, where asked for, append the rows to a file."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--steps", type=int, nargs="*", default=[10**4, 10**5, 10**6, 10**7])
     parser.add_argument("--depths", type=int, nargs="*", default=[96, 336, 720, 1440, 2880, 5760])
@@ -182,6 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ("one channel, deeper and deeper", [(few, depth, 1) for depth in options.depths]),
         ("more and more channels", [(fewer, None, channels) for channels in options.channels]),
     ):
+        if not sizes:
+            continue
         costs = [
             fit_cost(steps, depth, channels, options.horizon) for steps, depth, channels in sizes
         ]

@@ -172,8 +172,9 @@ def _held_out_errors(
         return _trained_moments(raw, encoded, blocks, plan), judged
 
     look_up = functools.cache(of_channel) if channels <= _KEPT_CHANNELS else of_channel
-    parts = zip(*(look_up(channel)[0] for channel in range(channels)), strict=True)
-    pooled = [_sum_moments(block) for block in parts]
+    pooled = look_up(0)[0]
+    for channel in range(1, channels):
+        pooled = [*map(_sum_moments, zip(pooled, look_up(channel)[0], strict=True))]
     shared_maps = [_solve(shared, moments, coordinates) for moments in pooled]
     size = (len(blocks.judged), channels, len(plan.segments), *2 * (len(plan.experts),))
     errors = torch.zeros(size, dtype=torch.float64)
