@@ -7,7 +7,7 @@ error is w' Q w with Q_ij = E[e_i e_j] (Bates & Granger 1969). The weights solve
 
 Few independent errors make Q unreliable and ask for much shrinkage.
 
-Letters   E experts, C channels, S segments of the horizon
+Letters   E experts, C channels, S segments of the horizon, K blocks of time
 """
 
 import statistics
@@ -28,7 +28,7 @@ def simplex_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
     ----------
     moments : Tensor of shape (..., E, E)
         Second moments of the errors.
-    prior : Tensor of shape (E,)
+    prior : Tensor of shape (..., E)
         Weights to shrink to, non-negative with sum one.
     shrinkage : float
         Strength of the pull to the prior, in units of the mean squared error of the experts, at least 0.
@@ -80,22 +80,28 @@ def pooled_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
 
     Parameters
     ----------
-    moments : Tensor of shape (C, S, E, E)
+    moments : Tensor of shape (..., C, S, E, E)
         Second moments of the errors.
     prior : Tensor of shape (E,)
     shrinkage : float
 
     Returns
     -------
-    Tensor of shape (C, S, E)
+    Tensor of shape (..., C, S, E)
     """
     poolings = (
-        moments.mean(dim=(0, 1), keepdim=True),
-        moments.mean(dim=0, keepdim=True),
-        moments.mean(dim=1, keepdim=True),
+        moments.mean(dim=(-4, -3), keepdim=True),
+        moments.mean(dim=-4, keepdim=True),
+        moments.mean(dim=-3, keepdim=True),
         moments,
     )
-    weights = [simplex_weights(pooled, prior, shrinkage) for pooled in poolings]
+    # All in one batch: small problems cost what a step costs, however many of them there are.
+    batch = torch.cat([pooled.flatten(0, -3) for pooled in poolings])
+    counts = [pooled[..., 0, 0].numel() for pooled in poolings]
+    solved = simplex_weights(batch, prior, shrinkage).split(counts)
+    weights = [
+        part.reshape(pooled.shape[:-1]) for part, pooled in zip(solved, poolings, strict=True)
+    ]
     return torch.stack(torch.broadcast_tensors(*weights)).mean(dim=0)
 
 
@@ -107,19 +113,19 @@ def nested_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
 
     Parameters
     ----------
-    moments : Tensor of shape (C, S, E, E)
+    moments : Tensor of shape (..., C, S, E, E)
         Second moments of the errors.
     prior : Tensor of shape (E,)
     shrinkage : float
 
     Returns
     -------
-    Tensor of shape (C, S, E)
+    Tensor of shape (..., C, S, E)
     """
     weights = prior
     for pooled in (
-        moments.mean(dim=(0, 1), keepdim=True),
-        moments.mean(dim=1, keepdim=True),
+        moments.mean(dim=(-4, -3), keepdim=True),
+        moments.mean(dim=-3, keepdim=True),
         moments,
     ):
         weights = simplex_weights(pooled, weights, shrinkage)
@@ -155,21 +161,21 @@ def weights_out_of_fold(
     blocks = len(moments)
     pull = shrinkage / horizons
     if blocks >= _LEAST_BLOCKS and horizons >= _LEAST_HORIZONS:
-        gains = []
-        for block in range(blocks):
-            others = torch.cat([moments[:block], moments[block + 1 :]]).mean(dim=0)
-            # Fewer blocks are less evidence, and are shrunk the more.
-            arguments = others, prior, pull * blocks / (blocks - 1)
-            pooled = _squared_error(moments[block], pooled_weights(*arguments), widths)
-            nested = _squared_error(moments[block], nested_weights(*arguments), widths)
-            gains.append(1 - nested / pooled if pooled > 0 else 0.0)
+        others = torch.stack(
+            [torch.cat([moments[:k], moments[k + 1 :]]).mean(dim=0) for k in range(blocks)]
+        )
+        # Fewer blocks are less evidence, and are shrunk the more.
+        arguments = others, prior, pull * blocks / (blocks - 1)
+        pooled = _squared_errors(moments, pooled_weights(*arguments), widths)
+        nested = _squared_errors(moments, nested_weights(*arguments), widths)
+        gains = [1 - n / p if p > 0 else 0.0 for n, p in zip(nested, pooled, strict=True)]
         error = statistics.stdev(gains) / blocks**0.5
         if statistics.mean(gains) > error * float(scipy.stats.t.ppf(0.975, blocks - 1)):
             return nested_weights(moments.mean(dim=0), prior, pull)
     return pooled_weights(moments.mean(dim=0), prior, pull)
 
 
-def _squared_error(moments: Tensor, weights: Tensor, widths: Tensor) -> float:
-    """Squared error of a mixture, (C, S, E, E) and (C, S, E), summed over channels and steps."""
-    error = torch.einsum("cse,csef,csf->s", weights, moments, weights)
-    return float(error @ widths.to(error.dtype))
+def _squared_errors(moments: Tensor, weights: Tensor, widths: Tensor) -> list[float]:
+    """Squared error of a mixture in each block, summed over channels and steps."""
+    errors = torch.einsum("kcse,kcsef,kcsf->ks", weights, moments, weights)
+    return (errors @ widths.to(errors.dtype)).tolist()

@@ -113,6 +113,14 @@ def test_little_evidence_is_trusted_less_and_gets_help(periods, helper):
     assert plan.shrinkage < 10.0
 
 
+@pytest.mark.parametrize("rows", [24, 60])
+def test_with_little_evidence_a_seasonal_series_is_expected_to_repeat_its_last_cycle(rows):
+    plan = plan_core([rows], 1, rows // 5, periods=[12])
+    last_cycle = next(expert for expert in plan.experts if isinstance(expert, SeasonalExpert))
+    others = [expert.prior for expert in plan.experts if expert is not last_cycle]
+    assert last_cycle.prior > 2 * max(others)
+
+
 def test_with_fewer_windows_than_inputs_nothing_is_fitted():
     plan = plan_core([24], 1, 4, periods=[12])
     assert {expert.pooling for expert in plan.experts} == {"none"}

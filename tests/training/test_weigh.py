@@ -75,6 +75,20 @@ def test_a_long_series_is_judged_on_all_of_its_length():
     assert cutoffs.diff().max() < 25
 
 
+def test_the_same_windows_are_judged_in_any_order_of_the_series():
+    plan = plan_core([4000], 1, 12)
+
+    def judged(lengths):
+        windows = spread_windows(lengths, plan)
+        return {
+            (lengths[windows.series[i]], int(windows.cutoff[i]))
+            for block in time_blocks(windows, lengths, plan).judged
+            for i in block
+        }
+
+    assert judged([4000, 1501, 2222]) == judged([2222, 4000, 1501])
+
+
 def test_a_hundred_times_longer_series_is_looked_at_no_more_often():
     plan = plan_core([20_000], 1, 24)
     few, many = (len(spread_windows([rows], plan).cutoff) for rows in (20_000, 2_000_000))
