@@ -52,7 +52,7 @@ class KLMemoryForecaster(SeriesForecaster):
     period : int or None, default=None
         Steps of one cycle. None: detected; 1: no cycle.
     n_components : int or None, default=None
-        K-L components kept of the history, or of each of its blocks where the linear core reads a
+        K-L components kept of the history; of each of its blocks, since the linear core reads a
         deep history in blocks that grow with age. None: chosen from the data.
     memory : {"history", "trajectory", "none"}, default="history"
         Whose states the memory holds: the series' own past before the window, the summaries of the
@@ -92,10 +92,8 @@ class KLMemoryForecaster(SeriesForecaster):
         (batch, horizon_, channels), both standardised.
     horizon_ : int
         Steps forecast at once: `horizon`, or less when the series is short (with a warning).
-    memory_depth_, input_length_, period_ : int
-        What the model uses, in steps; a period of 1 is none.
-    n_components_ : int
-        Modes of the history that the model reads, those of all blocks together.
+    memory_depth_, input_length_, period_, n_components_ : int
+        What the model uses; a period of 1 is none.
     n_channels_ : int
         Channels of each series.
     history_ : DataFrame

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from klforecast.modules.linear_core import LinearCore
 from klforecast.training.fit import fit_encoder_net, fit_linear_net
 from klforecast.training.nets import ForecastNet
 from klforecast.training.solve import solve_linear_core
@@ -88,7 +89,7 @@ def learn_net(
     training = {name: settings[name] for name in _TRAINING}
     if settings["encoder"] == "linear":
         linear = fit_linear_net(panel, solve=solve, **training)
-        return Learned(linear, linear.module_.recent, linear.module_.modes.shape[1])
+        return Learned(linear, linear.module_.recent, _components_per_block(linear.module_))
     encoder = _encoder_settings(max(map(len, panel)), periods, settings)
     net = fit_encoder_net(panel, horizon, solve=solve, **training, **encoder)
     return Learned(net, encoder["input_length"], encoder["n_components"])
@@ -109,3 +110,10 @@ def _encoder_settings(
         "row_length": row_length,
         "n_components": settings["n_components"] or _ENCODER_COMPONENTS,
     }
+
+
+def _components_per_block(core: LinearCore) -> int:
+    if core.modes.shape[1] == 0:
+        return 0
+    # The first mode of a block is its level, which the solver keeps beside the components.
+    return max(columns.stop - columns.start for _, columns in core.blocks) - 1

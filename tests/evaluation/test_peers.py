@@ -93,7 +93,11 @@ def test_training_stops_after_the_patience(series):
 
 @pytest.mark.parametrize(
     ("schedule", "rates"),
-    [("constant", [1, 1, 1, 1]), ("halve", [1, 0.5, 0.25, 0.125]), ("slow-decay", [1, 1, 1, 0.9])],
+    [
+        ("constant", [1, 1, 1, 1, 1, 1]),
+        ("halve", [1, 1, 0.5, 0.25, 0.125, 0.0625]),
+        ("slow-decay", [1, 1, 1, 1, 0.9, 0.81]),
+    ],
 )
 def test_the_learning_rate_follows_its_schedule(series, schedule, rates, monkeypatch):
     seen = []
@@ -104,7 +108,7 @@ def test_the_learning_rate_follows_its_schedule(series, schedule, rates, monkeyp
         return step(self, *args, **kwargs)
 
     monkeypatch.setattr(torch.optim.Adam, "step", spy)
-    settings = {"max_epochs": 4, "patience": 9, "learning_rate": 1.0, "batch_size": 1000}
+    settings = {"max_epochs": 6, "patience": 9, "learning_rate": 1.0, "batch_size": 1000}
     forecaster(schedule=schedule, **settings).fit(series)
     assert seen == pytest.approx(rates)
 

@@ -36,8 +36,8 @@ class Recipe:
     learning_rate : float
         Adam's step size in the first epoch.
     schedule : {"constant", "halve", "slow-decay"}
-        "halve" halves the step size after every epoch; "slow-decay" keeps it for three epochs and
-        then takes off a tenth per epoch.
+        "halve" keeps the step size for two epochs and then halves it after every epoch;
+        "slow-decay" keeps it for four epochs and then takes off a tenth per epoch.
     """
 
     lookback: int
@@ -50,8 +50,8 @@ class Recipe:
 
 _SCHEDULES: dict[str, Callable[[int], float]] = {  # epoch, from 0 -> factor on the learning rate
     "constant": lambda epoch: 1.0,
-    "halve": lambda epoch: 0.5**epoch,
-    "slow-decay": lambda epoch: 0.9 ** max(0, epoch - 2),
+    "halve": lambda epoch: 0.5 ** max(0, epoch - 1),
+    "slow-decay": lambda epoch: 0.9 ** max(0, epoch - 3),
 }
 
 
