@@ -7,6 +7,7 @@ Our own models run with their defaults; `params` of a row are whatever was chang
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -99,6 +100,19 @@ MODELS: dict[str, Model] = {
     ),
     "itransformer": Model(
         recipes.itransformer, "iTransformer (Liu et al. 2024), 96 steps", seeded=True
+    ),
+    "spectral-memory": Model(
+        recipes.spectral_memory,
+        "Spectral Memory (Marquez 2025), 96 steps, width 64, tokens of the training run",
+        seeded=True,
+    ),
+    "spectral-memory-empty": Model(
+        partial(recipes.spectral_memory, readout="empty"),
+        "the same, tokens empty when it forecasts, as in its published code",
+        seeded=True,
+    ),
+    "spectral-memory-none": Model(
+        partial(recipes.spectral_memory, readout="none"), "the same without memory", seeded=True
     ),
 }
 

@@ -9,6 +9,7 @@ from klforecast.evaluation.peers.dlinear import DLinear
 from klforecast.evaluation.peers.itransformer import ITransformer
 from klforecast.evaluation.peers.nlinear import NLinear
 from klforecast.evaluation.peers.rlinear import RLinear
+from klforecast.evaluation.peers.spectral_memory import SpectralMemoryTransformer
 from klforecast.evaluation.peers.training import PeerForecaster, Recipe
 from klforecast.evaluation.protocol import Task
 
@@ -157,3 +158,46 @@ def test_patchtst_trains_by_the_common_loop(series):
     task = Task("", 8, 1, past_limit=None, validation_rows=100, seed=0)
     model = recipes.patchtst(task, lookback=48, max_epochs=1).fit(series)
     assert model.predict_windows(series, [360, 400]).shape == (2, 8, 2)
+
+
+def spectral_memory(readout):
+    net = SpectralMemoryTransformer(48, 8, 3, readout=readout, d_model=8)
+    net.train()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for _ in range(3):
+            net(torch.randn(4, 48, 3))
+    return net
+
+
+def test_the_published_code_of_spectral_memory_forecasts_with_empty_tokens(past):
+    net = spectral_memory("empty").eval()
+    assert not net.network.memory(torch.zeros(5, 1, 8)).any()
+    before = net(past)
+    net.network.memory.reset()
+    assert_close(net(past), before, atol=0, rtol=0)
+
+
+def test_frozen_tokens_of_spectral_memory_are_read_and_not_written(past):
+    net = spectral_memory("frozen").eval()
+    tokens = net.network.memory(torch.zeros(5, 1, 8))
+    assert tokens.any()
+    before = net(past)
+    assert_close(net(past), before, atol=0, rtol=0)
+    assert_close(net.network.memory(torch.zeros(5, 1, 8)), tokens, atol=0, rtol=0)
+    net.network.memory.reset()
+    assert not torch.equal(net(past), before)
+
+
+def test_spectral_memory_starts_every_epoch_empty():
+    net = spectral_memory("frozen").eval()
+    assert not net.train().network.memory(torch.zeros(5, 1, 8)).any()
+
+
+def test_without_memory_the_transformer_has_no_tokens():
+    assert spectral_memory("none").network.memory is None
+
+
+def test_an_unknown_readout_is_refused():
+    with pytest.raises(ValueError, match="readout='later'"):
+        spectral_memory("later")

@@ -4,6 +4,7 @@ Sources   NLinear, DLinear  github.com/cure-lab/LTSF-Linear, scripts/EXP-LongFor
           RLinear           github.com/plumprc/RTSF, script.md and run.py
           PatchTST          github.com/yuqinie98/PatchTST, PatchTST_supervised/scripts
           iTransformer      github.com/thuml/iTransformer, scripts/multivariate_forecasting
+          Spectral Memory   the paper's section on training; its width is 512, see below
 A data set that the authors did not run takes their ETTh1 setting, and ILI the lookback of 104 that
 the others use on it. In the regime `lookback96` the lookback is cut to the regime's limit.
 """
@@ -20,6 +21,7 @@ from klforecast.evaluation.peers.itransformer import ITransformer
 from klforecast.evaluation.peers.nlinear import NLinear
 from klforecast.evaluation.peers.patchtst import PatchTST
 from klforecast.evaluation.peers.rlinear import RLinear
+from klforecast.evaluation.peers.spectral_memory import SpectralMemoryTransformer
 from klforecast.evaluation.peers.training import PeerForecaster, Recipe
 from klforecast.evaluation.protocol import Task
 
@@ -143,6 +145,21 @@ def itransformer(task: Task, **params: Any) -> PeerForecaster:
         task,
         partial(_shared, ITransformer, **architecture),
         Recipe(36 if task.dataset == "ILI" else 96, learning_rate=1e-4),
+        params,
+        **architecture,
+    )
+
+
+def spectral_memory(task: Task, readout: str = "frozen", **params: Any) -> PeerForecaster:
+    """Make the transformer of Spectral Memory; `params` are fields of `Recipe`, or `d_model`.
+
+    The width is 64, an eighth of the published one, which would take days on a CPU.
+    """
+    architecture = {"d_model": params.pop("d_model", 64), "readout": readout}
+    return _peer(
+        task,
+        partial(SpectralMemoryTransformer, **architecture),
+        Recipe(36 if task.dataset == "ILI" else 96, learning_rate=1e-4, schedule="constant"),
         params,
         **architecture,
     )
