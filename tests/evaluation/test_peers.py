@@ -189,6 +189,12 @@ def test_frozen_tokens_of_spectral_memory_are_read_and_not_written(past):
     assert not torch.equal(net(past), before)
 
 
+def test_spectral_memory_takes_gradients_of_tokens_that_are_then_replaced(past):
+    net = spectral_memory("frozen").train()
+    for _ in range(3):
+        net(past).square().mean().backward()
+
+
 def test_spectral_memory_starts_every_epoch_empty():
     net = spectral_memory("frozen").eval()
     assert not net.train().network.memory(torch.zeros(5, 1, 8)).any()

@@ -55,16 +55,25 @@ class SpectralMemoryTransformer(nn.Module):
             d_model=d_model,
         )
         self.network.gate.requires_grad_(False)  # the published head has no gate
+        self._unwritten: Tensor | None = None
 
     def train(self, mode: bool = True) -> Self:
-        """Forget the last epoch where a new one starts."""
+        """Remember the last batch of an epoch where it ends; forget all where one starts."""
         if mode and not self.training and self.network.memory is not None:
             self.network.memory.reset()
+        self._write()
         return super().train(mode)
 
     def forward(self, past: Tensor) -> Tensor:  # (batch, lookback, channels)
         """Forecast every channel; in training, remember the batch."""
+        self._write()
         forecast, _, encoded = self.network.parts(past)
         if self.training and self.network.memory is not None:
-            self.network.memory.append(encoded.detach())
+            # Written with the next batch: the tokens must stay until the gradients are taken.
+            self._unwritten = encoded.detach()
         return forecast  # (batch, horizon, channels)
+
+    def _write(self) -> None:
+        if self._unwritten is not None and self.network.memory is not None:
+            self.network.memory.append(self._unwritten)
+            self._unwritten = None
