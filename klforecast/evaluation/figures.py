@@ -83,12 +83,12 @@ def accuracy_against_cost(table: Table) -> Figure | None:
         axes.axhline(printed[1], color=MUTED, linestyle=(0, (5, 3)), linewidth=1)
         axes.annotate(
             f"best published: {printed[0]} {printed[1]:.4g}",
-            (1, printed[1]),
+            (0, printed[1]),  # on the left, where models that cost nothing are far above
             xycoords=("axes fraction", "data"),
-            xytext=(-4, -5),
+            xytext=(4, 4),
             textcoords="offset points",
-            ha="right",
-            va="top",
+            ha="left",
+            va="bottom",
             fontsize=8.5,
             color=MUTED,
         )
