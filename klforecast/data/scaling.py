@@ -1,9 +1,18 @@
-"""Standardisation per channel, fitted on training rows only."""
+"""Standardisation per channel, fitted on training rows only.
+
+    unit = sqrt(mean_t (y_t - mean)^2)             the standard deviation, or
+    unit = sqrt(mean_t (y_{t+lag} - y_t)^2)        the usual change over `lag` steps
+
+The deviation of a series that wanders grows with its length; its change over a horizon is what a
+forecast of that horizon has to deal with, so series of a panel are comparable in that unit.
+"""
 
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+
+_LEAST_CHANGE = 0.01  # in standard deviations
 
 
 @dataclass(frozen=True)
@@ -17,8 +26,8 @@ class Standardizer:
     ----------
     mean : ndarray of shape (channels,), float64
     scale : ndarray of shape (channels,), float64
-        Standard deviation over time (divided by the number of rows, not by one less); 1 for a
-        channel that is constant up to rounding.
+        Standard deviation over time (divided by the number of rows, not by one less), or the root
+        mean square change; 1 for a channel in which it is zero up to rounding.
 
     Examples
     --------
@@ -33,8 +42,19 @@ class Standardizer:
     scale: np.ndarray
 
     @classmethod
-    def fit(cls, rows: np.ndarray) -> Self:  # (time, channels)
+    def fit(
+        cls,
+        rows: np.ndarray,  # (time, channels)
+        lag: int | None = None,
+    ) -> Self:
         """Measure mean and scale of the training rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (time, channels)
+        lag : int, optional
+            The scale is the root mean square change over so many steps, at most a third of the
+            rows, and at least a hundredth of the standard deviation. None takes the latter.
 
         Raises
         ------
@@ -53,6 +73,11 @@ class Standardizer:
             )
         mean = rows.mean(axis=0)
         scale = rows.std(axis=0)
+        if lag is not None and len(rows) > 1:
+            steps = max(1, min(lag, len(rows) // 3))
+            change = np.sqrt(np.square(rows[steps:] - rows[:-steps]).mean(axis=0))
+            # A series that repeats itself after `lag` steps does not change, but has a size.
+            scale = np.maximum(change, _LEAST_CHANGE * scale)
         # A constant channel has a deviation of rounding size, relative to its level, not of 0.
         constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(rows).max(axis=0)
         return cls(mean, np.where(constant, 1.0, scale))

@@ -37,7 +37,9 @@ class KLMemoryForecaster(SeriesForecaster):
     components as memory tokens; its gate starts at zero, that is, at the closed form.
 
     Series, panels and hierarchies, with one or more channels, are fitted by one model. Each series
-    is standardised per channel with its own statistics; series may differ in length and in cutoff.
+    is standardised per channel with its own statistics: a single series by its deviation, those of
+    a panel by their usual change over a horizon, which makes easy and hard series count alike.
+    Series may differ in length and in cutoff.
 
     Parameters
     ----------
@@ -96,6 +98,9 @@ class KLMemoryForecaster(SeriesForecaster):
         What the model uses; a period of 1 is none.
     n_channels_ : int
         Channels of each series.
+    scale_lag_ : int or None
+        Steps of the change that is the unit of each series of a panel; None for a single series,
+        whose unit is its deviation.
     history_ : DataFrame
         One row per training epoch; empty for the closed form.
     scalers_ : dict of tuple to Standardizer
@@ -144,6 +149,7 @@ class KLMemoryForecaster(SeriesForecaster):
         "pretrain:fitted_params": [
             "net_",
             "horizon_",
+            "scale_lag_",
             "memory_depth_",
             "input_length_",
             "period_",
@@ -303,12 +309,16 @@ class KLMemoryForecaster(SeriesForecaster):
         frequency: BaseOffset | None,
     ) -> None:
         """Turn rows into weights: the only place where the net is made."""
-        scaled = [torch.from_numpy(Standardizer.fit(rows).transform(rows)) for rows in panel]
         longest = max(panel, key=len)
         found = find_periods(longest, frequency) if self.period is None else (self.period,)
         periods = [period for period in found if period > 1]
         self.n_channels_ = longest.shape[1]
         self.horizon_ = checks.shrink_horizon(self.horizon, len(longest))
+        self.scale_lag_ = self.horizon_ if len(panel) > 1 else None
+        scaled = [
+            torch.from_numpy(Standardizer.fit(rows, self.scale_lag_).transform(rows))
+            for rows in panel
+        ]
         self.period_ = periods[0] if periods else 1
         self.net_, self.input_length_, self.n_components_ = learn_net(
             scaled, self.horizon_, periods, self.get_params(deep=False)
@@ -324,7 +334,8 @@ class KLMemoryForecaster(SeriesForecaster):
 
     def _fit_scalers(self) -> None:
         self.scalers_ = {
-            key: Standardizer.fit(series.values) for key, series in self._series.items()
+            key: Standardizer.fit(series.values, self.scale_lag_)
+            for key, series in self._series.items()
         }
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:

@@ -109,9 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for column in ("network", "median ms", "mean ms", "mean / tokens read"):
         printed.add_column(column)
     for cost in step_costs(options.steps, options.d_model):
-        printed.add_row(
-            cost.network, f"{cost.median:.2f}", f"{cost.mean:.2f}", f"{cost.ratio:.3f}"
-        )
+        printed.add_row(cost.network, f"{cost.median:.2f}", f"{cost.mean:.2f}", f"{cost.ratio:.3f}")
     Console().print(printed)
 
 

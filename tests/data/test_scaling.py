@@ -68,3 +68,25 @@ def test_a_fitted_standardizer_cannot_be_refitted_in_place(rows):
 def test_rows_without_a_scale_are_refused(rows, message):
     with pytest.raises(ValueError, match=message):
         Standardizer.fit(rows)
+
+
+def test_the_change_over_a_lag_is_the_unit_where_one_is_given():
+    line = np.arange(100.0)[:, None]
+    assert Standardizer.fit(line, lag=7).scale == pytest.approx(7)
+    assert Standardizer.fit(line, lag=50).scale == pytest.approx(33)  # a third of the rows
+
+
+def test_a_series_that_repeats_itself_after_the_lag_has_a_unit():
+    wave = np.sin(np.arange(240) * np.pi / 6)[:, None]
+    assert Standardizer.fit(wave, lag=12).scale == pytest.approx(0.01 * wave.std())
+
+
+def test_the_unit_of_change_does_not_grow_with_the_length_of_a_random_walk():
+    walk = np.random.default_rng(0).standard_normal((40_000, 1)).cumsum(axis=0)
+    short, long = (Standardizer.fit(walk[:n], lag=10).scale for n in (1000, 40_000))
+    assert long == pytest.approx(short, rel=0.1)
+
+
+@pytest.mark.parametrize("lag", [None, 3])
+def test_a_single_row_is_only_centred(lag):
+    assert Standardizer.fit(np.array([[4.0]]), lag).scale == 1.0

@@ -213,6 +213,20 @@ def test_a_hierarchy_is_forecast_like_the_panel_of_its_leaves(panel):
     np.testing.assert_array_equal(forecast, make().fit(panel).predict(fh=[1, 2]))
 
 
+def test_a_series_of_a_panel_counts_by_its_change_and_not_by_its_size(hourly):
+    steady = hourly.iloc[:300]
+    # The same series on a level that wanders far: its deviation is larger, its changes are not.
+    wandering = steady + 100 * np.sin(np.arange(300) / 100)[:, None]
+    panel = pd.concat({"steady": steady, "wandering": wandering}, names=["series"])
+    forecaster = make().fit(panel)
+    assert forecaster.scale_lag_ == HORIZON
+    assert make().fit(steady).scale_lag_ is None
+    units = {key: scaler.scale for key, scaler in forecaster.scalers_.items()}
+    change = np.sqrt((steady.diff(HORIZON) ** 2).mean())
+    np.testing.assert_allclose(units["steady",], change, rtol=1e-10)
+    assert (units["wandering",] < wandering.std() / 2).all()
+
+
 def test_the_other_series_matter_through_the_weights_only(panel):
     forecaster = make().fit(panel)
     before = forecaster.predict(fh=[1, 2])
