@@ -224,7 +224,7 @@ def test_a_series_of_a_panel_counts_by_its_change_and_not_by_its_size(hourly):
     units = {key: scaler.scale for key, scaler in forecaster.scalers_.items()}
     change = np.sqrt((steady.diff(HORIZON) ** 2).mean())
     np.testing.assert_allclose(units["steady",], change, rtol=1e-10)
-    assert (units["wandering",] < wandering.std() / 2).all()
+    assert units["wandering",][0] < wandering["load"].std() / 2
 
 
 def test_the_other_series_matter_through_the_weights_only(panel):
