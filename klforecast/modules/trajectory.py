@@ -140,9 +140,9 @@ class TrajectoryComponents(nn.Module):
             self.rows = self.rows[:0].clone()
         self.frozen.fill_(True)
 
-    def forward(self, states: Tensor) -> Tensor:  # (batch, ...) -> (batch, k, d_model)
-        """Read the components; of the states only the size of the batch counts."""
-        return self.components.expand(len(states), -1, -1)
+    def forward(self, states: Tensor) -> Tensor:  # (batch, ...) -> (1, k, d_model)
+        """Read the components, the same for all windows: they are mixed once and not once each."""
+        return self.components[None]
 
     def _append_online(self, rows: Tensor) -> None:
         state = absorb(

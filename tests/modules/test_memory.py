@@ -179,3 +179,15 @@ def test_a_bad_option_is_refused_with_its_value(option):
 def test_states_of_another_size_are_refused(source):
     with pytest.raises(ValueError, match=r"\(2, 12, 4\).*state_size"):
         build(source)(torch.zeros(2, 12, 4))
+
+
+def test_a_trajectory_is_mixed_once_for_all_windows_of_a_batch():
+    memory = KLMemory(4, source="trajectory", memory_depth=8, n_components=2, memory_tokens=3)
+    memory.append(torch.randn(5, 6, 4))
+    memory.append(torch.randn(5, 6, 4))
+    sizes = []
+    memory.mixer.register_forward_hook(lambda module, inputs, tokens: sizes.append(len(tokens)))
+    tokens = memory(torch.zeros(7, 1, 4))
+    assert sizes == [1]
+    assert tokens.shape == (7, 3, 4)
+    assert (tokens == tokens[:1]).all()
