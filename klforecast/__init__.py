@@ -11,15 +11,25 @@ if TYPE_CHECKING:
     from klforecast.estimators.forecaster import KLMemoryForecaster
     from klforecast.estimators.karhunen_loeve import KarhunenLoeve
     from klforecast.estimators.regressor import KLMemoryRegressor
+    from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
+    from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
 
 __version__ = "0.1.0"
 
-__all__ = ["KLMemoryForecaster", "KLMemoryRegressor", "KarhunenLoeve"]
+__all__ = [
+    "KLMemoryForecaster",
+    "KLMemoryRegressor",
+    "KarhunenLoeve",
+    "SpectralSSMClassifier",
+    "SpectralSSMPanelClassifier",
+]
 
 _HOMES = {
     "KLMemoryForecaster": "klforecast.estimators.forecaster",
     "KLMemoryRegressor": "klforecast.estimators.regressor",
     "KarhunenLoeve": "klforecast.estimators.karhunen_loeve",
+    "SpectralSSMClassifier": "klforecast.estimators.spectral_ssm",
+    "SpectralSSMPanelClassifier": "klforecast.estimators.spectral_ssm_panel",
 }
 
 

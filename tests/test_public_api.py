@@ -10,8 +10,16 @@ PUBLIC = {
         "KLMemoryForecaster",
         "KLMemoryRegressor",
         "KarhunenLoeve",
+        "SpectralSSMClassifier",
+        "SpectralSSMPanelClassifier",
     },
-    "klforecast.estimators": {"KLMemoryForecaster", "KLMemoryRegressor", "KarhunenLoeve"},
+    "klforecast.estimators": {
+        "KLMemoryForecaster",
+        "KLMemoryRegressor",
+        "KarhunenLoeve",
+        "SpectralSSMClassifier",
+        "SpectralSSMPanelClassifier",
+    },
     "klforecast.modules": {"ForecastModule", "KLMemory", "LinearCore", "SpectralSSM"},
     "klforecast.data": {
         "Borders",

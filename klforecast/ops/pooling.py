@@ -1,0 +1,87 @@
+"""What is left of a filter's response to a series when time is pooled away.
+
+    sides     share of steps above a bias less the share below it, for several biases
+    peak      the largest response
+    contest   how often, and how strongly, a mode gives the largest or the smallest response of its
+              group
+
+Shares above a bias are those of ROCKET (arXiv 1910.13051, "PPV") and MiniRocket (2012.08791), the
+contest within a group is that of Hydra (2203.13652); both pool random convolutions there, and
+damped oscillations here. Responses come from `ops.filter_bank` as (groups, modes, chunk, n, chunks).
+"""
+
+import torch
+from torch import Tensor
+
+from klforecast.ops.filter_bank import Blocks
+
+def draw_biases(
+    responses: Tensor,  # (groups, modes, chunk, n, chunks)
+    blocks: Blocks,
+    n_biases: int,
+    generator: torch.Generator,
+) -> Tensor:  # (groups, modes, n_biases)
+    """Biases at random quantiles of the responses to some series, evenly spread for each mode."""
+    seen = responses[:, :, blocks.observed].sort(dim=-1).values
+    count = seen.shape[-1]
+    start = torch.rand(*seen.shape[:2], 1, generator=generator, dtype=torch.float64)
+    quantile = (start + torch.arange(n_biases) / n_biases) % 1
+    below = (quantile * (count - 1)).long()
+    # Halfway between two responses: at a response itself, rounding would decide the side.
+    return (seen.gather(2, below) + seen.gather(2, (below + 1).clamp(max=count - 1))) / 2
+
+
+def pool_sides(
+    responses: Tensor,  # (groups, modes, chunk, n, chunks)
+    blocks: Blocks,
+    biases: Tensor,  # (groups, modes, n_biases)
+) -> Tensor:  # (groups, modes * n_biases, n)
+    """Share of steps above each bias less the share below."""
+    hidden = _hide(responses, blocks, -torch.inf)
+    # What is hidden counts as below.
+    extra = blocks.observed.numel() // len(blocks.lengths) - blocks.lengths
+    sides = [
+        (_total(torch.sign(hidden - bias[..., None, None, None])) + extra) / blocks.lengths
+        for bias in biases.to(responses.dtype).unbind(2)
+    ]
+    return torch.cat(sides, dim=1)
+
+
+def pool_peak(
+    responses: Tensor,  # (groups, modes, chunk, n, chunks)
+    blocks: Blocks,
+) -> Tensor:  # (groups, modes, n)
+    """Largest response over the steps of each series."""
+    return _hide(responses, blocks, -torch.inf).amax(2).amax(-1)
+
+
+def pool_contest(
+    responses: Tensor,  # (groups, modes, chunk, n, chunks)
+    blocks: Blocks,
+) -> Tensor:  # (groups, 4 * modes, n)
+    """Wins of each mode against the others of its group.
+
+    Square roots of the share of steps that the mode wins and of the mean of its winning responses,
+    for the largest response and for the smallest.
+    """
+    pooled = []
+    for sign in (1, -1):
+        best = responses.amax(1, keepdim=True) if sign == 1 else responses.amin(1, keepdim=True)
+        wins = (responses == best).to(responses.dtype)
+        if not blocks.observed.all():
+            wins = wins * blocks.observed
+        strength = wins * (sign * best).clamp(min=0)
+        pooled += [_total(wins), _total(strength)]
+    return (torch.cat(pooled, dim=1) / blocks.lengths).sqrt()
+
+
+def _total(values: Tensor) -> Tensor:
+    # One axis after the other: torch sums two axes that do not touch several times slower.
+    return values.sum(2).sum(-1)
+
+
+def _hide(responses: Tensor, blocks: Blocks, value: float) -> Tensor:
+    """Responses with `value` after the end of each series."""
+    if blocks.observed.all():
+        return responses
+    return responses.masked_fill(~blocks.observed, value)

@@ -1,0 +1,151 @@
+"""Features of a series from a fixed bank of spectral filters: drawn once, pooled over time.
+
+Two signals are filtered, the series and its differences, each scaled by the standard deviation of
+its channel over the training part. Every mode runs forward and backward. Four kinds of features
+come out, see `ops.pooling`: "sides", "peak" and "contest", and "shape", the series itself at
+`SHAPE_STEPS` points, which tells classes apart where series are aligned.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from klforecast.ops.filter_bank import Blocks, FilterBank, draw_bank, filter_blocks, to_blocks
+from klforecast.ops.pooling import draw_biases, pool_contest, pool_peak, pool_sides
+
+KINDS = ("sides", "peak", "contest", "shape")
+SHAPE_STEPS = 128
+MODES_PER_GROUP = 8
+BIASES = 4
+
+_SIGNALS = ("series", "differences")
+_BIAS_SERIES = 8  # responses to so many series give the biases
+_GROUPS_AT_ONCE = 4
+_VALUES_AT_ONCE = 4_000_000  # responses held at a time, so that pooling finds them in the cache
+_MOST_GROUPS, _LEAST_GROUPS = 192, 16
+_STEPS_OF_MODES = 8e8  # work of filtering a training part: steps times modes, both directions
+_STEPS_IN_DOUBLE = 2e8  # up to this much work, precision costs little
+_FEATURE_VALUES = 1e8  # memory of the features: rows times features
+
+
+class SpectralFeatures:
+    """Draw a bank for a training part; then turn series into features.
+
+    Parameters
+    ----------
+    n_groups : int or None, default=None
+        Groups of modes, half of them for each signal. None: 192, fewer for large training parts.
+    seed : int, default=0
+        For the modes and the biases.
+
+    Attributes
+    ----------
+    n_groups_ : int
+        Groups of modes in use.
+    """
+
+    def __init__(self, n_groups: int | None = None, seed: int = 0):
+        self.n_groups = n_groups
+        self.seed = seed
+
+    def fit(
+        self,
+        series: Sequence[Tensor],  # (channels, length) each
+    ) -> "SpectralFeatures":
+        """Learn scales, draw modes and biases; labels are not looked at."""
+        generator = torch.Generator().manual_seed(self.seed)
+        n_channels = series[0].shape[0]
+        lengths = torch.tensor([values.shape[1] for values in series])
+        steps = torch.cat(list(series), dim=1)
+        self.mean_ = steps.mean(1, keepdim=True)
+        self.scale_ = _scale(steps)
+        self.step_scale_ = _scale(torch.cat([_differences(values) for values in series], dim=1))
+        self.n_groups_ = self.n_groups or _choose_groups(len(series), int(lengths.sum()))
+        work = 2.0 * self.n_groups_ * MODES_PER_GROUP * float(lengths.sum())
+        self.dtype_ = torch.float64 if work <= _STEPS_IN_DOUBLE else torch.float32
+        self.banks_: list[FilterBank] = []
+        self.biases_: list[Tensor] = []
+        picked = torch.randint(len(series), (_BIAS_SERIES,), generator=generator).tolist()
+        for number in range(len(_SIGNALS)):
+            n_groups = -(-(self.n_groups_ - number) // len(_SIGNALS))
+            length = float(lengths.double().median())
+            bank = draw_bank(n_groups, MODES_PER_GROUP, n_channels, length, generator)
+            blocks = to_blocks([self._signal(series[i], number) for i in picked])
+            biases = [
+                torch.stack([draw_biases(y, blocks, BIASES, generator) for y in directions])
+                for directions in _responses(blocks, bank)
+            ]
+            self.banks_.append(bank)
+            self.biases_.append(torch.cat(biases, dim=1))
+        return self
+
+    def transform(
+        self,
+        series: Sequence[Tensor],  # (channels, length) each
+    ) -> dict[str, Tensor]:  # (n, features of the kind) for each kind
+        """Features of every series; those of one do not depend on the others."""
+        order = sorted(range(len(series)), key=lambda i: series[i].shape[1])
+        longest = series[order[-1]].shape[1]
+        at_once = max(1, int(_VALUES_AT_ONCE / (_GROUPS_AT_ONCE * MODES_PER_GROUP * longest)))
+        parts: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
+        for start in range(0, len(order), at_once):
+            some = [series[i] for i in order[start : start + at_once]]
+            for kind, features in self._pool(some).items():
+                parts[kind].append(features)
+        back = torch.tensor(order).argsort()
+        return {kind: torch.cat(part)[back] for kind, part in parts.items()}
+
+    def _pool(self, series: Sequence[Tensor]) -> dict[str, Tensor]:
+        pooled: dict[str, list[Tensor]] = {kind: [] for kind in KINDS[:-1]}
+        for number, (bank, biases) in enumerate(zip(self.banks_, self.biases_, strict=True)):
+            blocks = to_blocks([self._signal(values, number) for values in series])
+            start = 0
+            for forward, backward in _responses(blocks, bank):
+                stop = start + len(forward)
+                for y, bias in ((forward, biases[0]), (backward, biases[1])):
+                    pooled["sides"].append(pool_sides(y, blocks, bias[start:stop]).flatten(0, 1))
+                    pooled["peak"].append(pool_peak(y, blocks).flatten(0, 1))
+                    pooled["contest"].append(pool_contest(y, blocks).flatten(0, 1))
+                pooled["contest"].append(pool_contest(forward + backward, blocks).flatten(0, 1))
+                start = stop
+        features = {kind: torch.cat(values).T for kind, values in pooled.items()}
+        features["shape"] = torch.cat([self._shape(values) for values in series])
+        return features
+
+    def _signal(self, values: Tensor, number: int) -> Tensor:
+        if _SIGNALS[number] == "series":
+            return ((values - self.mean_) / self.scale_).to(self.dtype_)
+        return (_differences(values) / self.step_scale_).to(self.dtype_)
+
+    def _shape(self, values: Tensor) -> Tensor:
+        scaled = (values - self.mean_) / self.scale_
+        resampled = F.interpolate(scaled[None], SHAPE_STEPS, mode="linear", align_corners=True)
+        return resampled.flatten(1).to(self.dtype_)
+
+
+def _responses(blocks: Blocks, bank: FilterBank) -> Iterator[tuple[Tensor, Tensor]]:
+    for start in range(0, len(bank.mix), _GROUPS_AT_ONCE):
+        part = bank.part(start, start + _GROUPS_AT_ONCE)
+        yield filter_blocks(blocks, part), filter_blocks(blocks, part, backward=True)
+
+
+def _differences(values: Tensor) -> Tensor:
+    return values.diff(dim=1, prepend=values[:, :1])
+
+
+def _scale(steps: Tensor) -> Tensor:
+    """Standard deviation of each channel, one for those that do not vary."""
+    deviation = steps.std(1, keepdim=True, correction=0)
+    floor = 1e-12 * steps.abs().amax(1, keepdim=True)
+    return torch.where(deviation > floor, deviation, 1.0)
+
+
+def _choose_groups(n: int, n_steps: int) -> int:
+    per_mode = BIASES + 1 + 4 + 2
+    affordable = min(
+        _STEPS_OF_MODES / (2 * MODES_PER_GROUP * n_steps),
+        _FEATURE_VALUES / (2 * MODES_PER_GROUP * per_mode * n),
+    )
+    return int(min(_MOST_GROUPS, max(_LEAST_GROUPS, affordable)))
