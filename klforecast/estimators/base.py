@@ -6,6 +6,7 @@ words, split into one array per series, joined with the known ones, and found ag
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -27,9 +28,10 @@ from klforecast.estimators.panel import (
     shift_rows,
     split_series,
 )
+from klforecast.estimators.persistence import SUFFIX, SavedEstimator
 
 
-class SeriesForecaster(BaseForecaster):
+class SeriesForecaster(SavedEstimator, BaseForecaster):
     """Base of forecasters that learn from arrays; see `KLMemoryForecaster` for the behaviour.
 
     A subclass reads the rows known so far, one array per series, in `_series`, their common step in
@@ -127,6 +129,30 @@ class SeriesForecaster(BaseForecaster):
             if not hasattr(self, "pretraining_panel_"):
                 self.reset()
             return super().pretrain(y, X=X, fh=fh)
+
+    def save(self, path: Any = None, serialization_format: str = "pickle") -> Any:
+        """Write the forecaster, fitted or not, into one file or into memory.
+
+        Parameters
+        ----------
+        path : str, path or None
+            A name that ends in ``.safetensors`` gets a file without code, for `load`. Any other
+            name, and None, are sktime's: a zip file or a tuple of pickles, for `sktime.base.load`.
+        serialization_format : str, default="pickle"
+            Of sktime's way.
+
+        Returns
+        -------
+        None, or what sktime returns
+
+        Raises
+        ------
+        TypeError
+            If a parameter is of a type that a file without code cannot hold, such as a callback.
+        """
+        if path is None or Path(path).suffix != SUFFIX:
+            return BaseForecaster.save(self, path, serialization_format)
+        return super().save(path)
 
     def _check_X_y(self, X: Any = None, y: Any = None, **options: Any) -> tuple[Any, Any]:
         """Refuse bad rows in our own words, before sktime converts them."""

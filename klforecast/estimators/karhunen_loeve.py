@@ -16,12 +16,15 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from klforecast.estimators.persistence import SavedEstimator
 from klforecast.ops.online import KLState, absorb, empty_state, feature_modes
 
 _SOLVERS = ("exact", "online")
 
 
-class KarhunenLoeve(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class KarhunenLoeve(
+    SavedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Karhunen-Loeve transform with a memory of fixed size.
 
     The covariance C = sum_i w_i (x_i - mean)(x_i - mean)' / sum_i w_i of the rows is decomposed

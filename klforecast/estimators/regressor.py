@@ -16,10 +16,11 @@ from sklearn.utils import check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from klforecast.estimators.checks import check_integer, check_number, warn_shrunk
+from klforecast.estimators.persistence import SavedEstimator
 from klforecast.ops.linalg import rounding_floor, safe_eigh
 
 
-class KLMemoryRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class KLMemoryRegressor(SavedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Forecast from windows by ridge regression on their leading K-L components.
 
     Columns of X are the steps of a window, oldest first; columns of y are the steps that follow it.

@@ -229,16 +229,27 @@ class LinearNet(ForecastNet):
     def fit(self, X: Sequence[Tensor], y: None = None, **fit_params: Any) -> Self:
         """Forget everything and solve; parameters as in `ForecastNet.fit`."""
         with _unchanged_on_error(self), seeded(self.random_state, self.device):
-            self._panel = X
+            return self.adopt(self.solve(X))
+
+    def adopt(self, core: LinearCore) -> Self:
+        """Forget everything and take over a core that was solved elsewhere.
+
+        Parameters
+        ----------
+        core : LinearCore
+            Becomes ``module_``.
+        """
+        with _unchanged_on_error(self):
+            self._solved = (core,)  # skorch refuses a module as such outside of initialize_module
             self.initialize()
-            del self._panel
+            del self._solved
         return self
 
     def initialize_module(self) -> Self:
-        """Solve the core for the panel that is being fitted."""
-        if not hasattr(self, "_panel"):
+        """Take over the core of the panel that is being fitted."""
+        if not hasattr(self, "_solved"):
             raise NotFittedError("a LinearNet has no weights before its first fit; call fit")
-        self.module_ = self.solve(self._panel)
+        (self.module_,) = self._solved
         return self
 
 
