@@ -19,10 +19,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from klforecast.ops.conformal import Residuals, recent_scale
+from klforecast.ops.conformal import Residuals
 from klforecast.ops.coordinates import Coordinates
 from klforecast.ops.experts import Expert, Moments, folded_gram, shares
 from klforecast.ops.mixture import weights_out_of_fold
+from klforecast.ops.volatility import recent_volatility
 from klforecast.training.plan import CorePlan
 
 _N_WINDOWS = 2500  # windows that are looked at; neighbours are nearly equal, so more add little
@@ -81,11 +82,11 @@ class OutOfFold(NamedTuple):
 
 
 class _HeldOut(NamedTuple):
-    """Errors of the experts: second moments (K, C, S, E, E), and some as they are, (E, n, H, C)."""
+    """Errors of the experts: second moments (K, C, S, E, E), and some as they are, (C, E, n, H)."""
 
     moments: Tensor
     errors: Tensor
-    scales: Tensor  # (n, C)
+    features: Tensor  # (n, C, F), of the past of those windows
 
 
 def judge_out_of_fold(
@@ -138,8 +139,8 @@ def judge_out_of_fold(
         max(rows_ahead / plan.horizon - len(panel), 1.0),
     )
     per_step = expand_segments(weights[..., usable], plan.segments).float()
-    errors = torch.einsum("enhc,che->nhc", held_out.errors, per_step)
-    residuals = Residuals(errors, held_out.scales, rows_ahead)
+    errors = torch.einsum("cenh,che->nhc", held_out.errors, per_step)
+    residuals = Residuals(errors, held_out.features, rows_ahead)
     return OutOfFold(weights, residuals)
 
 
@@ -194,12 +195,22 @@ def _held_out_errors(
     channels = panel[0].shape[1]
     shared = [expert for expert in plan.experts if expert.pooling != "channel"]
     own = [expert for expert in plan.experts if expert.pooling == "channel"]
+    n_experts = len(plan.experts)
+    kept = _spread_evenly(
+        [len(rows) for rows in blocks.judged], _KEPT_ERRORS // (n_experts * plan.horizon * channels)
+    )
     inputs, ahead = coordinates.sizes[-1], slice(plan.depth, plan.depth + plan.horizon)
 
     def of_channel(channel: int) -> tuple[list[Moments], list[tuple[Tensor, Tensor, Tensor]]]:
         raw, encoded = _encode(panel, channel, windows, plan, coordinates)
-        scale = recent_scale(raw[:, : plan.depth])
-        judged = [(encoded[rows, :inputs], raw[rows, ahead], scale[rows]) for rows in blocks.judged]
+        judged = [
+            (
+                encoded[rows, :inputs],
+                raw[rows, ahead],
+                recent_volatility(raw[rows[places], : plan.depth], plan.period),
+            )
+            for rows, places in zip(blocks.judged, kept, strict=True)
+        ]
         return _trained_moments(raw, encoded, blocks, plan), judged
 
     look_up = functools.cache(of_channel) if channels <= _KEPT_CHANNELS else of_channel
@@ -207,27 +218,23 @@ def _held_out_errors(
     for channel in range(1, channels):
         pooled = [*map(_sum_moments, zip(pooled, look_up(channel)[0], strict=True))]
     shared_maps = [_solve(shared, moments, coordinates) for moments in pooled]
-    n_experts = len(plan.experts)
     size = (len(blocks.judged), channels, len(plan.segments), n_experts, n_experts)
     moments = torch.zeros(size, dtype=torch.float64)
-    kept = _spread_evenly(
-        [len(rows) for rows in blocks.judged], _KEPT_ERRORS // (n_experts * plan.horizon * channels)
-    )
     n_kept = sum(map(len, kept))
-    errors = torch.empty(n_experts, n_kept, plan.horizon, channels)
-    scales = torch.empty(n_kept, channels)
+    errors = torch.empty(channels, n_experts, n_kept, plan.horizon)
+    features = []
     for channel in range(channels):
         trained, judged = look_up(channel)
+        features.append(torch.cat([feature for _, _, feature in judged]))
         first = 0
-        for block, (past, future, scale) in enumerate(judged):
+        for block, (past, future, _) in enumerate(judged):
             maps = shared_maps[block] | _solve(own, trained[block], coordinates)
             error = torch.stack([past @ maps[expert].T - future for expert in plan.experts])
             moments[block, channel] = _error_moments(error, plan.segments)
             last = first + len(kept[block])
-            errors[:, first:last, :, channel] = -error[:, kept[block]]
-            scales[first:last, channel] = scale[kept[block]]
+            errors[channel, :, first:last] = -error[:, kept[block]]
             first = last
-    return _HeldOut(moments, errors, scales)
+    return _HeldOut(moments, errors, torch.stack(features, dim=1))
 
 
 def _spread_evenly(counts: Sequence[int], most: int) -> list[Tensor]:
