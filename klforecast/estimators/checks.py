@@ -156,6 +156,14 @@ def check_cutoffs(cutoffs: Any, rows: int) -> np.ndarray:
     return positions
 
 
+def check_levels(alpha: Any) -> np.ndarray:
+    """Return the levels of quantiles as an array of floats between 0 and 1."""
+    levels = np.asarray(alpha, dtype=np.float64)
+    if levels.ndim != 1 or not ((levels > 0) & (levels < 1)).all():
+        raise ValueError(f"alpha={alpha!r}; pass a list of levels between 0 and 1, as [0.1, 0.9]")
+    return levels
+
+
 def warn_unused_exogenous(name: str) -> None:
     """Warn that `X` changes nothing."""
     warnings.warn(

@@ -21,14 +21,14 @@ from sktime.forecasting.base import ForecastingHorizon
 from klforecast.data.periods import find_periods
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
-from klforecast.estimators.base import SeriesForecaster
 from klforecast.estimators.context import extend_past, forecast_windows, past_windows
 from klforecast.estimators.indices import stamps_ahead, steps_ahead
+from klforecast.estimators.intervals import ConformalForecaster
 from klforecast.estimators.learning import learn_net
 from klforecast.estimators.panel import join_series, split_series
 
 
-class KLMemoryForecaster(SeriesForecaster):
+class KLMemoryForecaster(ConformalForecaster):
     """Forecast many steps ahead from a deep past, compressed by Karhunen-Loeve memory.
 
     The default, ``encoder="linear"``, is solved in closed form: a ridge regression from the last
@@ -141,7 +141,8 @@ class KLMemoryForecaster(SeriesForecaster):
         "capability:exogenous": False,
         "capability:categorical_in_X": False,
         "capability:insample": False,
-        "capability:pred_int": False,
+        "capability:pred_int": True,
+        "capability:pred_int:insample": False,
         "capability:missing_values": False,
         "capability:unequal_length": True,
         "capability:update": True,
@@ -156,6 +157,7 @@ class KLMemoryForecaster(SeriesForecaster):
             "n_components_",
             "n_channels_",
             "history_",
+            "calibration_",
             "pretraining_panel_",
         ],
         "requires-fh-in-fit": False,
@@ -219,7 +221,8 @@ class KLMemoryForecaster(SeriesForecaster):
         self,
         y: pd.Series | pd.DataFrame | np.ndarray,  # (time, channels)
         cutoffs: Sequence[int] | np.ndarray,  # (n,)
-    ) -> np.ndarray:  # (n, horizon, channels)
+        alpha: Sequence[float] | None = None,  # (levels,)
+    ) -> np.ndarray:  # (n, horizon, channels), or (n, horizon, channels, levels)
         """Forecast `horizon` steps from many cutoffs of a series with the fitted, frozen model.
 
         Parameters
@@ -229,11 +232,13 @@ class KLMemoryForecaster(SeriesForecaster):
         cutoffs : sequence of int, (n,)
             Positions in y. The forecast from cutoff c covers the rows c .. c + horizon - 1 and
             reads the rows before c only; 1 <= c <= time.
+        alpha : sequence of float, optional
+            Levels of quantiles, between 0 and 1, to return in place of point forecasts.
 
         Returns
         -------
         ndarray, (n, horizon, channels), float64
-            In the units of y.
+            In the units of y; with `alpha` one more axis, (n, horizon, channels, len(alpha)).
 
         Examples
         --------
@@ -260,12 +265,18 @@ class KLMemoryForecaster(SeriesForecaster):
         positions = checks.check_cutoffs(cutoffs, len(values))
         scaler = self.scalers_[()]
         rows = scaler.transform(values)
-        forecasts = self._forecast(
-            lambda batch: past_windows(rows, positions[batch], self.memory_depth_, self.period_),
-            len(positions),
-            self.horizon,
+
+        def windows_of(batch: slice) -> np.ndarray:
+            return past_windows(rows, positions[batch], self.memory_depth_, self.period_)
+
+        forecasts = scaler.inverse_transform(
+            self._forecast(windows_of, len(positions), self.horizon)
         )
-        return scaler.inverse_transform(forecasts)
+        if alpha is None:
+            return forecasts
+        levels = checks.check_levels(alpha)
+        offsets = self._offsets(windows_of, [()] * len(positions), self.horizon, levels)
+        return forecasts[..., None] + offsets * scaler.scale[:, None]
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
@@ -282,12 +293,15 @@ class KLMemoryForecaster(SeriesForecaster):
         else:
             self._learn([series.values for series in self._series.values()], self._frequency)
         self._fit_scalers()
+        self._start_levels()
         return self
 
     def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
+        self._follow_levels()
         if update_params and not hasattr(self, "pretraining_panel_"):
             self._learn([series.values for series in self._series.values()], self._frequency)
             self._fit_scalers()
+            self._start_levels()
         return self
 
     def _pretrain(
@@ -320,7 +334,7 @@ class KLMemoryForecaster(SeriesForecaster):
             for rows in panel
         ]
         self.period_ = periods[0] if periods else 1
-        self.net_, self.input_length_, self.n_components_ = learn_net(
+        self.net_, self.input_length_, self.n_components_, self.calibration_ = learn_net(
             scaled, self.horizon_, periods, self.get_params(deep=False)
         )
         self.memory_depth_ = self.net_.module_.depth

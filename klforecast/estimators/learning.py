@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from klforecast.modules.linear_core import LinearCore
+from klforecast.ops.conformal import Calibration, calibrate
 from klforecast.training.fit import fit_encoder_net, fit_linear_net
 from klforecast.training.nets import ForecastNet
 from klforecast.training.solve import solve_linear_core
@@ -45,11 +46,12 @@ _ENCODER_COMPONENTS = 5
 
 
 class Learned(NamedTuple):
-    """A fitted net and what was chosen for it."""
+    """A fitted net, what was chosen for it, and the errors that it made out of fold."""
 
     net: ForecastNet
     input_length: int
     n_components: int
+    calibration: Calibration | None
 
 
 def learn_net(
@@ -89,10 +91,17 @@ def learn_net(
     training = {name: settings[name] for name in _TRAINING}
     if settings["encoder"] == "linear":
         linear = fit_linear_net(panel, solve=solve, **training)
-        return Learned(linear, linear.module_.recent, _components_per_block(linear.module_))
+        core = linear.module_
+        return Learned(linear, core.recent, _components_per_block(core), _calibration(core))
     encoder = _encoder_settings(max(map(len, panel)), periods, settings)
     net = fit_encoder_net(panel, horizon, solve=solve, **training, **encoder)
-    return Learned(net, encoder["input_length"], encoder["n_components"])
+    calibration = _calibration(net.module_.core)
+    return Learned(net, encoder["input_length"], encoder["n_components"], calibration)
+
+
+def _calibration(core: LinearCore) -> Calibration | None:
+    residuals, core.residuals = core.residuals, None  # kept once, sorted
+    return None if residuals is None else calibrate(residuals)
 
 
 def _encoder_settings(

@@ -58,6 +58,8 @@ class CorePlan(NamedTuple):
         The members of the mixture.
     shrinkage : float
         Pull of the weights to the prior ones, per independent horizon of evidence.
+    period : int
+        Steps of the leading cycle; 1 for none.
     """
 
     horizon: int
@@ -68,6 +70,7 @@ class CorePlan(NamedTuple):
     segments: tuple[int, ...]
     experts: tuple[Expert, ...]
     shrinkage: float
+    period: int
 
     @property
     def depth(self) -> int:
@@ -143,6 +146,7 @@ def plan_core(
         _segments(horizon),
         tuple(experts),
         trust * _SHRINKAGE + (1 - trust) * _SHRINKAGE_UNTRUSTED,
+        period,
     )
 
 

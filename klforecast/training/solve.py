@@ -17,7 +17,7 @@ from klforecast.ops.coordinates import Coordinates, window_coordinates
 from klforecast.ops.experts import Fold, Moments
 from klforecast.ops.gram import WindowMoments, centre_gram, fold_gram, window_gram, window_moments
 from klforecast.training.plan import CorePlan, plan_core
-from klforecast.training.weigh import expand_segments, mixture_weights
+from klforecast.training.weigh import expand_segments, judge_out_of_fold
 
 
 def solve_linear_core(
@@ -117,12 +117,12 @@ def solve_from_plan(panel: Sequence[Tensor], plan: CorePlan) -> LinearCore:
     coordinates = window_coordinates(
         pooled[:size, :size], plan.edges, plan.horizon, plan.n_components, plan.n_outputs
     )
-    weights = mixture_weights(usable, plan, coordinates)
+    weights, residuals = judge_out_of_fold(usable, plan, coordinates)
     readout = _readout(moments, pooled, plan, coordinates, weights)
     mixture = Mixture(tuple(map(str, plan.experts)), plan.segments, weights)
     bias = torch.zeros(readout.shape[:2])
     return LinearCore(
-        coordinates.history_modes.float(), readout, bias, coordinates.blocks(), mixture
+        coordinates.history_modes.float(), readout, bias, coordinates.blocks(), mixture, residuals
     )
 
 

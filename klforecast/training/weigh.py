@@ -19,15 +19,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from klforecast.ops.conformal import Residuals
 from klforecast.ops.coordinates import Coordinates
 from klforecast.ops.experts import Expert, Moments, folded_gram, shares
 from klforecast.ops.mixture import weights_out_of_fold
+from klforecast.ops.volatility import recent_volatility
 from klforecast.training.plan import CorePlan
 
 _N_WINDOWS = 2500  # windows that are looked at; neighbours are nearly equal, so more add little
 _N_JUDGED = 1000  # of these, windows whose forecasts are judged
 _N_BLOCKS = 5
 _KEPT_CHANNELS = 32  # some 15 MB each; where there are more, they are encoded twice instead
+_KEPT_ERRORS = 2**25  # single errors of experts that are kept: 128 MB
 
 
 class SpreadWindows(NamedTuple):
@@ -63,12 +66,35 @@ class Blocks(NamedTuple):
     judged: tuple[Tensor, ...]
 
 
-def mixture_weights(
+class OutOfFold(NamedTuple):
+    """What held-out windows say.
+
+    Attributes
+    ----------
+    weights : Tensor of shape (C, S, E), float64
+        Share of each expert, non-negative, with sum one over the experts.
+    residuals : Residuals or None
+        Errors of the mixture; None where no expert can be judged.
+    """
+
+    weights: Tensor
+    residuals: Residuals | None
+
+
+class _HeldOut(NamedTuple):
+    """Errors of the experts: second moments (K, C, S, E, E), and some as they are, (C, E, n, H)."""
+
+    moments: Tensor
+    errors: Tensor
+    features: Tensor  # (n, C, F), of the past of those windows
+
+
+def judge_out_of_fold(
     panel: Sequence[Tensor],  # (time, channels) each, at least one window long
     plan: CorePlan,
     coordinates: Coordinates,
-) -> Tensor:
-    """Weights of the experts for every channel and segment.
+) -> OutOfFold:
+    """Weights of the experts for every channel and segment, and what their mixture leaves over.
 
     Parameters
     ----------
@@ -79,11 +105,13 @@ def mixture_weights(
 
     Returns
     -------
-    Tensor of shape (C, S, E), float64
-        Non-negative, with sum one over the experts.
+    OutOfFold
 
     Notes
     -----
+    The residuals are those of the final weights, on an even choice of the judged windows: as many as
+    keep n E H C below 2^25 (128 MB while the weights are sought, 1 / E of it afterwards).
+
     Time O(C E K d^3 + C n d^2). Channels come one after another, so the memory holds the windows of one.
     """
     lengths = [len(series) for series in panel]
@@ -96,21 +124,24 @@ def mixture_weights(
         blocks = Blocks(torch.ones(1, len(everything), dtype=torch.bool), (everything,))
     weights = shares(plan.experts).repeat(panel[0].shape[1], len(plan.segments), 1)
     if not usable.any():
-        return weights
+        return OutOfFold(weights, None)
     chosen = [expert for expert, use in zip(plan.experts, usable, strict=True) if use]
-    errors = _held_out_errors(
+    held_out = _held_out_errors(
         panel, plan._replace(experts=tuple(chosen)), coordinates, windows, blocks
     )
-    horizons = sum(rows - plan.depth for rows in lengths) / plan.horizon - len(panel)
+    rows_ahead = sum(rows - plan.depth for rows in lengths)
     weights.zero_()
     weights[..., usable] = weights_out_of_fold(
-        errors,
+        held_out.moments,
         torch.tensor(segment_widths(plan.segments)),
         shares(chosen),
         plan.shrinkage,
-        max(horizons, 1.0),
+        max(rows_ahead / plan.horizon - len(panel), 1.0),
     )
-    return weights
+    per_step = expand_segments(weights[..., usable], plan.segments).float()
+    errors = torch.einsum("cenh,che->nhc", held_out.errors, per_step)
+    residuals = Residuals(errors, held_out.features, rows_ahead)
+    return OutOfFold(weights, residuals)
 
 
 def spread_windows(lengths: Sequence[int], plan: CorePlan) -> SpreadWindows:
@@ -159,16 +190,27 @@ def _held_out_errors(
     coordinates: Coordinates,
     windows: SpreadWindows,
     blocks: Blocks,
-) -> Tensor:
-    """Second moments of the errors of all experts on the judged windows, (K, C, S, E, E)."""
+) -> _HeldOut:
+    """Errors of all experts on the judged windows."""
     channels = panel[0].shape[1]
     shared = [expert for expert in plan.experts if expert.pooling != "channel"]
     own = [expert for expert in plan.experts if expert.pooling == "channel"]
+    n_experts = len(plan.experts)
+    kept = _spread_evenly(
+        [len(rows) for rows in blocks.judged], _KEPT_ERRORS // (n_experts * plan.horizon * channels)
+    )
     inputs, ahead = coordinates.sizes[-1], slice(plan.depth, plan.depth + plan.horizon)
 
-    def of_channel(channel: int) -> tuple[list[Moments], list[tuple[Tensor, Tensor]]]:
+    def of_channel(channel: int) -> tuple[list[Moments], list[tuple[Tensor, Tensor, Tensor]]]:
         raw, encoded = _encode(panel, channel, windows, plan, coordinates)
-        judged = [(encoded[rows, :inputs], raw[rows, ahead]) for rows in blocks.judged]
+        judged = [
+            (
+                encoded[rows, :inputs],
+                raw[rows, ahead],
+                recent_volatility(raw[rows[places], : plan.depth], plan.period),
+            )
+            for rows, places in zip(blocks.judged, kept, strict=True)
+        ]
         return _trained_moments(raw, encoded, blocks, plan), judged
 
     look_up = functools.cache(of_channel) if channels <= _KEPT_CHANNELS else of_channel
@@ -176,16 +218,32 @@ def _held_out_errors(
     for channel in range(1, channels):
         pooled = [*map(_sum_moments, zip(pooled, look_up(channel)[0], strict=True))]
     shared_maps = [_solve(shared, moments, coordinates) for moments in pooled]
-    size = (len(blocks.judged), channels, len(plan.segments), *2 * (len(plan.experts),))
-    errors = torch.zeros(size, dtype=torch.float64)
+    size = (len(blocks.judged), channels, len(plan.segments), n_experts, n_experts)
+    moments = torch.zeros(size, dtype=torch.float64)
+    n_kept = sum(map(len, kept))
+    errors = torch.empty(channels, n_experts, n_kept, plan.horizon)
+    features = []
     for channel in range(channels):
         trained, judged = look_up(channel)
-        for block, (past, future) in enumerate(judged):
+        features.append(torch.cat([feature for _, _, feature in judged]))
+        first = 0
+        for block, (past, future, _) in enumerate(judged):
             maps = shared_maps[block] | _solve(own, trained[block], coordinates)
-            errors[block, channel] = _error_moments(
-                past, future, [maps[expert] for expert in plan.experts], plan.segments
-            )
-    return errors
+            error = torch.stack([past @ maps[expert].T - future for expert in plan.experts])
+            moments[block, channel] = _error_moments(error, plan.segments)
+            last = first + len(kept[block])
+            errors[channel, :, first:last] = -error[:, kept[block]]
+            first = last
+    return _HeldOut(moments, errors, torch.stack(features, dim=1))
+
+
+def _spread_evenly(counts: Sequence[int], most: int) -> list[Tensor]:
+    """Places of about `most` windows in all, and of one or more, out of lists of windows."""
+    share = min(1.0, max(most, 1) / sum(counts))
+    return [
+        torch.linspace(0, count - 1, max(1, round(share * count))).round().long()
+        for count in counts
+    ]
 
 
 def _encode(
@@ -241,14 +299,8 @@ def _solve(
     return {expert: expert.solve(moments, coordinates).float() for expert in experts}
 
 
-def _error_moments(
-    past: Tensor,  # (k, d)
-    future: Tensor,  # (k, H)
-    maps: Sequence[Tensor],  # (H, d) each
-    segments: Sequence[int],
-) -> Tensor:
+def _error_moments(errors: Tensor, segments: Sequence[int]) -> Tensor:  # errors (E, k, H)
     """Second moments of the experts' errors, means over windows and steps of a segment, (S, E, E)."""
-    errors = torch.stack([past @ weight.T - future for weight in maps])
     return torch.stack(
         [
             torch.einsum("ekh,fkh->ef", part, part).double() / part[0].numel()

@@ -1,0 +1,315 @@
+"""Quantiles of a forecast from the errors that it made on windows held out.
+
+    score      z = e / s                    e: error out of fold, s: scale (`ops.volatility`)
+    quantile   q_p = forecast + s Z_p       Z_p: quantile of the scores of one step and channel
+
+Split conformal prediction with signed errors (Lei et al. 2018, arXiv:1604.04173, section 5.2 for the
+scale): with n exchangeable scores the rank (n + 1) p has coverage p. Errors of overlapping windows
+are not independent: those of a forecast h steps ahead are dependent over h - 1 rows (Diebold &
+Mariano 1995), so T rows count as n_h = T / h scores, and the rank is corrected for n_h of them.
+Beyond the ranks that n_h scores have, quantiles go on in proportion to those of a normal
+distribution. Fewer than 20 scores do not tell the two sides apart: each then counts with both signs.
+
+    level      theta_p <- theta_p + gamma (p - share of new errors below q at theta_p)
+
+Adaptive conformal inference (Gibbs & Candes 2021, arXiv:2106.00170, eq. 2) for a grid of levels.
+
+Letters   n windows, H horizon, C channels, K kept scores, G levels of the grid, Q levels asked for
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from klforecast.ops.volatility import ScaleModel, expected_scale, fit_scale
+
+GRID = torch.tensor(
+    [
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.1,
+        0.2,
+        0.3,
+        0.4,
+        0.5,
+        0.6,
+        0.7,
+        0.8,
+        0.9,
+        0.95,
+        0.975,
+        0.99,
+        0.995,
+    ],
+    dtype=torch.float64,
+)
+"""Levels whose coverage is followed when new rows come in."""
+
+_KEPT_SCORES = 256  # order statistics of each step and channel
+_TWO_SIDED = (
+    20  # independent scores below which both signs of an error are taken for equally likely
+)
+_FOLDS = 5
+_JUDGED_LEVELS = (0.025, 0.1, 0.9, 0.975)
+_JUDGED_STEPS = 8
+_LEAST_LEVEL = 1e-4
+_MOST_GROWTH = 0.5  # of a random walk, whose errors grow with the square root of the steps
+
+
+class Residuals(NamedTuple):
+    """Errors on windows that were held out, and the past of those windows.
+
+    Attributes
+    ----------
+    errors : Tensor of shape (n, H, C)
+        Truth minus forecast, in order of time or in a few blocks of time one after another.
+    features : Tensor of shape (n, C, F)
+        Of `recent_volatility`.
+    rows : int
+        Rows that the errors come from, all series together.
+    """
+
+    errors: Tensor
+    features: Tensor
+    rows: int
+
+
+class Calibration(NamedTuple):
+    """All that intervals need: plain tensors.
+
+    Attributes
+    ----------
+    scores : Tensor of shape (K, H, C)
+        Scaled errors in ascending order, at the levels (k - 1/2) / K.
+    effective : Tensor of shape (H,)
+        Independent scores that they are worth.
+    growth : Tensor of shape (C,)
+        Exponent by which errors grow with the steps beyond the horizon.
+    scale : ScaleModel
+        Its exponents are zero for a channel where the scale did not help out of fold.
+    """
+
+    scores: Tensor
+    effective: Tensor
+    growth: Tensor
+    scale: ScaleModel
+
+
+def calibrate(residuals: Residuals) -> Calibration:
+    """Sort scaled errors, after deciding for each channel out of fold whether the scale helps.
+
+    The windows are cut into five runs. Each is forecast with scale and quantiles of the others, and
+    with quantiles alone; the scale stays where its pinball loss at the levels 0.025, 0.1, 0.9 and
+    0.975 is the lower one. Fewer than 20 independent horizons are not asked: they get no scale.
+
+    Parameters
+    ----------
+    residuals : Residuals
+        At least one window.
+
+    Returns
+    -------
+    Calibration
+
+    Notes
+    -----
+    O(n log n) for each step and channel.
+    """
+    errors, features = residuals.errors.double(), residuals.features.double()
+    n, horizon, _ = errors.shape
+    steps = torch.arange(1, horizon + 1, dtype=torch.float64)
+    effective = (residuals.rows / steps).clamp(max=n, min=1)
+    scale = fit_scale(features, errors)
+    helps = torch.zeros(errors.shape[2], dtype=torch.bool)
+    if effective[-1] >= _TWO_SIDED and n >= _TWO_SIDED:
+        helps = _scale_helps(errors[:, :: -(-horizon // _JUDGED_STEPS)], features)
+    scale = scale._replace(exponents=scale.exponents * helps[:, None])
+    scores = errors / expected_scale(scale, features)[:, None]
+    if effective[-1] < _TWO_SIDED:
+        scores, effective = torch.cat([scores, -scores]), 2 * effective
+    growth = _growth(scores)
+    scores = scores.sort(dim=0).values
+    if len(scores) > _KEPT_SCORES:
+        levels = (torch.arange(_KEPT_SCORES, dtype=torch.float64) + 0.5) / _KEPT_SCORES
+        scores = _read(scores, levels[:, None, None].expand(-1, *scores.shape[1:]).movedim(0, -1))
+        scores = scores.movedim(-1, 0).contiguous()
+    return Calibration(scores.float(), effective, growth, scale)
+
+
+def _scale_helps(errors: Tensor, features: Tensor) -> Tensor:  # (C,), bool
+    n = len(errors)
+    run = torch.arange(n) * _FOLDS // n
+    levels = torch.tensor(_JUDGED_LEVELS, dtype=errors.dtype)
+    losses = torch.zeros(2, errors.shape[2], dtype=errors.dtype)
+    for fold in range(_FOLDS):
+        known, judged = run != fold, run == fold
+        model = fit_scale(features[known], errors[known])
+        for row, scale in enumerate(
+            (expected_scale(model, features), features.new_ones(features.shape[:2]))
+        ):
+            scores = (errors[known] / scale[known, None]).sort(dim=0).values
+            wanted = levels.expand(*scores.shape[1:], -1)
+            quantiles = _read(scores, wanted) * scale[judged][:, None, :, None]
+            losses[row] += pinball(errors[judged], quantiles, levels).sum(dim=(0, 1, 3))
+    return losses[0] < losses[1]
+
+
+def _growth(scores: Tensor) -> Tensor:
+    """Slope of the logarithm of the error over the logarithm of the step, late in the horizon."""
+    horizon = scores.shape[1]
+    if horizon < 4:
+        return torch.full(scores.shape[2:], _MOST_GROWTH, dtype=scores.dtype)
+    late = slice(horizon // 2, None)
+    size = (scores[:, late].abs().mean(dim=0) + torch.finfo(torch.float32).tiny).log()
+    step = torch.arange(1, horizon + 1, dtype=scores.dtype)[late].log()
+    step = step - step.mean()
+    return (step @ size / (step @ step)).clamp(0, _MOST_GROWTH)
+
+
+def _read(scores: Tensor, levels: Tensor) -> Tensor:
+    """Quantiles at levels (..., H, C, Q) of sorted scores (K, H, C), linear between (k - 1/2) / K."""
+    n, horizon, channels = scores.shape
+    place = (levels * n - 0.5).clamp(0, n - 1)
+    below = place.floor().long()
+    above = (below + 1).clamp(max=n - 1)
+    step = torch.arange(horizon)[:, None, None]
+    channel = torch.arange(channels)[:, None]
+    low, high = scores[below, step, channel], scores[above, step, channel]
+    return low + (place - below) * (high - low)
+
+
+def score_quantiles(calibration: Calibration, levels: Tensor) -> Tensor:
+    """Quantiles of the scores for every step of the horizon, corrected for the size of the sample.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    levels : Tensor of shape (..., C, Q), float64
+        In the open interval from 0 to 1.
+
+    Returns
+    -------
+    Tensor of shape (..., H, C, Q)
+        Not decreasing in the level.
+
+    Examples
+    --------
+    With 39 scores, the largest bounds the 40th from above with probability 39 / 40:
+
+    >>> import torch
+    >>> errors = torch.arange(-19.0, 20.0)[:, None, None]
+    >>> calibration = calibrate(Residuals(errors, torch.zeros(39, 1, 3), rows=39))
+    >>> score_quantiles(calibration, torch.tensor([[0.025, 0.5, 0.975]])).flatten().round()
+    tensor([-19.,   0.,  19.], dtype=torch.float64)
+    """
+    scores = calibration.scores.double()
+    levels = levels.double()[..., None, :, :]
+    n = calibration.effective[:, None, None]
+    ranked = levels.clamp(1 / (n + 1), n / (n + 1))
+    quantiles = _read(scores, 0.5 + (ranked - 0.5) * (1 + 1 / n))
+    stretch = torch.special.ndtri(levels) / torch.special.ndtri(ranked)
+    median = _read(scores, torch.full_like(quantiles[..., :1], 0.5))
+    beyond = median + (quantiles - median) * stretch
+    return torch.where(ranked == levels, quantiles, beyond)
+
+
+def extend_steps(quantiles: Tensor, growth: Tensor, steps: int) -> Tensor:
+    """Quantiles for the first `steps` steps: beyond the horizon those of its last step, widened.
+
+    Parameters
+    ----------
+    quantiles : Tensor of shape (..., H, C, Q)
+    growth : Tensor of shape (C,)
+        Step h > H has the quantiles of step H times (h / H)^growth.
+    steps : int
+
+    Returns
+    -------
+    Tensor of shape (..., steps, C, Q)
+    """
+    horizon = quantiles.shape[-3]
+    if steps <= horizon:
+        return quantiles[..., :steps, :, :]
+    ratio = torch.arange(horizon + 1, steps + 1, dtype=quantiles.dtype) / horizon
+    wider = ratio[:, None] ** growth
+    return torch.cat([quantiles, quantiles[..., -1:, :, :] * wider[..., None]], dim=-3)
+
+
+def nominal_levels(channels: int) -> Tensor:
+    """Levels of the grid before anything was adapted, (C, G)."""
+    return GRID.repeat(channels, 1)
+
+
+def adapted_levels(adapted: Tensor, levels: Tensor) -> Tensor:
+    """Levels that are read in place of the nominal ones, linear between those of the grid.
+
+    Parameters
+    ----------
+    adapted : Tensor of shape (..., C, G)
+        Levels theta_p that stand for the levels p of `GRID`.
+    levels : Tensor of shape (Q,)
+        Nominal levels, in the open interval from 0 to 1.
+
+    Returns
+    -------
+    Tensor of shape (..., C, Q)
+    """
+    grid = torch.cat([GRID.new_zeros(1), GRID, GRID.new_ones(1)])
+    border = adapted.new_zeros(*adapted.shape[:-1], 1)
+    whole = torch.cat([border, adapted, border + 1], dim=-1)
+    above = torch.searchsorted(grid, levels.double()).clamp(1, len(grid) - 1)
+    share = (levels - grid[above - 1]) / (grid[above] - grid[above - 1])
+    low, high = whole[..., above - 1], whole[..., above]
+    return (low + share * (high - low)).clamp(_LEAST_LEVEL, 1 - _LEAST_LEVEL)
+
+
+def adapt_levels(
+    adapted: Tensor, errors: Tensor, calibration: Calibration, rate: Tensor
+) -> Tensor:  # (..., C, G)
+    """Move the levels after one horizon was seen: down where too many errors lay below, else up.
+
+    Parameters
+    ----------
+    adapted : Tensor of shape (..., C, G)
+        Present levels of the grid.
+    errors : Tensor of shape (..., H, C)
+        Errors of the forecasts of that horizon, divided by their scale.
+    calibration : Calibration
+    rate : Tensor of a shape that broadcasts to (..., C, G)
+        gamma, from 0 to 1.
+
+    Returns
+    -------
+    Tensor of shape (..., C, G)
+        In ascending order along the grid, so that quantiles do not cross.
+    """
+    below = errors[..., None] <= score_quantiles(calibration, adapted)
+    moved = adapted + rate * (GRID - below.double().mean(dim=-3))
+    return moved.clamp(_LEAST_LEVEL, 1 - _LEAST_LEVEL).sort(dim=-1).values
+
+
+def pinball(truth: Tensor, quantiles: Tensor, levels: Tensor) -> Tensor:
+    """Pinball loss, zero for a perfect forecast.
+
+    Parameters
+    ----------
+    truth : Tensor of shape (...)
+    quantiles : Tensor of shape (..., Q)
+    levels : Tensor of shape (Q,)
+
+    Returns
+    -------
+    Tensor of shape (..., Q)
+        Its mean over evenly spread levels is half of the CRPS (Gneiting & Raftery 2007).
+
+    Examples
+    --------
+    >>> import torch
+    >>> pinball(torch.tensor([2.0]), torch.tensor([[1.0]]), torch.tensor([0.9]))
+    tensor([[0.9000]])
+    """
+    gap = truth[..., None] - quantiles
+    return torch.maximum(levels * gap, (levels - 1) * gap)

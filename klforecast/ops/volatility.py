@@ -1,0 +1,109 @@
+"""How large errors are to be expected, from how much the past of a window moves.
+
+    x_f = log mean |y_t - y_{t-m}|        over the last sixteenth, the last quarter and all of the past
+    log s = sum_f b_f (x_f - mean x_f)    s: scale of a window's errors, of size one in the mean
+
+The mean absolute seasonal difference is the error of the seasonal naive forecast, the denominator of
+the MASE (Hyndman & Koehler 2006, Int. J. Forecasting 22(4)), taken here over the recent past; the
+log-linear variance is that of Harvey (1976), Econometrica 44(3). An exponent below one says that a
+past twice as wild announces errors less than twice as large.
+
+Letters   n windows, C channels, F = 3 spans of the past, D depth
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_SPANS = (16, 4, 1)  # parts of the past that are looked at: the last sixteenth, quarter, all
+_LEAST_MOVE = 1e-3  # of a standard deviation; keeps the logarithm of a past at rest finite
+_RIDGE = 0.1  # pull of a channel's exponents to those of all channels, in units of their curvature
+
+
+class ScaleModel(NamedTuple):
+    """Scale of a window's errors from the features of its past.
+
+    Attributes
+    ----------
+    centre, exponents, lowest, highest : Tensor of shape (C, F)
+        Mean of the features, their exponents b, and the range in which they were seen; features
+        outside of it count as its border.
+    """
+
+    centre: Tensor
+    exponents: Tensor
+    lowest: Tensor
+    highest: Tensor
+
+
+def recent_volatility(past: Tensor, period: int) -> Tensor:
+    """Logarithms of the mean absolute seasonal differences of a past, over three spans.
+
+    Parameters
+    ----------
+    past : Tensor of shape (..., D)
+        Standardised rows of one channel, the latest last.
+    period : int
+        Steps m of one cycle; differences of neighbours are taken where D holds fewer than two
+        cycles.
+
+    Returns
+    -------
+    Tensor of shape (..., F)
+        Zeros where D = 1, which has no difference.
+
+    Examples
+    --------
+    >>> import torch
+    >>> recent_volatility(torch.tensor([0.0, 1.0, 2.0, 3.0, 5.0]), period=1).exp()
+    tensor([2.0010, 2.0010, 1.2510])
+    """
+    depth = past.shape[-1]
+    lag = period if depth >= 2 * period else 1
+    if depth <= lag:
+        return past.new_zeros(*past.shape[:-1], len(_SPANS))
+    moves = (past[..., lag:] - past[..., :-lag]).abs()
+    spans = [max(1, moves.shape[-1] // part) for part in _SPANS]
+    means = torch.stack([moves[..., -span:].mean(dim=-1) for span in spans], dim=-1)
+    return (means + _LEAST_MOVE).log()
+
+
+def fit_scale(features: Tensor, errors: Tensor) -> ScaleModel:
+    """Regress the logarithm of each window's mean absolute error on the features of its past.
+
+    Parameters
+    ----------
+    features : Tensor of shape (n, C, F)
+    errors : Tensor of shape (n, H, C)
+
+    Returns
+    -------
+    ScaleModel
+
+    Notes
+    -----
+    Ridge regression for each channel, shrunk to the least-squares exponents of all channels
+    together. O(n C (H + F^2)).
+    """
+    size = errors.abs().mean(dim=1)
+    size = size / size.mean(dim=0).clamp(min=torch.finfo(size.dtype).tiny)
+    target = (size + _LEAST_MOVE).log()
+    centre = features.mean(dim=0)
+    inputs, target = features - centre, target - target.mean(dim=0)
+    curvature = torch.einsum("ncf,ncg->cfg", inputs, inputs) / len(inputs)
+    slope = torch.einsum("ncf,nc->cf", inputs, target) / len(inputs)
+    unit = torch.eye(features.shape[-1], dtype=features.dtype)
+    pull = _RIDGE * curvature.diagonal(dim1=-2, dim2=-1).mean()
+    least = torch.finfo(torch.float32).eps * (pull + 1)
+    shared = torch.linalg.solve(curvature.mean(dim=0) + least * unit, slope.mean(dim=0))
+    exponents = torch.linalg.solve(
+        curvature + (pull + least) * unit, slope + (pull + least) * shared
+    )
+    return ScaleModel(centre, exponents, features.amin(dim=0), features.amax(dim=0))
+
+
+def expected_scale(model: ScaleModel, features: Tensor) -> Tensor:
+    """Scale of the errors to expect, (..., C), from features (..., C, F)."""
+    seen = features.clamp(model.lowest, model.highest)
+    return ((seen - model.centre) * model.exponents).sum(dim=-1).exp()
