@@ -49,7 +49,8 @@ def delta_rule_loop(
     """Run step by step: the definition of `delta_rule`."""
     state = zero_state(k, v) if state is None else state
     outputs = []
-    for terms in zip(*(term.unbind(dim=2) for term in (q, k, v, rate, log_keep)), strict=True):
+    for t in range(q.shape[2]):
+        terms = q[:, :, t], k[:, :, t], v[:, :, t], rate[:, :, t], log_keep[:, :, t]
         y, state = delta_rule_step(*terms, state)
         outputs.append(y)
     return torch.stack(outputs, dim=2), state
