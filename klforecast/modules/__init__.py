@@ -4,5 +4,6 @@ from klforecast.modules.forecast import ForecastModule
 from klforecast.modules.linear_core import LinearCore
 from klforecast.modules.memory import KLMemory
 from klforecast.modules.ssm import SpectralSSM
+from klforecast.modules.with_memory import with_memory
 
-__all__ = ["ForecastModule", "KLMemory", "LinearCore", "SpectralSSM"]
+__all__ = ["ForecastModule", "KLMemory", "LinearCore", "SpectralSSM", "with_memory"]

@@ -1,0 +1,151 @@
+"""Linear state spaces with a dense transition: the definition as a loop, and one convolution.
+
+    h[t] = A h[t-1] + B u[t]
+    y[t] = C' h[t]               kernel C' A^l B, l = 0, 1, ...
+
+Letters   batch; length in steps; channels; n states of a channel
+State     (batch, channels, n); `None` stands for zero
+See       Gu et al. 2021, LSSL, arXiv 2110.13985; Gu et al. 2020, HiPPO, arXiv 2008.07669.
+"""
+
+import torch
+from torch import Tensor
+
+
+def dense_ssm_step(
+    u: Tensor,  # (batch, channels)
+    A: Tensor,  # (channels, n, n)
+    B: Tensor,  # (channels, n)
+    C: Tensor,  # (channels, n)
+    state: Tensor,  # (batch, channels, n)
+) -> tuple[Tensor, Tensor]:
+    """Advance by one step; returns the output (batch, channels) and the state."""
+    state = (A @ state[..., None])[..., 0] + B * u[..., None]
+    return (C * state).sum(dim=-1), state
+
+
+def dense_ssm_loop(
+    u: Tensor,  # (batch, length, channels)
+    A: Tensor,  # (channels, n, n)
+    B: Tensor,  # (channels, n)
+    C: Tensor,  # (channels, n)
+    state: Tensor | None = None,  # (batch, channels, n)
+) -> tuple[Tensor, Tensor]:
+    """Run step by step: the definition of `dense_ssm`."""
+    state = u.new_zeros(len(u), *B.shape) if state is None else state
+    outputs = []
+    for u_t in u.unbind(dim=1):
+        y, state = dense_ssm_step(u_t, A, B, C, state)
+        outputs.append(y)
+    return torch.stack(outputs, dim=1), state
+
+
+def dense_ssm(
+    u: Tensor,  # (batch, length, channels)
+    A: Tensor,  # (channels, n, n)
+    B: Tensor,  # (channels, n)
+    C: Tensor,  # (channels, n)
+    state: Tensor | None = None,  # (batch, channels, n)
+) -> tuple[Tensor, Tensor]:
+    """Run as one convolution by FFT.
+
+    Parameters
+    ----------
+    u : Tensor (batch, length, channels)
+        Input.
+    A : Tensor (channels, n, n)
+        Transition of each channel.
+    B, C : Tensor (channels, n)
+        How the input enters the states, and how the states enter the output.
+    state : Tensor (batch, channels, n), default=None
+        State before the first step; None is zero.
+
+    Returns
+    -------
+    y : Tensor (batch, length, channels)
+    state : Tensor (batch, channels, n)
+        State after the last step.
+
+    Notes
+    -----
+    Time O(channels (n**3 log(length) + length n**2 + batch length log(length))).
+
+    Examples
+    --------
+    >>> import torch
+    >>> one = torch.ones(1, 1)
+    >>> dense_ssm(torch.ones(1, 4, 1), one[None], one, one)[0].flatten().round()
+    tensor([1., 2., 3., 4.])
+    """
+    length = u.shape[1]
+    reading = krylov(A.mT, C, length + 1)  # (channels, n, length + 1)
+    kernel = (reading[..., :length] * B[..., None]).sum(dim=1)
+    signal = u.mT  # (batch, channels, length)
+    spectrum = torch.fft.rfft(signal, n=2 * length) * torch.fft.rfft(kernel, n=2 * length)
+    y = torch.fft.irfft(spectrum, n=2 * length)[..., :length]
+    after = torch.einsum("cnl,bcl->bcn", krylov(A, B, length).flip(-1), signal)
+    if state is not None:
+        y = y + torch.einsum("cnl,bcn->bcl", reading[..., 1:], state)
+        power = torch.linalg.matrix_power(A, length)
+        after = after + (power @ state[..., None])[..., 0]
+    return y.mT, after
+
+
+def krylov(A: Tensor, b: Tensor, length: int) -> Tensor:
+    """Columns A^l b for l = 0 ... length - 1, by doubling.
+
+    Parameters
+    ----------
+    A : Tensor (channels, n, n)
+    b : Tensor (channels, n)
+    length : int
+
+    Returns
+    -------
+    Tensor (channels, n, length)
+    """
+    columns, power = b[..., None], A
+    while columns.shape[-1] < length:
+        columns = torch.cat([columns, power @ columns], dim=-1)
+        power = power @ power
+    return columns[..., :length]
+
+
+def hippo_legs(n_states: int) -> tuple[Tensor, Tensor]:
+    """HiPPO-LegS: the state space whose states are the Legendre coefficients of its past.
+
+    Parameters
+    ----------
+    n_states : int
+        n.
+
+    Returns
+    -------
+    A : Tensor (n, n), float64
+    B : Tensor (n,), float64
+        Of the continuous system h' = A h + B u; Gu et al. 2020, theorem 2.
+    """
+    root = (2 * torch.arange(n_states, dtype=torch.float64) + 1).sqrt()
+    below = -(root[:, None] * root).tril(-1)
+    return below - torch.diag(torch.arange(1, n_states + 1, dtype=torch.float64)), root
+
+
+def hippo_poles(n_modes: int) -> Tensor:
+    """Poles of the normal part of HiPPO-LegS with 2 `n_modes` states, one of each complex pair.
+
+    All have the real part -1/2; Gu et al. 2022 (arXiv 2206.11893), S4D-LegS.
+
+    Parameters
+    ----------
+    n_modes : int
+
+    Returns
+    -------
+    Tensor (n_modes,), complex128
+        By rising frequency.
+    """
+    A, B = hippo_legs(2 * n_modes)
+    skew = A + 0.5 * B[:, None] * B + 0.5 * torch.eye(2 * n_modes, dtype=torch.float64)
+    frequencies = torch.linalg.eigvalsh(1j * (skew - skew.mT) / 2)
+    positive = frequencies[n_modes:]
+    return torch.complex(torch.full_like(positive, -0.5), positive)

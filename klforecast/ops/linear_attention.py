@@ -1,0 +1,137 @@
+"""Linear attention with decay: a matrix of memory that fades and is written to, and its fast form.
+
+    S[t] = diag(g[t]) S[t-1] + k[t] v[t]'           g = exp(log_keep), in (0, 1]
+    y[t] = S[t]' q[t]
+
+`log_keep` has one entry per head (scalar decay) or one per key feature (diagonal decay). With the
+right terms this one recurrence is Lightning attention and TransNormer (a constant per head), mLSTM
+(gates), LightNet (a running softmax), a mixture of memories (masked writes) and S6 (heads of width
+one whose key features are the states).
+
+Letters   batch; heads; length in steps; n key features; p value features
+State     (batch, heads, n, p); `None` stands for zero
+Left out  Normalisation of the output, which is the business of the layer around it.
+See       Katharopoulos et al. 2020 (arXiv 2006.16236); Yang et al. 2024 (arXiv 2312.06635) for
+          the chunked form with decay.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# A diagonal decay costs a number per key feature and pair of steps, so its chunks are short.
+DEFAULT_CHUNK = 16
+DIAGONAL_CHUNK = 4
+
+
+def linear_attention_step(
+    q: Tensor,  # (batch, heads, n)
+    k: Tensor,  # (batch, heads, n)
+    v: Tensor,  # (batch, heads, p)
+    log_keep: Tensor,  # (batch, heads, 1 or n)
+    state: Tensor,  # (batch, heads, n, p)
+) -> tuple[Tensor, Tensor]:
+    """Advance by one step; returns the output (batch, heads, p) and the state."""
+    state = log_keep.exp()[..., None] * state + k[..., None] * v[..., None, :]
+    return (q[..., None] * state).sum(dim=-2), state
+
+
+def linear_attention_loop(
+    q: Tensor,  # (batch, heads, length, n)
+    k: Tensor,
+    v: Tensor,  # (batch, heads, length, p)
+    log_keep: Tensor,  # (batch, heads, length, 1 or n)
+    state: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Run step by step: the definition of `linear_attention`."""
+    state = zero_state(k, v) if state is None else state
+    outputs = []
+    for t in range(q.shape[2]):
+        terms = q[:, :, t], k[:, :, t], v[:, :, t], log_keep[:, :, t]
+        y, state = linear_attention_step(*terms, state)
+        outputs.append(y)
+    return torch.stack(outputs, dim=2), state
+
+
+def linear_attention(
+    q: Tensor,  # (batch, heads, length, n)
+    k: Tensor,
+    v: Tensor,  # (batch, heads, length, p)
+    log_keep: Tensor,  # (batch, heads, length, 1 or n)
+    state: Tensor | None = None,
+    chunk: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Run chunk by chunk, exactly.
+
+    Parameters
+    ----------
+    q, k : Tensor (batch, heads, length, n)
+        Queries and keys.
+    v : Tensor (batch, heads, length, p)
+        Values.
+    log_keep : Tensor (batch, heads, length, 1 or n)
+        Logarithm of what is kept of the state before each write, at most zero.
+    state : Tensor (batch, heads, n, p), default=None
+        State before the first step; None is zero.
+    chunk : int, default=None
+        Steps per chunk: by default 16 with a scalar decay and 4 with a diagonal one. It changes
+        the cost, not the result.
+
+    Returns
+    -------
+    y : Tensor (batch, heads, length, p)
+    state : Tensor (batch, heads, n, p)
+        State after the last step.
+
+    Notes
+    -----
+    Time O(length (chunk (n + p) + n p)) per head and sequence. A diagonal decay holds
+    length * chunk * n numbers at once per head and sequence, a scalar one length * chunk. Only
+    differences of `log_keep` that are at most zero are exponentiated, so nothing overflows.
+
+    Examples
+    --------
+    >>> import torch
+    >>> q = k = v = torch.ones(1, 1, 3, 2)
+    >>> y, state = linear_attention(q, k, v, torch.zeros(1, 1, 3, 1))
+    >>> y[0, 0, :, 0]
+    tensor([2., 4., 6.])
+    """
+    length = q.shape[2]
+    chunk = chunk or (DEFAULT_CHUNK if log_keep.shape[-1] == 1 else DIAGONAL_CHUNK)
+    state = zero_state(k, v) if state is None else state
+    q, k, v, log_keep = (in_chunks(term, chunk) for term in (q, k, v, log_keep))
+    total = log_keep.cumsum(dim=3)  # (b, h, chunks, c, 1 or n)
+    if log_keep.shape[-1] == 1:
+        scores = (q @ k.mT) * fading(total)
+    else:
+        between = total[..., :, None, :] - total[..., None, :, :]  # (b, h, chunks, c, c, n)
+        between = between.masked_fill(_future(chunk, q)[..., None], -torch.inf).exp()
+        scores = torch.einsum("...tn,...sn,...tsn->...ts", q, k, between)
+    last = total[..., -1:, :]
+    written = (k * (last - total).exp()).mT @ v
+    starts, carry = [], last.exp().mT
+    for i in range(q.shape[2]):
+        starts.append(state)
+        state = carry[:, :, i] * state + written[:, :, i]
+    y = scores @ v + (q * total.exp()) @ torch.stack(starts, dim=2)
+    return y.flatten(2, 3)[:, :, :length], state
+
+
+def fading(total: Tensor) -> Tensor:  # (..., c, 1) -> (..., c, c)
+    """How much of what is written at s is left at t within a chunk; zero for s > t."""
+    return (total - total.mT).masked_fill(_future(total.shape[-2], total), -torch.inf).exp()
+
+
+def in_chunks(term: Tensor, chunk: int) -> Tensor:
+    """(batch, heads, length, n) -> (batch, heads, chunks, chunk, n), zeros after the end."""
+    return F.pad(term, (0, 0, 0, -term.shape[2] % chunk)).unflatten(2, (-1, chunk))
+
+
+def zero_state(k: Tensor, v: Tensor) -> Tensor:
+    """Return the state before anything was written, (batch, heads, n, p)."""
+    return k.new_zeros(*k.shape[:2], k.shape[-1], v.shape[-1])
+
+
+def _future(chunk: int, like: Tensor) -> Tensor:
+    return torch.ones(chunk, chunk, dtype=torch.bool, device=like.device).triu(1)

@@ -1,0 +1,130 @@
+"""Attention as a ridge regression of all values so far on their keys, solved at every step.
+
+    H[t] = g[t] H[t-1] + k[t] k[t]'          covariance of the keys
+    G[t] = g[t] G[t-1] + k[t] v[t]'          and with the values
+    y[t] = G[t]' (H[t] + r |H[t]| I)^-1 q[t]          |.| Frobenius norm
+
+It is the stationary Kalman filter of a linear map from keys to values, so a value is recalled
+exactly once its key is told apart from the others, which sums of outer products alone cannot do.
+
+Letters   batch; heads; length in steps; n key features; p value features; r relative ridge
+State     pair H (batch, heads, n, n) and G (batch, heads, n, p); `None` stands for zero
+Left out  The Chebyshev iterations of the paper: for n of a few dozen a Cholesky factor is exact and
+          not dearer.
+See       Peng et al. 2025, Gated KalmaNet, arXiv 2511.21016.
+"""
+
+import torch
+from torch import Tensor
+
+from klforecast.ops.linear_attention import (
+    fading,
+    in_chunks,
+    linear_attention,
+    zero_state,
+)
+
+DEFAULT_CHUNK = 16
+_SMALLEST_RIDGE = 1e-6
+
+State = tuple[Tensor, Tensor]
+
+
+def ridge_attention_step(
+    q: Tensor,  # (batch, heads, n)
+    k: Tensor,  # (batch, heads, n)
+    v: Tensor,  # (batch, heads, p)
+    log_keep: Tensor,  # (batch, heads, 1)
+    ridge: Tensor,  # (heads,)
+    state: State,
+) -> tuple[Tensor, State]:
+    """Advance by one step; returns the output (batch, heads, p) and the state."""
+    keep = log_keep.exp()[..., None]
+    covariance = keep * state[0] + k[..., None] * k[..., None, :]
+    crossed = keep * state[1] + k[..., None] * v[..., None, :]
+    return (_solve(covariance, q, ridge)[..., None] * crossed).sum(dim=-2), (covariance, crossed)
+
+
+def ridge_attention_loop(
+    q: Tensor,  # (batch, heads, length, n)
+    k: Tensor,
+    v: Tensor,  # (batch, heads, length, p)
+    log_keep: Tensor,  # (batch, heads, length, 1)
+    ridge: Tensor,  # (heads,)
+    state: State | None = None,
+) -> tuple[Tensor, State]:
+    """Run step by step: the definition of `ridge_attention`."""
+    state = (zero_state(k, k), zero_state(k, v)) if state is None else state
+    outputs = []
+    for q_t, k_t, v_t, keep_t in zip(
+        *(term.unbind(dim=2) for term in (q, k, v, log_keep)), strict=True
+    ):
+        y, state = ridge_attention_step(q_t, k_t, v_t, keep_t, ridge, state)
+        outputs.append(y)
+    return torch.stack(outputs, dim=2), state
+
+
+def ridge_attention(
+    q: Tensor,  # (batch, heads, length, n)
+    k: Tensor,
+    v: Tensor,  # (batch, heads, length, p)
+    log_keep: Tensor,  # (batch, heads, length, 1)
+    ridge: Tensor,  # (heads,)
+    state: State | None = None,
+    chunk: int = DEFAULT_CHUNK,
+) -> tuple[Tensor, State]:
+    """Run chunk by chunk, exactly.
+
+    Parameters
+    ----------
+    q, k : Tensor (batch, heads, length, n)
+        Queries and keys.
+    v : Tensor (batch, heads, length, p)
+        Values.
+    log_keep : Tensor (batch, heads, length, 1)
+        Logarithm of g, at most zero.
+    ridge : Tensor (heads,)
+        Ridge relative to the norm of the covariance, above zero.
+    state : pair of Tensor, default=None
+        H and G before the first step; None is zero.
+    chunk : int, default=16
+        Steps per chunk. It changes the cost, not the result.
+
+    Returns
+    -------
+    y : Tensor (batch, heads, length, p)
+    state : pair of Tensor
+
+    Notes
+    -----
+    Time O(length (n**3 + chunk n**2)), memory O(length n**2) per head and sequence.
+
+    Examples
+    --------
+    >>> import torch
+    >>> k = torch.eye(2)[None, None]
+    >>> v = torch.tensor([[[[3.0], [5.0]]]])
+    >>> y, _ = ridge_attention(k, k, v, torch.zeros(1, 1, 2, 1), torch.tensor([1e-4]))
+    >>> y.flatten().round(decimals=1)
+    tensor([3., 5.])
+    """
+    length = q.shape[2]
+    covariance = zero_state(k, k) if state is None else state[0]
+    keys, keep = in_chunks(k, chunk), in_chunks(log_keep, chunk)
+    total = keep.cumsum(dim=3)
+    fade, outer = fading(total), keys[..., :, None] * keys[..., None, :]
+    within = torch.einsum("...ts,...sij->...tij", fade, outer)
+    parts = []
+    for i in range(keys.shape[2]):
+        parts.append(total[:, :, i].exp()[..., None] * covariance[:, :, None] + within[:, :, i])
+        covariance = parts[-1][:, :, -1]
+    solved = _solve(torch.cat(parts, dim=2)[:, :, :length], q, ridge[:, None])
+    y, crossed = linear_attention(solved, k, v, log_keep, None if state is None else state[1])
+    return y, (covariance, crossed)
+
+
+def _solve(covariance: Tensor, q: Tensor, ridge: Tensor) -> Tensor:  # (..., n, n), (..., n)
+    strength = ridge * torch.linalg.matrix_norm(covariance) + _SMALLEST_RIDGE
+    eye = torch.eye(q.shape[-1], dtype=q.dtype, device=q.device)
+    factor = torch.linalg.cholesky(covariance + strength[..., None, None] * eye)
+    return torch.cholesky_solve(q[..., None], factor)[..., 0]
