@@ -28,7 +28,9 @@ from klforecast.estimators.panel import (
     shift_rows,
     split_series,
 )
-from klforecast.estimators.persistence import SUFFIX, SavedEstimator
+from klforecast.estimators.persistence import SavedEstimator
+
+_SKTIME_SUFFIXES = ("", ".zip")
 
 
 class SeriesForecaster(SavedEstimator, BaseForecaster):
@@ -136,8 +138,9 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
         Parameters
         ----------
         path : str, path or None
-            A name that ends in ``.safetensors`` gets a file without code, for `load`. Any other
-            name, and None, are sktime's: a zip file or a tuple of pickles, for `sktime.base.load`.
+            A name with an ending, such as ``.safetensors``, gets a file without code, for `load`.
+            None, a name without an ending and ``.zip`` are sktime's: a tuple or a zip file of
+            pickles, for `sktime.base.load`.
         serialization_format : str, default="pickle"
             Of sktime's way.
 
@@ -150,7 +153,7 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
         TypeError
             If a parameter is of a type that a file without code cannot hold, such as a callback.
         """
-        if path is None or Path(path).suffix != SUFFIX:
+        if path is None or Path(path).suffix in _SKTIME_SUFFIXES:
             return BaseForecaster.save(self, path, serialization_format)
         return super().save(path)
 
@@ -185,7 +188,7 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
             self._series = series
             self._cutoffs = last_stamps(series)
             self._columns = y.columns
-            self._index_names = y.index.names
+            self._index_names = list(y.index.names)
         super()._update_y_X(y, X, **options)
         # sktime takes the latest stamp of the rows just passed, which may be of one series of many,
         # and infers the frequency from them, which takes three rows.

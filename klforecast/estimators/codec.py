@@ -28,6 +28,7 @@ from klforecast.data.scaling import Standardizer
 from klforecast.estimators.panel import TimeSeries
 from klforecast.estimators.saved_nets import pack_net, unpack_net
 from klforecast.modules.linear_core import LinearCore, Mixture
+from klforecast.ops.conformal import Calibration
 from klforecast.ops.experts import (
     DriftExpert,
     Fold,
@@ -39,11 +40,13 @@ from klforecast.ops.experts import (
 )
 from klforecast.ops.gram import WindowMoments
 from klforecast.ops.online import KLState
+from klforecast.ops.volatility import ScaleModel
 from klforecast.training.nets import EncoderNet, LinearNet
 from klforecast.training.plan import CorePlan
 from klforecast.training.solve import solve_linear_core
 
 RECORDS: tuple[type, ...] = (
+    Calibration,
     CorePlan,
     DriftExpert,
     Fold,
@@ -53,6 +56,7 @@ RECORDS: tuple[type, ...] = (
     LevelExpert,
     Mixture,
     RidgeExpert,
+    ScaleModel,
     SeasonalExpert,
     Standardizer,
     TimeSeries,
@@ -136,7 +140,8 @@ def encode(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
             "keys": keys,
             "values": [inner(part, f"[{key!r}]") for key, part in value.items()],
         }
-    if isinstance(value, list | tuple):
+    # Not a NamedTuple: it would come back without its names.
+    if type(value) in (list, tuple):
         items = [inner(part, f"[{place}]") for place, part in enumerate(value)]
         return {"$": "tuple", "items": items} if isinstance(value, tuple) else items
     raise TypeError(

@@ -26,7 +26,6 @@ from klforecast.estimators.codec import decode, encode
 
 FORMAT = "klforecast estimator"
 FORMAT_VERSION = 1
-SUFFIX = ".safetensors"
 _VERSIONS_OF = ("torch", "numpy", "pandas", "scikit-learn", "sktime")
 
 

@@ -128,9 +128,7 @@ def _choose_weights(
 ) -> dict[str, float]:
     """Weights of the kinds with the least leave-one-out error on some rows."""
     some = weights[judged] / weights[judged].sum()
-    grams = [
-        center_gram(_products(rows[kind][judged], rows[kind][judged]), some) for kind in KINDS
-    ]
+    grams = [center_gram(_products(rows[kind][judged], rows[kind][judged]), some) for kind in KINDS]
     errors = {}
     for candidate in _WEIGHTS:
         gram = sum(weight * part for weight, part in zip(candidate, grams, strict=True))
