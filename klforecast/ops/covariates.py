@@ -1,0 +1,142 @@
+"""What covariates can do to a series: a table of smooth functions of each column and of the phase of the cycle.
+
+A term is the product of a function of one column and a harmonic of the phase. With z the standardised column and m
+its mean over the last cycle, the functions are
+
+    z,  (z - q_1)+ ... (z - q_4)+,  m,  (m - q_1)+ ... (m - q_4)+        q: knots at quantiles
+
+so that a linear map of the terms is a piecewise linear function of the present and the recent value, other at each
+hour of the cycle. A column of two values needs z alone.
+
+Letters   T steps, k columns, p terms, P period, J harmonics
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_KNOTS = 4
+_HARMONICS = 2  # of columns that vary smoothly
+_HARMONICS_PLAIN = 4  # of columns of two values, which have fewer terms
+_FUNCTIONS = 2 * (_KNOTS + 1)
+
+
+class CovariateBasis(NamedTuple):
+    """Terms, and what is needed to compute them.
+
+    Attributes
+    ----------
+    period : int
+        Steps of the cycle; 1 for none.
+    center, scale : Tensor of shape (k,)
+        Mean and deviation of each column over the training rows.
+    knots : Tensor of shape (k, 2, 4)
+        Knots of the column and of its mean over a cycle, standardised; infinite where there is none.
+    terms : Tensor of shape (p, 3), int64
+        Column, function and harmonic of each term.
+    """
+
+    period: int
+    center: Tensor
+    scale: Tensor
+    knots: Tensor
+    terms: Tensor
+
+    def of_columns(self, columns: Tensor) -> Tensor:  # (k,) bool -> (p,) bool
+        """Tell which terms belong to the given columns."""
+        return columns[self.terms[:, 0]]
+
+    def evaluate(self, columns: Tensor, steps: Tensor) -> Tensor:
+        """Values of the terms.
+
+        Parameters
+        ----------
+        columns : Tensor of shape (T, k)
+            Neighbouring rows; the first cycle of them is averaged over fewer steps.
+        steps : Tensor of shape (T,)
+            Number of each row, from any origin that stays the same.
+
+        Returns
+        -------
+        Tensor of shape (T, p), float64
+        """
+        z = (columns.double() - self.center) / self.scale
+        both = torch.stack([z, moving_mean(z, self.period)], dim=-1)  # (T, k, 2)
+        hinges = (both[..., None] - self.knots).clamp(min=0)
+        functions = torch.cat([both[..., None], hinges], dim=-1).flatten(-2)  # (T, k, functions)
+        column, function, harmonic = self.terms.T
+        return functions[:, column, function] * _phases(steps, self.period)[:, harmonic]
+
+
+def covariate_basis(
+    panel: Sequence[Tensor],  # (T, k) each
+    period: int,
+    plain: Tensor,  # (k,) bool
+) -> CovariateBasis:
+    """All terms of all columns.
+
+    Parameters
+    ----------
+    panel : sequence of Tensor of shape (time, k)
+        Training rows of the columns, finite.
+    period : int
+        Steps of the cycle; 1 for none.
+    plain : Tensor of shape (k,), bool
+        Columns that are used as they are, without knots and moving means. Columns of two values always are.
+
+    Returns
+    -------
+    CovariateBasis
+    """
+    rows = torch.cat(list(panel)).double()
+    center, scale = rows.mean(dim=0), rows.std(dim=0, correction=0)
+    # A constant column has a deviation of rounding size; as a term it is then zero.
+    constant = scale <= 1e-12 * rows.abs().amax(dim=0)
+    scale = torch.where(constant, torch.inf, scale)
+    z = [(part.double() - center) / scale for part in panel]
+    means = torch.cat([moving_mean(part, period) for part in z])
+    knots = torch.full((rows.shape[1], 2, _KNOTS), torch.inf, dtype=torch.float64)
+    terms = []
+    for column, values in enumerate(torch.cat(z).T):
+        distinct = values.unique()
+        if len(distinct) <= 2 or bool(plain[column]):
+            functions, harmonics = [0], _HARMONICS_PLAIN
+        else:
+            knots[column, 0] = _quantiles(values, distinct)
+            knots[column, 1] = _quantiles(means[:, column], means[:, column].unique())
+            functions, harmonics = list(range(_FUNCTIONS)), _HARMONICS
+        if period == 1:
+            functions, harmonics = functions[: _KNOTS + 1], 0
+        harmonics = min(harmonics, (period - 1) // 2)
+        terms += [(column, f, h) for f in functions for h in range(2 * harmonics + 1)]
+    return CovariateBasis(period, center, scale, knots, torch.tensor(terms).reshape(-1, 3))
+
+
+def moving_mean(rows: Tensor, steps: int) -> Tensor:  # (T, k) -> (T, k)
+    """Mean of each row and the ones before it, `steps` in all or as many as there are."""
+    total = torch.nn.functional.pad(rows.cumsum(dim=0), (0, 0, 1, 0))
+    stop = torch.arange(1, len(rows) + 1)
+    start = (stop - steps).clamp(min=0)
+    return (total[stop] - total[start]) / (stop - start)[:, None]
+
+
+def _quantiles(values: Tensor, distinct: Tensor) -> Tensor:  # (_KNOTS,)
+    """Knots at equal shares of the rows or, where values are few, at the inner ones."""
+    knots = torch.full((_KNOTS,), torch.inf, dtype=torch.float64)
+    if len(distinct) <= _KNOTS + 2:
+        inner = distinct[1:-1]
+    else:
+        ordered = values.sort().values
+        places = torch.arange(1, _KNOTS + 1) * len(ordered) // (_KNOTS + 1)
+        inner = ordered[places].unique()
+    knots[: len(inner)] = inner
+    return knots
+
+
+def _phases(steps: Tensor, period: int) -> Tensor:  # (T,) -> (T, 1 + 2 J)
+    angle = steps.double()[:, None] * torch.arange(1, _HARMONICS_PLAIN + 1) * (2 * math.pi / period)
+    waves = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
+    return torch.cat([torch.ones(len(steps), 1, dtype=torch.float64), waves], dim=1)
