@@ -1,7 +1,7 @@
 """Standardisation per channel, fitted on training rows only."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -33,8 +33,15 @@ class Standardizer:
     scale: np.ndarray
 
     @classmethod
-    def fit(cls, rows: np.ndarray) -> Self:  # (time, channels)
+    def fit(cls, rows: np.ndarray, forgetting: float = 1.0) -> "Standardizer":  # (time, channels)
         """Measure mean and scale of the training rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (time, channels)
+            Finite numbers, oldest row first.
+        forgetting : float, default=1.0
+            Weight of a row relative to the next newer one, in (0, 1].
 
         Raises
         ------
@@ -51,11 +58,7 @@ class Standardizer:
             raise ValueError(
                 f"rows hold {n_bad} NaN or infinite values; fill them or drop their rows first"
             )
-        mean = rows.mean(axis=0)
-        scale = rows.std(axis=0)
-        # A constant channel has a deviation of rounding size, relative to its level, not of 0.
-        constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(rows).max(axis=0)
-        return cls(mean, np.where(constant, 1.0, scale))
+        return RowStatistics.of(rows, forgetting).standardizer()
 
     def transform(self, rows: np.ndarray) -> np.ndarray:  # (..., channels) -> (..., channels)
         """Units of the series to units of the training standard deviation."""
@@ -64,3 +67,71 @@ class Standardizer:
     def inverse_transform(self, rows: np.ndarray) -> np.ndarray:  # (..., channels)
         """Units of the training standard deviation back to units of the series."""
         return np.asarray(rows, dtype=np.float64) * self.scale + self.mean
+
+
+class RowStatistics(NamedTuple):
+    """What a stream must remember so that its `Standardizer` can be written down at any time.
+
+    Rows are added at a cost that does not depend on how many came before, by the rule for two
+    samples of Chan, Golub & LeVeque 1979. The newest row has the weight 1.
+
+    Attributes
+    ----------
+    weight : float
+        Sum of the weights of all rows.
+    mean, spread, largest : ndarray of shape (channels,), float64
+        Weighted mean and standard deviation; largest magnitude.
+    forgetting : float
+        Weight of a row relative to the next newer one, in (0, 1].
+
+    Examples
+    --------
+    >>> statistics = RowStatistics.of(np.array([[1.0], [3.0]])).extend(np.array([[5.0]]))
+    >>> statistics.mean, statistics.spread**2
+    (array([3.]), array([2.66666667]))
+    """
+
+    weight: float
+    mean: np.ndarray
+    spread: np.ndarray
+    largest: np.ndarray
+    forgetting: float
+
+    @classmethod
+    def of(cls, rows: np.ndarray, forgetting: float = 1.0) -> Self:  # (time, channels)
+        """Measure the first rows, at least one."""
+        largest = np.abs(rows).max(axis=0)
+        # In units of a power of two, which is exact, squares neither overflow nor vanish.
+        unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)
+        scaled = rows / unit
+        if forgetting == 1:
+            mean, spread = scaled.mean(axis=0), scaled.std(axis=0)
+            weight = float(len(rows))
+        else:
+            weights = forgetting ** np.arange(len(rows) - 1.0, -1.0, -1.0)
+            weight = float(weights.sum())
+            mean = weights @ scaled / weight
+            spread = np.sqrt(weights @ (scaled - mean) ** 2 / weight)
+        return cls(weight, mean * unit, spread * unit, largest, forgetting)
+
+    def extend(self, rows: np.ndarray) -> Self:  # (time, channels)
+        """Add newer rows, at least one."""
+        new = type(self).of(rows, self.forgetting)
+        kept = self.forgetting ** len(rows) * self.weight
+        weight = kept + new.weight
+        gap = new.mean - self.mean
+        within = np.hypot(
+            (kept / weight) ** 0.5 * self.spread, (new.weight / weight) ** 0.5 * new.spread
+        )
+        return self._replace(
+            weight=weight,
+            mean=self.mean + gap * (new.weight / weight),
+            spread=np.hypot(within, (kept * new.weight) ** 0.5 / weight * gap),
+            largest=np.maximum(self.largest, new.largest),
+        )
+
+    def standardizer(self) -> Standardizer:
+        """Mean and scale of all rows."""
+        # A constant channel has a deviation of rounding size, relative to its level, not of 0.
+        constant = self.spread <= 10 * np.finfo(np.float64).eps * self.largest
+        return Standardizer(self.mean, np.where(constant, 1.0, self.spread))

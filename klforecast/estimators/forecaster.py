@@ -2,7 +2,7 @@
 
     fit       rows -> scaled panel -> closed form (or training) -> `net_`, a fitted skorch net
     predict   the rows up to the cutoff -> forecast, a pure function of those rows
-    update    new rows -> the context moves on; weights change only with `update_params=True`
+    update    new rows -> the context moves on; `update_params=True` also absorbs them (`following`)
 
 This file knows sktime; indices are in `indices`, frames in `panel`, the rows that a model reads in
 `context`, refusals in `checks`.
@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from numpy.random import RandomState
 from pandas.tseries.offsets import BaseOffset
+from sklearn.base import clone
 from sktime.forecasting.base import ForecastingHorizon
 
 from klforecast.data.periods import find_periods
@@ -23,9 +24,12 @@ from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
 from klforecast.estimators.base import SeriesForecaster
 from klforecast.estimators.context import extend_past, forecast_windows, past_windows
+from klforecast.estimators.following import Following, follow, keep_up
 from klforecast.estimators.indices import stamps_ahead, steps_ahead
 from klforecast.estimators.learning import learn_net
 from klforecast.estimators.panel import join_series, split_series
+from klforecast.training.nets import ForecastNet
+from klforecast.training.stream import solve_stream
 
 
 class KLMemoryForecaster(SeriesForecaster):
@@ -54,6 +58,9 @@ class KLMemoryForecaster(SeriesForecaster):
     n_components : int or None, default=None
         K-L components kept of the history; of each of its blocks, since the linear core reads a
         deep history in blocks that grow with age. None: chosen from the data.
+    forgetting : float, default=1.0
+        Weight of a window relative to the next newer one, in (0, 1]; 1 forgets nothing, f remembers
+        about 1 / (1 - f) windows. For series whose behaviour changes.
     memory : {"history", "trajectory", "none"}, default="history"
         Whose states the memory holds: the series' own past before the window, the summaries of the
         training batches (transformer only), or nothing.
@@ -106,8 +113,10 @@ class KLMemoryForecaster(SeriesForecaster):
     - `fit` starts from nothing. After `pretrain` it starts from the pretrained net, which it reads
       and does not change.
     - ``update(y, update_params=False)`` moves the context and nothing else.
-      ``update(y, update_params=True)`` solves (or trains) again on all rows known so far, at the
-      cost of a fit; on a pretrained forecaster the weights stay as `pretrain` left them.
+      ``update(y, update_params=True)`` learns from all rows known so far: the closed form absorbs
+      the new rows and is solved again, at a cost that does not depend on how many came before; the
+      transformer is trained again. On a pretrained forecaster the weights stay as `pretrain` left
+      them.
     - All rows given to `fit` and `update` are kept, once, in float64; `predict` reads
       `memory_depth_` of them. Where a series is shorter than that, it is continued to the left by
       its first cycle.
@@ -157,6 +166,9 @@ class KLMemoryForecaster(SeriesForecaster):
         "property:randomness": "derandomized",
     }
 
+    net_: ForecastNet
+    _following: Following | None
+
     def __init__(
         self,
         horizon: int = 96,
@@ -165,6 +177,7 @@ class KLMemoryForecaster(SeriesForecaster):
         memory_depth: int | None = None,
         period: int | None = None,
         n_components: int | None = None,
+        forgetting: float = 1.0,
         memory: str = "history",
         memory_tokens: int = 4,
         encoder: str = "linear",
@@ -189,6 +202,7 @@ class KLMemoryForecaster(SeriesForecaster):
         self.memory_depth = memory_depth
         self.period = period
         self.n_components = n_components
+        self.forgetting = forgetting
         self.memory = memory
         self.memory_tokens = memory_tokens
         self.encoder = encoder
@@ -274,14 +288,23 @@ class KLMemoryForecaster(SeriesForecaster):
         if hasattr(self, "pretraining_panel_"):
             checks.check_channels(self.n_channels_, y.shape[1])
         else:
-            self._learn([series.values for series in self._series.values()], self._frequency)
+            self._learn_known_rows()
         self._fit_scalers()
         return self
 
     def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
-        if update_params and not hasattr(self, "pretraining_panel_"):
-            self._learn([series.values for series in self._series.values()], self._frequency)
+        if not update_params or hasattr(self, "pretraining_panel_"):
+            return self
+        settings = self.get_params(deep=False)
+        following = keep_up(self._following, self._series, self.period_, settings)
+        if following is None:
+            self._learn_known_rows()
             self._fit_scalers()
+            return self
+        rows = {key: series.values for key, series in self._series.items()}
+        core, self.scalers_ = solve_stream(following.stream, rows)
+        self.net_ = clone(self.net_).adopt(core)
+        self._following = following
         return self
 
     def _pretrain(
@@ -297,13 +320,22 @@ class KLMemoryForecaster(SeriesForecaster):
         self._learn(self.pretraining_panel_, frequency)
         return self
 
+    def _learn_known_rows(self) -> None:
+        self._learn([series.values for series in self._series.values()], self._frequency)
+        periods = [self.period_] if self.period_ > 1 else []
+        settings = self.get_params(deep=False)
+        self._following = follow(self._series, self.horizon_, periods, settings)
+
     def _learn(
         self,
         panel: Sequence[np.ndarray],  # (time, channels) each, in the units of the data
         frequency: BaseOffset | None,
     ) -> None:
         """Turn rows into weights: the only place where the net is made."""
-        scaled = [torch.from_numpy(Standardizer.fit(rows).transform(rows)) for rows in panel]
+        scaled = [
+            torch.from_numpy(Standardizer.fit(rows, self.forgetting).transform(rows))
+            for rows in panel
+        ]
         longest = max(panel, key=len)
         found = find_periods(longest, frequency) if self.period is None else (self.period,)
         periods = [period for period in found if period > 1]
@@ -324,7 +356,8 @@ class KLMemoryForecaster(SeriesForecaster):
 
     def _fit_scalers(self) -> None:
         self.scalers_ = {
-            key: Standardizer.fit(series.values) for key, series in self._series.items()
+            key: Standardizer.fit(series.values, self.forgetting)
+            for key, series in self._series.items()
         }
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:

@@ -75,17 +75,7 @@ def learn_net(
     -------
     Learned
     """
-    memory = settings["memory"]
-    solve = partial(
-        solve_linear_core,
-        horizon=horizon,
-        # The depth of a trajectory is counted in batches, and only an encoder reads it.
-        memory_depth=None if memory == "trajectory" else settings["memory_depth"],
-        input_length=settings["input_length"],
-        periods=periods,
-        n_components=settings["n_components"],
-        memory="history" if memory == "history" else "none",
-    )
+    solve = partial(solve_linear_core, horizon=horizon, periods=periods, **core_settings(settings))
     training = {name: settings[name] for name in _TRAINING}
     if settings["encoder"] == "linear":
         linear = fit_linear_net(panel, solve=solve, **training)
@@ -93,6 +83,19 @@ def learn_net(
     encoder = _encoder_settings(max(map(len, panel)), periods, settings)
     net = fit_encoder_net(panel, horizon, solve=solve, **training, **encoder)
     return Learned(net, encoder["input_length"], encoder["n_components"])
+
+
+def core_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Which of the constructor arguments shape the linear core."""
+    memory = settings["memory"]
+    return {
+        # The depth of a trajectory is counted in batches, and only an encoder reads it.
+        "memory_depth": None if memory == "trajectory" else settings["memory_depth"],
+        "input_length": settings["input_length"],
+        "n_components": settings["n_components"],
+        "memory": "history" if memory == "history" else "none",
+        "forgetting": settings["forgetting"],
+    }
 
 
 def _encoder_settings(

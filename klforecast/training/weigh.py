@@ -23,6 +23,7 @@ from klforecast.ops.coordinates import Coordinates
 from klforecast.ops.experts import Expert, Moments, folded_gram, shares
 from klforecast.ops.mixture import weights_out_of_fold
 from klforecast.training.plan import CorePlan
+from klforecast.training.rows import Rows, spread_over
 
 _N_WINDOWS = 2500  # windows that are looked at; neighbours are nearly equal, so more add little
 _N_JUDGED = 1000  # of these, windows whose forecasts are judged
@@ -64,7 +65,7 @@ class Blocks(NamedTuple):
 
 
 def mixture_weights(
-    panel: Sequence[Tensor],  # (time, channels) each, at least one window long
+    panel: Sequence[Rows],  # (time, channels) each, at least one window long
     plan: CorePlan,
     coordinates: Coordinates,
 ) -> Tensor:
@@ -72,7 +73,7 @@ def mixture_weights(
 
     Parameters
     ----------
-    panel : sequence of Tensor of shape (time, channels)
+    panel : sequence of Tensor or StreamRows, (time, channels) each
         Each series has at least one window of depth + padded horizon.
     plan : CorePlan
     coordinates : Coordinates
@@ -154,7 +155,7 @@ def _every_few(series: Tensor) -> Tensor:
 
 
 def _held_out_errors(
-    panel: Sequence[Tensor],
+    panel: Sequence[Rows],
     plan: CorePlan,
     coordinates: Coordinates,
     windows: SpreadWindows,
@@ -189,7 +190,7 @@ def _held_out_errors(
 
 
 def _encode(
-    panel: Sequence[Tensor],
+    panel: Sequence[Rows],
     channel: int,
     windows: SpreadWindows,
     plan: CorePlan,
@@ -197,9 +198,7 @@ def _encode(
 ) -> tuple[Tensor, Tensor]:  # (n, D + padded H), (n, d + r)
     """Windows of one channel, as they are and in their coordinates."""
     length = plan.depth + plan.padded_horizon
-    raw = torch.cat(
-        [series[:, channel].float().unfold(0, length, windows.stride) for series in panel]
-    )
+    raw = torch.cat([spread_over(series, channel, length, windows.stride) for series in panel])
     return raw, coordinates.encode_whole(raw[:, : plan.depth + plan.horizon])
 
 

@@ -5,6 +5,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from klforecast.data import Standardizer
+from klforecast.data.scaling import RowStatistics
 
 
 @pytest.fixture
@@ -68,3 +69,30 @@ def test_a_fitted_standardizer_cannot_be_refitted_in_place(rows):
 def test_rows_without_a_scale_are_refused(rows, message):
     with pytest.raises(ValueError, match=message):
         Standardizer.fit(rows)
+
+
+@pytest.mark.parametrize("forgetting", [1.0, 0.99, 0.5])
+@pytest.mark.parametrize("parts", [[1, 1, 2, 96], [100], [50, 50]])
+def test_statistics_of_a_stream_are_those_of_all_its_rows(forgetting, parts):
+    rows = np.random.default_rng(0).normal([5.0, 1e6], [2.0, 0.1], size=(100, 2)).cumsum(axis=0)
+    first, *rest = np.split(rows, np.cumsum(parts)[:-1])
+    statistics = RowStatistics.of(first, forgetting)
+    for new in rest:
+        statistics = statistics.extend(new)
+    weights = forgetting ** np.arange(99.0, -1.0, -1.0)
+    mean = np.average(rows, axis=0, weights=weights)
+    spread = np.average((rows - mean) ** 2, axis=0, weights=weights) ** 0.5
+    assert statistics.weight == pytest.approx(weights.sum())
+    np.testing.assert_allclose(statistics.mean, mean, rtol=1e-12)
+    np.testing.assert_allclose(statistics.spread, spread, rtol=1e-9)
+    np.testing.assert_allclose(Standardizer.fit(rows, forgetting).scale, spread, rtol=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-160, 1e160, 1e300])
+def test_no_unit_is_too_small_or_too_large(unit):
+    rows = np.random.default_rng(0).normal(size=(50, 2))
+    plain = Standardizer.fit(rows)
+    scaled = RowStatistics.of(unit * rows[:20]).extend(unit * rows[20:]).standardizer()
+    for other in (Standardizer.fit(unit * rows), scaled):
+        np.testing.assert_allclose(other.mean / unit, plain.mean, rtol=1e-9)
+        np.testing.assert_allclose(other.scale / unit, plain.scale, rtol=1e-9)
