@@ -8,7 +8,7 @@ forecast of that horizon has to deal with, so series of a panel are comparable i
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -45,13 +45,17 @@ class Standardizer:
     def fit(
         cls,
         rows: np.ndarray,  # (time, channels)
+        forgetting: float = 1.0,
         lag: int | None = None,
-    ) -> Self:
+    ) -> "Standardizer":
         """Measure mean and scale of the training rows.
 
         Parameters
         ----------
         rows : ndarray of shape (time, channels)
+            Finite numbers, oldest row first.
+        forgetting : float, default=1.0
+            Weight of a row relative to the next newer one, in (0, 1].
         lag : int, optional
             The scale is the root mean square change over so many steps, at most a third of the
             rows, and at least a hundredth of the standard deviation. None takes the latter.
@@ -71,16 +75,7 @@ class Standardizer:
             raise ValueError(
                 f"rows hold {n_bad} NaN or infinite values; fill them or drop their rows first"
             )
-        mean = rows.mean(axis=0)
-        scale = rows.std(axis=0)
-        if lag is not None and len(rows) > 1:
-            steps = max(1, min(lag, len(rows) // 3))
-            change = np.sqrt(np.square(rows[steps:] - rows[:-steps]).mean(axis=0))
-            # A series that repeats itself after `lag` steps does not change, but has a size.
-            scale = np.maximum(change, _LEAST_CHANGE * scale)
-        # A constant channel has a deviation of rounding size, relative to its level, not of 0.
-        constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(rows).max(axis=0)
-        return cls(mean, np.where(constant, 1.0, scale))
+        return RowStatistics.of(rows, forgetting, lag).standardizer()
 
     def transform(self, rows: np.ndarray) -> np.ndarray:  # (..., channels) -> (..., channels)
         """Units of the series to units of the training standard deviation."""
@@ -89,3 +84,136 @@ class Standardizer:
     def inverse_transform(self, rows: np.ndarray) -> np.ndarray:  # (..., channels)
         """Units of the training standard deviation back to units of the series."""
         return np.asarray(rows, dtype=np.float64) * self.scale + self.mean
+
+
+class ChangeStatistics(NamedTuple):
+    """The usual change of a stream over some steps.
+
+    Attributes
+    ----------
+    weight : float
+        Sum of the weights of all changes; that of the newest one is 1.
+    size : ndarray of shape (channels,), float64
+        Weighted root mean square of the changes.
+    tail : ndarray of shape (steps, channels), float64
+        The newest rows, from which the next changes start.
+    forgetting : float
+        Weight of a change relative to the next newer one, in (0, 1].
+    """
+
+    weight: float
+    size: np.ndarray
+    tail: np.ndarray
+    forgetting: float
+
+    @classmethod
+    def of(cls, rows: np.ndarray, steps: int, forgetting: float) -> Self:  # (time, channels)
+        """Measure the first rows, more than `steps`."""
+        unit = _power_of_two(np.abs(rows).max(axis=0))
+        scaled = rows / unit
+        weights = _weights(len(rows) - steps, forgetting)
+        squares = np.square(scaled[steps:] - scaled[:-steps])
+        size = np.sqrt(np.average(squares, axis=0, weights=weights))
+        return cls(float(weights.sum()), size * unit, rows[-steps:], forgetting)
+
+    def extend(self, rows: np.ndarray) -> Self:  # (time, channels)
+        """Add newer rows, at least one."""
+        joined = np.concatenate([self.tail, rows])
+        new = type(self).of(joined, len(self.tail), self.forgetting)
+        kept = self.forgetting ** len(rows) * self.weight
+        weight = kept + new.weight
+        size = np.hypot((kept / weight) ** 0.5 * self.size, (new.weight / weight) ** 0.5 * new.size)
+        return new._replace(weight=weight, size=size)
+
+
+class RowStatistics(NamedTuple):
+    """What a stream must remember so that its `Standardizer` can be written down at any time.
+
+    Rows are added at a cost that does not depend on how many came before, by the rule for two
+    samples of Chan, Golub & LeVeque 1979. The newest row has the weight 1.
+
+    Attributes
+    ----------
+    weight : float
+        Sum of the weights of all rows.
+    mean, spread, largest : ndarray of shape (channels,), float64
+        Weighted mean and standard deviation; largest magnitude.
+    forgetting : float
+        Weight of a row relative to the next newer one, in (0, 1].
+    changes : ChangeStatistics or None
+        Where the unit is the change over a lag; None where it is the standard deviation.
+
+    Examples
+    --------
+    >>> statistics = RowStatistics.of(np.array([[1.0], [3.0]])).extend(np.array([[5.0]]))
+    >>> statistics.mean, statistics.spread**2
+    (array([3.]), array([2.66666667]))
+    """
+
+    weight: float
+    mean: np.ndarray
+    spread: np.ndarray
+    largest: np.ndarray
+    forgetting: float
+    changes: ChangeStatistics | None
+
+    @classmethod
+    def of(
+        cls,
+        rows: np.ndarray,  # (time, channels)
+        forgetting: float = 1.0,
+        lag: int | None = None,
+    ) -> Self:
+        """Measure the first rows, at least one; a lag is cut to a third of them."""
+        largest = np.abs(rows).max(axis=0)
+        # In units of a power of two, which is exact, squares neither overflow nor vanish.
+        unit = _power_of_two(largest)
+        scaled = rows / unit
+        if forgetting == 1:
+            mean, spread = scaled.mean(axis=0), scaled.std(axis=0)
+            weight = float(len(rows))
+        else:
+            weights = _weights(len(rows), forgetting)
+            weight = float(weights.sum())
+            mean = weights @ scaled / weight
+            spread = np.sqrt(weights @ (scaled - mean) ** 2 / weight)
+        changes = None
+        if lag is not None and len(rows) > 1:
+            steps = max(1, min(lag, len(rows) // 3))
+            changes = ChangeStatistics.of(rows, steps, forgetting)
+        return cls(weight, mean * unit, spread * unit, largest, forgetting, changes)
+
+    def extend(self, rows: np.ndarray) -> Self:  # (time, channels)
+        """Add newer rows, at least one."""
+        new = type(self).of(rows, self.forgetting)
+        kept = self.forgetting ** len(rows) * self.weight
+        weight = kept + new.weight
+        gap = new.mean - self.mean
+        within = np.hypot(
+            (kept / weight) ** 0.5 * self.spread, (new.weight / weight) ** 0.5 * new.spread
+        )
+        return self._replace(
+            weight=weight,
+            mean=self.mean + gap * (new.weight / weight),
+            spread=np.hypot(within, (kept * new.weight) ** 0.5 / weight * gap),
+            largest=np.maximum(self.largest, new.largest),
+            changes=None if self.changes is None else self.changes.extend(rows),
+        )
+
+    def standardizer(self) -> Standardizer:
+        """Mean and scale of all rows."""
+        scale = self.spread
+        if self.changes is not None:
+            # A series that repeats itself after the lag does not change, but has a size.
+            scale = np.maximum(self.changes.size, _LEAST_CHANGE * scale)
+        # A constant channel has a deviation of rounding size, relative to its level, not of 0.
+        constant = self.spread <= 10 * np.finfo(np.float64).eps * self.largest
+        return Standardizer(self.mean, np.where(constant, 1.0, scale))
+
+
+def _power_of_two(largest: np.ndarray) -> np.ndarray:
+    return np.ldexp(1.0, np.frexp(largest)[1] - 1)
+
+
+def _weights(n: int, forgetting: float) -> np.ndarray:
+    return forgetting ** np.arange(n - 1.0, -1.0, -1.0)

@@ -59,6 +59,12 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     check_number("validation_fraction", parameters["validation_fraction"], 0, 1)
     check_random_state(parameters["random_state"])
     check_number("lr", parameters["lr"], 0, above_low=True)
+    check_number("forgetting", parameters["forgetting"], 0, above_low=True)
+    if parameters["forgetting"] > 1:
+        raise ValueError(
+            f"forgetting is {parameters['forgetting']}; pass a number with 0 < forgetting <= 1, "
+            "the weight of a window relative to the next newer one"
+        )
     _check_together(parameters)
 
 

@@ -24,7 +24,9 @@ from sktime.datatypes._dtypekind import DtypeKind
 from sktime.forecasting.base import ForecastingHorizon
 from torch import Tensor
 
-from klforecast.data.scaling import Standardizer
+from klforecast.data.scaling import ChangeStatistics, RowStatistics, Standardizer
+from klforecast.estimators.buffer import RowBuffer
+from klforecast.estimators.following import Following
 from klforecast.estimators.panel import TimeSeries
 from klforecast.estimators.saved_nets import pack_net, unpack_net
 from klforecast.modules.linear_core import LinearCore, Mixture
@@ -44,21 +46,27 @@ from klforecast.ops.volatility import ScaleModel
 from klforecast.training.nets import EncoderNet, LinearNet
 from klforecast.training.plan import CorePlan
 from klforecast.training.solve import solve_linear_core
+from klforecast.training.stream import SeriesStream, Stream
 
 RECORDS: tuple[type, ...] = (
     Calibration,
+    ChangeStatistics,
     CorePlan,
     DriftExpert,
     Fold,
     FoldedExpert,
+    Following,
     GrowthExpert,
     KLState,
     LevelExpert,
     Mixture,
     RidgeExpert,
+    RowStatistics,
     ScaleModel,
     SeasonalExpert,
+    SeriesStream,
     Standardizer,
+    Stream,
     TimeSeries,
     WindowMoments,
 )
@@ -328,6 +336,7 @@ CODECS: tuple[Codec, ...] = (
         lambda offset: {"name": _unchanged(offset.freqstr, to_offset(offset.freqstr), offset)},
         lambda name: to_offset(name),
     ),
+    Codec(RowBuffer, lambda _: {}, lambda: None),
     Codec(ForecastingHorizon, _pack_horizon, ForecastingHorizon),
     Codec(
         RandomState,

@@ -2,7 +2,7 @@
 
     fit       rows -> scaled panel -> closed form (or training) -> `net_`, a fitted skorch net
     predict   the rows up to the cutoff -> forecast, a pure function of those rows
-    update    new rows -> the context moves on; weights change only with `update_params=True`
+    update    new rows -> the context moves on; `update_params=True` also absorbs them (`following`)
 
 This file knows sktime; indices are in `indices`, frames in `panel`, the rows that a model reads in
 `context`, refusals in `checks`.
@@ -16,16 +16,20 @@ import pandas as pd
 import torch
 from numpy.random import RandomState
 from pandas.tseries.offsets import BaseOffset
+from sklearn.base import clone
 from sktime.forecasting.base import ForecastingHorizon
 
 from klforecast.data.periods import find_periods
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
 from klforecast.estimators.context import extend_past, forecast_windows, past_windows
+from klforecast.estimators.following import Following, follow, keep_up
 from klforecast.estimators.indices import stamps_ahead, steps_ahead
 from klforecast.estimators.intervals import ConformalForecaster
-from klforecast.estimators.learning import learn_net
+from klforecast.estimators.learning import learn_net, take_calibration
 from klforecast.estimators.panel import join_series, split_series
+from klforecast.training.nets import ForecastNet
+from klforecast.training.stream import solve_stream
 
 
 class KLMemoryForecaster(ConformalForecaster):
@@ -56,6 +60,9 @@ class KLMemoryForecaster(ConformalForecaster):
     n_components : int or None, default=None
         K-L components kept of the history; of each of its blocks, since the linear core reads a
         deep history in blocks that grow with age. None: chosen from the data.
+    forgetting : float, default=1.0
+        Weight of a window relative to the next newer one, in (0, 1]; 1 forgets nothing, f remembers
+        about 1 / (1 - f) windows. For series whose behaviour changes.
     memory : {"history", "trajectory", "none"}, default="history"
         Whose states the memory holds: the series' own past before the window, the summaries of the
         training batches (transformer only), or nothing.
@@ -111,8 +118,10 @@ class KLMemoryForecaster(ConformalForecaster):
     - `fit` starts from nothing. After `pretrain` it starts from the pretrained net, which it reads
       and does not change.
     - ``update(y, update_params=False)`` moves the context and nothing else.
-      ``update(y, update_params=True)`` solves (or trains) again on all rows known so far, at the
-      cost of a fit; on a pretrained forecaster the weights stay as `pretrain` left them.
+      ``update(y, update_params=True)`` learns from all rows known so far: the closed form absorbs
+      the new rows and is solved again, at a cost that does not depend on how many came before; the
+      transformer is trained again. On a pretrained forecaster the weights stay as `pretrain` left
+      them.
     - All rows given to `fit` and `update` are kept, once, in float64; `predict` reads
       `memory_depth_` of them. Where a series is shorter than that, it is continued to the left by
       its first cycle.
@@ -165,6 +174,9 @@ class KLMemoryForecaster(ConformalForecaster):
         "property:randomness": "derandomized",
     }
 
+    net_: ForecastNet
+    _following: Following | None
+
     def __init__(
         self,
         horizon: int = 96,
@@ -173,6 +185,7 @@ class KLMemoryForecaster(ConformalForecaster):
         memory_depth: int | None = None,
         period: int | None = None,
         n_components: int | None = None,
+        forgetting: float = 1.0,
         memory: str = "history",
         memory_tokens: int = 4,
         encoder: str = "linear",
@@ -197,6 +210,7 @@ class KLMemoryForecaster(ConformalForecaster):
         self.memory_depth = memory_depth
         self.period = period
         self.n_components = n_components
+        self.forgetting = forgetting
         self.memory = memory
         self.memory_tokens = memory_tokens
         self.encoder = encoder
@@ -291,17 +305,27 @@ class KLMemoryForecaster(ConformalForecaster):
         if hasattr(self, "pretraining_panel_"):
             checks.check_channels(self.n_channels_, y.shape[1])
         else:
-            self._learn([series.values for series in self._series.values()], self._frequency)
+            self._learn_known_rows()
         self._fit_scalers()
         self._start_levels()
         return self
 
     def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
         self._follow_levels()
-        if update_params and not hasattr(self, "pretraining_panel_"):
-            self._learn([series.values for series in self._series.values()], self._frequency)
+        if not update_params or hasattr(self, "pretraining_panel_"):
+            return self
+        settings = self.get_params(deep=False)
+        following = keep_up(self._following, self._series, self.period_, settings)
+        if following is None:
+            self._learn_known_rows()
             self._fit_scalers()
             self._start_levels()
+            return self
+        rows = {key: series.values for key, series in self._series.items()}
+        core, self.scalers_ = solve_stream(following.stream, rows)
+        self.calibration_ = take_calibration(core)
+        self.net_ = clone(self.net_).adopt(core)
+        self._following = following
         return self
 
     def _pretrain(
@@ -317,6 +341,12 @@ class KLMemoryForecaster(ConformalForecaster):
         self._learn(self.pretraining_panel_, frequency)
         return self
 
+    def _learn_known_rows(self) -> None:
+        self._learn([series.values for series in self._series.values()], self._frequency)
+        periods = [self.period_] if self.period_ > 1 else []
+        settings = self.get_params(deep=False)
+        self._following = follow(self._series, self.horizon_, periods, self.scale_lag_, settings)
+
     def _learn(
         self,
         panel: Sequence[np.ndarray],  # (time, channels) each, in the units of the data
@@ -330,7 +360,9 @@ class KLMemoryForecaster(ConformalForecaster):
         self.horizon_ = checks.shrink_horizon(self.horizon, len(longest))
         self.scale_lag_ = self.horizon_ if len(panel) > 1 else None
         scaled = [
-            torch.from_numpy(Standardizer.fit(rows, self.scale_lag_).transform(rows))
+            torch.from_numpy(
+                Standardizer.fit(rows, self.forgetting, self.scale_lag_).transform(rows)
+            )
             for rows in panel
         ]
         self.period_ = periods[0] if periods else 1
@@ -348,7 +380,7 @@ class KLMemoryForecaster(ConformalForecaster):
 
     def _fit_scalers(self) -> None:
         self.scalers_ = {
-            key: Standardizer.fit(series.values, self.scale_lag_)
+            key: Standardizer.fit(series.values, self.forgetting, self.scale_lag_)
             for key, series in self._series.items()
         }
 

@@ -136,6 +136,26 @@ def stamps_ahead(
     return pd.Index(cutoff + steps)
 
 
+def stamp_numbers(index: pd.Index, like: pd.Index | None = None) -> np.ndarray:  # (n,) int64
+    """Count stamps in the unit of their index, or in that of another one of its kind."""
+    if isinstance(index, pd.DatetimeIndex):
+        return (index if like is None else index.as_unit(like.unit)).asi8
+    return index.asi8 if isinstance(index, pd.PeriodIndex) else index.to_numpy(dtype=np.int64)
+
+
+def index_from_numbers(
+    numbers: np.ndarray,  # (n,) int64, at regular stamps
+    like: pd.Index,
+) -> pd.Index:
+    """Make an index of the kind of another one, without looking at every stamp."""
+    if isinstance(like, pd.DatetimeIndex):
+        index = pd.DatetimeIndex(numbers.view(f"M8[{like.unit}]"), name=like.name)
+        return index if like.tz is None else index.tz_localize("UTC").tz_convert(like.tz)
+    if isinstance(like, pd.PeriodIndex):
+        return pd.PeriodIndex.from_ordinals(numbers, freq=like.freq, name=like.name)
+    return pd.RangeIndex(numbers[0], numbers[-1] + 1, name=like.name)
+
+
 def _frequency_of_stamps(index: pd.DatetimeIndex, where: str) -> BaseOffset:
     if index.freq is not None:
         return index.freq

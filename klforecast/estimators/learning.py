@@ -77,31 +77,35 @@ def learn_net(
     -------
     Learned
     """
-    memory = settings["memory"]
-    solve = partial(
-        solve_linear_core,
-        horizon=horizon,
-        # The depth of a trajectory is counted in batches, and only an encoder reads it.
-        memory_depth=None if memory == "trajectory" else settings["memory_depth"],
-        input_length=settings["input_length"],
-        periods=periods,
-        n_components=settings["n_components"],
-        memory="history" if memory == "history" else "none",
-    )
+    solve = partial(solve_linear_core, horizon=horizon, periods=periods, **core_settings(settings))
     training = {name: settings[name] for name in _TRAINING}
     if settings["encoder"] == "linear":
         linear = fit_linear_net(panel, solve=solve, **training)
         core = linear.module_
-        return Learned(linear, core.recent, _components_per_block(core), _calibration(core))
+        return Learned(linear, core.recent, _components_per_block(core), take_calibration(core))
     encoder = _encoder_settings(max(map(len, panel)), periods, settings)
     net = fit_encoder_net(panel, horizon, solve=solve, **training, **encoder)
-    calibration = _calibration(net.module_.core)
+    calibration = take_calibration(net.module_.core)
     return Learned(net, encoder["input_length"], encoder["n_components"], calibration)
 
 
-def _calibration(core: LinearCore) -> Calibration | None:
+def take_calibration(core: LinearCore) -> Calibration | None:
+    """Turn the errors out of fold that a core holds into what intervals need, and drop them."""
     residuals, core.residuals = core.residuals, None  # kept once, sorted
     return None if residuals is None else calibrate(residuals)
+
+
+def core_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Which of the constructor arguments shape the linear core."""
+    memory = settings["memory"]
+    return {
+        # The depth of a trajectory is counted in batches, and only an encoder reads it.
+        "memory_depth": None if memory == "trajectory" else settings["memory_depth"],
+        "input_length": settings["input_length"],
+        "n_components": settings["n_components"],
+        "memory": "history" if memory == "history" else "none",
+        "forgetting": settings["forgetting"],
+    }
 
 
 def _encoder_settings(

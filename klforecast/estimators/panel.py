@@ -11,7 +11,13 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.offsets import BaseOffset
 
-from klforecast.estimators.indices import Stamp, check_regular
+from klforecast.estimators.buffer import RowBuffer
+from klforecast.estimators.indices import (
+    Stamp,
+    check_regular,
+    index_from_numbers,
+    stamp_numbers,
+)
 
 Key = tuple  # the labels of one series; empty for a single series
 
@@ -21,6 +27,8 @@ class TimeSeries(NamedTuple):
 
     values: np.ndarray  # (time, channels), float64, in the units of the data
     index: pd.Index  # (time,)
+    revision: int = 0  # how often known rows were replaced, rather than new ones appended
+    buffer: RowBuffer | None = None  # room for the rows to come
 
 
 def is_row_frame(y: object) -> bool:
@@ -80,18 +88,52 @@ def join_rows(
         If the two indices are not of one kind.
     ValueError
         If stamps are missing between the two; the message names them.
+
+    Notes
+    -----
+    Rows that follow the known ones cost O(1) each on average. Where known rows change, the series is
+    written anew.
     """
     if _kind(new.index) != _kind(known.index):
         raise TypeError(
             f"the new rows of {where} have {_kind(new.index)}, the known rows "
             f"{_kind(known.index)}; pass rows with the kind of index that fit was given"
         )
+    where = f"{where}, known and new rows together,"
+    n_known = int(new.index.searchsorted(known.index[-1], side="right"))
+    if _holds(known, new.values[:n_known], new.index[:n_known]):
+        check_regular(known.index[-1:].append(new.index[n_known:]), frequency, where)
+        return _append(known, new.values[n_known:], new.index[n_known:])
     index = known.index.union(new.index)
-    check_regular(index, frequency, f"{where}, known and new rows together,")
+    check_regular(index, frequency, where)
     values = np.empty((len(index), known.values.shape[1]))
     values[index.get_indexer(known.index)] = known.values
     values[index.get_indexer(new.index)] = new.values
-    return TimeSeries(values, index)
+    return TimeSeries(values, index, known.revision + 1)
+
+
+def _holds(known: TimeSeries, values: np.ndarray, index: pd.Index) -> bool:
+    """Tell whether a series has these rows at these stamps already."""
+    if not len(index):
+        return True
+    start = int(known.index.searchsorted(index[0]))
+    rows = slice(start, start + len(index))
+    return index.equals(known.index[rows]) and np.array_equal(
+        values, known.values[rows], equal_nan=True
+    )
+
+
+def _append(known: TimeSeries, values: np.ndarray, index: pd.Index) -> TimeSeries:
+    """Put rows behind those of a series, which stays as it is."""
+    if not len(index):
+        return known
+    buffer = known.buffer
+    if buffer is None or not buffer.has_room(known.values, len(values)):
+        buffer = RowBuffer(
+            known.values, stamp_numbers(known.index), len(known.values) + len(values)
+        )
+    rows, numbers = buffer.append(values, stamp_numbers(index, like=known.index))
+    return TimeSeries(rows, index_from_numbers(numbers, known.index), known.revision, buffer)
 
 
 def last_stamps(panel: Mapping[Key, TimeSeries]) -> dict[Key, Stamp]:

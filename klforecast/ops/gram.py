@@ -9,6 +9,11 @@ Two neighbours on a diagonal differ by the products that the last window brings 
 so the first row (a correlation, by FFT) and the two ends of the series hold the whole matrix: O(T log T) for the row
 and O(length^2) for the rest, where the plain product of all windows costs O(T length^2).
 
+Where the window that starts at t counts f^(n - 1 - t), the newest one 1, a step along a diagonal makes every window
+one older, and the recurrence stays exact:
+
+    G[i + 1, j + 1] = f G[i, j] + y[n + i] y[n + j] - f^n y[i] y[j].
+
 Letters   T time steps, C channels, n windows, L = length of a window
 """
 
@@ -29,19 +34,25 @@ class WindowMoments(NamedTuple):
     ----------
     products : Tensor of shape (C, L)
         First row of the Gram matrix, ``sum_t y[t] y[t + j]`` over the starts of all windows.
+    sums : Tensor of shape (C,)
+        ``sum_t y[t]`` over the starts of all windows.
     head, tail : Tensor of shape (C, L - 1)
         The first `L - 1` rows, and the `L - 1` rows from the first one that starts no window.
     n_windows : int
         Number of windows.
+    forgetting : float
+        Weight of a window relative to the next newer one; it weighs the terms of both sums.
     """
 
     products: Tensor
+    sums: Tensor
     head: Tensor
     tail: Tensor
     n_windows: int
+    forgetting: float
 
 
-def window_moments(series: Tensor, length: int) -> WindowMoments:  # series: (T, C)
+def window_moments(series: Tensor, length: int, forgetting: float = 1.0) -> WindowMoments:
     """Moments of all windows of `length` rows of one series, in float64.
 
     Parameters
@@ -50,6 +61,8 @@ def window_moments(series: Tensor, length: int) -> WindowMoments:  # series: (T,
         The series; channels do not interact.
     length : int
         Rows of a window, at least 1 and at most T.
+    forgetting : float, default=1.0
+        Weight of a window relative to the next newer one, in (0, 1]; the newest one has weight 1.
 
     Raises
     ------
@@ -73,14 +86,25 @@ def window_moments(series: Tensor, length: int) -> WindowMoments:  # series: (T,
         )
     y = series.double().T  # (C, T)
     count = rows - length + 1
+    weights = _weights(count, forgetting)
     products = torch.zeros(y.shape[0], length, dtype=torch.float64)
     for start in range(0, count, _CHUNK):
         stop = min(start + _CHUNK, count)
         for channel, row in enumerate(y):
-            products[channel] += _correlation(row[start:stop], row[start : stop + length - 1])
+            first = row[start:stop] * weights[start:stop]
+            products[channel] += _correlation(first, row[start : stop + length - 1])
     return WindowMoments(
-        products, y[:, : length - 1].clone(), y[:, count : count + length - 1].clone(), count
+        products,
+        y[:, :count] @ weights,
+        y[:, : length - 1].clone(),
+        y[:, count : count + length - 1].clone(),
+        count,
+        forgetting,
     )
+
+
+def _weights(count: int, forgetting: float) -> Tensor:  # (count,), the newest last
+    return forgetting ** torch.arange(count - 1, -1, -1, dtype=torch.float64)
 
 
 def _correlation(first: Tensor, second: Tensor) -> Tensor:  # (..., m), (..., m + L - 1) -> (..., L)
@@ -102,12 +126,63 @@ def extend_moments(moments: WindowMoments, rows: Tensor) -> WindowMoments:  # ro
     recent = torch.cat(
         [moments.tail, rows.double().T], dim=1
     )  # starts at the first row that starts no window
-    products = moments.products + _correlation(recent[:, : len(rows)], recent)
-    return WindowMoments(
-        products,
-        moments.head,
-        recent[:, recent.shape[1] - (length - 1) :].clone(),
-        moments.n_windows + len(rows),
+    weights = _weights(len(rows), moments.forgetting)
+    starts = recent[:, : len(rows)]
+    kept = moments.forgetting ** len(rows)
+    return moments._replace(
+        products=kept * moments.products + _correlation(starts * weights, recent),
+        sums=kept * moments.sums + starts @ weights,
+        tail=recent[:, recent.shape[1] - (length - 1) :].clone(),
+        n_windows=moments.n_windows + len(rows),
+    )
+
+
+def rescale_moments(moments: WindowMoments, scale: Tensor, shift: Tensor) -> WindowMoments:
+    """Moments of the series ``scale y + shift``, without the series.
+
+    With a the scale, b the shift, W the sum of the weights of all windows and s[j] the weighted sum of their steps j,
+
+        sum_t w_t (a y[t] + b) (a y[t + j] + b) = a^2 products[j] + a b (s[0] + s[j]) + b^2 W,
+        s[0] = sums,    s[j + 1] = f s[j] + tail[j] - f^n head[j].
+
+    Parameters
+    ----------
+    moments : WindowMoments
+        Of y.
+    scale, shift : Tensor of shape (C,)
+        One number for each channel.
+
+    Returns
+    -------
+    WindowMoments
+
+    Notes
+    -----
+    Cost O(C L). Where |shift| is large the level drowns the rest: rounding errors grow with its square.
+
+    Examples
+    --------
+    >>> import torch
+    >>> series = torch.tensor([[1.0], [2.0], [4.0]])
+    >>> two, three = torch.tensor([2.0]), torch.tensor([3.0])
+    >>> rescale_moments(window_moments(series, 2), two, three).products
+    tensor([[ 74., 112.]], dtype=torch.float64)
+    >>> window_moments(2 * series + 3, 2).products
+    tensor([[ 74., 112.]], dtype=torch.float64)
+    """
+    f, n = moments.forgetting, moments.n_windows
+    a, b = scale.double()[:, None], shift.double()[:, None]
+    total = n if f == 1 else (1 - f**n) / (1 - f)
+    gains = moments.tail - f**n * moments.head
+    steps = [moments.sums]
+    for gain in gains.T:
+        steps.append(f * steps[-1] + gain)
+    sums = torch.stack(steps, dim=1)  # (C, L)
+    return moments._replace(
+        products=a**2 * moments.products + a * b * (sums[:, :1] + sums) + b**2 * total,
+        sums=(a * sums[:, :1] + b * total)[:, 0],
+        head=a * moments.head + b,
+        tail=a * moments.tail + b,
     )
 
 
@@ -117,7 +192,7 @@ def window_gram(moments: Iterable[WindowMoments], channel: int | None = None) ->
     Parameters
     ----------
     moments : iterable of WindowMoments
-        One for each series; the Gram matrices of several series add up.
+        One for each series, with the same forgetting; the Gram matrices of several series add up.
     channel : int, optional
         The channel; None sums over all of them.
 
@@ -141,14 +216,15 @@ def window_gram(moments: Iterable[WindowMoments], channel: int | None = None) ->
     pick = slice(None) if channel is None else slice(channel, channel + 1)
     parts = list(moments)
     first_row = torch.stack([part.products[pick].sum(dim=0) for part in parts]).sum(dim=0)
-    head = torch.cat([part.head[pick] for part in parts])
+    forgetting = parts[0].forgetting
+    head = torch.cat([forgetting ** (part.n_windows / 2) * part.head[pick] for part in parts])
     tail = torch.cat([part.tail[pick] for part in parts])
     length = len(first_row)
     step = torch.addmm(head.T @ head, tail.T, tail, beta=-1.0)  # what a step along a diagonal adds
     gram = first_row.new_empty(length, length)
     gram[0] = first_row
     for i in range(length - 1):
-        torch.add(gram[i, i:-1], step[i, i:], out=gram[i + 1, i + 1 :])
+        torch.add(step[i, i:], gram[i, i:-1], alpha=forgetting, out=gram[i + 1, i + 1 :])
     return gram.triu_().add_(gram.triu(1).T.clone())
 
 

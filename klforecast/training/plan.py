@@ -4,6 +4,7 @@ The numbers below were settled by out-of-fold errors on hourly, quarter-hourly, 
 series; `docs/linear_core.md` shows what each of them is worth.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -60,6 +61,8 @@ class CorePlan(NamedTuple):
         Pull of the weights to the prior ones, per independent horizon of evidence.
     period : int
         Steps of the leading cycle; 1 for none.
+    forgetting : float
+        Weight of a window relative to the next newer one.
     """
 
     horizon: int
@@ -71,6 +74,7 @@ class CorePlan(NamedTuple):
     experts: tuple[Expert, ...]
     shrinkage: float
     period: int
+    forgetting: float = 1.0
 
     @property
     def depth(self) -> int:
@@ -97,6 +101,7 @@ def plan_core(
     periods: Sequence[int] = (),
     n_components: int | None = None,
     memory: str = "history",
+    forgetting: float = 1.0,
 ) -> CorePlan:
     """Choose depth, coordinates and experts.
 
@@ -118,6 +123,9 @@ def plan_core(
         Modes kept in each block of the history; None takes 96.
     memory : {"history", "none"}
         "none" looks back no further than the input window.
+    forgetting : float
+        Weight of a window relative to the next newer one. Below 1, a series supports no more than the number of
+        windows that it remembers, 1 / (1 - forgetting).
 
     Returns
     -------
@@ -129,6 +137,8 @@ def plan_core(
     >>> plan.edges
     (96, 336, 720, 1440)
     """
+    if forgetting < 1:
+        lengths = [min(rows, horizon + math.ceil(1 / (1 - forgetting))) for rows in lengths]
     period = periods[0] if periods else 1
     edges = _edges(max(lengths), horizon, period, memory_depth, input_length, memory)
     depth = edges[-1]
@@ -147,6 +157,7 @@ def plan_core(
         tuple(experts),
         trust * _SHRINKAGE + (1 - trust) * _SHRINKAGE_UNTRUSTED,
         period,
+        forgetting,
     )
 
 

@@ -17,6 +17,7 @@ from klforecast.ops.coordinates import Coordinates, window_coordinates
 from klforecast.ops.experts import Fold, Moments
 from klforecast.ops.gram import WindowMoments, centre_gram, fold_gram, window_gram, window_moments
 from klforecast.training.plan import CorePlan, plan_core
+from klforecast.training.rows import Rows, remembered_rows
 from klforecast.training.weigh import expand_segments, judge_out_of_fold
 
 
@@ -29,6 +30,7 @@ def solve_linear_core(
     periods: Sequence[int] = (),
     n_components: int | None = None,
     memory: str = "history",
+    forgetting: float = 1.0,
 ) -> LinearCore:
     """Solve the core that the lengths of the series and their periods ask for.
 
@@ -48,6 +50,8 @@ def solve_linear_core(
         Modes kept in each block of the history; None takes 96.
     memory : {"history", "none"}
         "none" looks back no further than the input window.
+    forgetting : float
+        Weight of a window relative to the next newer one, in (0, 1].
 
     Returns
     -------
@@ -75,6 +79,7 @@ def solve_linear_core(
         periods=periods,
         n_components=n_components,
         memory=memory,
+        forgetting=forgetting,
     )
     return solve_from_plan(panel, plan)
 
@@ -111,13 +116,38 @@ def solve_from_plan(panel: Sequence[Tensor], plan: CorePlan) -> LinearCore:
             f"the longest of {len(panel)} series has {max(map(len, panel))} rows and one window takes "
             f"{plan.depth} + {plan.padded_horizon}; pass a smaller memory_depth or horizon"
         )
-    moments = [window_moments(series, length) for series in usable]
+    moments = [window_moments(series, length, plan.forgetting) for series in usable]
+    return solve_from_moments(moments, usable, plan)
+
+
+def solve_from_moments(
+    moments: Sequence[WindowMoments], panel: Sequence[Rows], plan: CorePlan
+) -> LinearCore:
+    """Solve the core that a plan describes, when the moments of all windows are known.
+
+    Parameters
+    ----------
+    moments : sequence of WindowMoments
+        Of each series, with the plan's windows and forgetting.
+    panel : sequence of Tensor or StreamRows
+        The rows of the same series, of which some thousand windows are read.
+    plan : CorePlan
+        Depth, coordinates and experts.
+
+    Returns
+    -------
+    LinearCore
+
+    Notes
+    -----
+    The cost does not depend on the length of the series; see `solve_from_plan` without its first term.
+    """
     pooled = window_gram(moments)
     size = plan.depth + plan.horizon
     coordinates = window_coordinates(
         pooled[:size, :size], plan.edges, plan.horizon, plan.n_components, plan.n_outputs
     )
-    weights, residuals = judge_out_of_fold(usable, plan, coordinates)
+    weights, residuals = judge_out_of_fold(remembered_rows(panel, plan), plan, coordinates)
     readout = _readout(moments, pooled, plan, coordinates, weights)
     mixture = Mixture(tuple(map(str, plan.experts)), plan.segments, weights)
     bias = torch.zeros(readout.shape[:2])

@@ -25,6 +25,7 @@ from klforecast.ops.experts import Expert, Moments, folded_gram, shares
 from klforecast.ops.mixture import weights_out_of_fold
 from klforecast.ops.volatility import recent_volatility
 from klforecast.training.plan import CorePlan
+from klforecast.training.rows import Rows, spread_over
 
 _N_WINDOWS = 2500  # windows that are looked at; neighbours are nearly equal, so more add little
 _N_JUDGED = 1000  # of these, windows whose forecasts are judged
@@ -90,7 +91,7 @@ class _HeldOut(NamedTuple):
 
 
 def judge_out_of_fold(
-    panel: Sequence[Tensor],  # (time, channels) each, at least one window long
+    panel: Sequence[Rows],  # (time, channels) each, at least one window long
     plan: CorePlan,
     coordinates: Coordinates,
 ) -> OutOfFold:
@@ -98,7 +99,7 @@ def judge_out_of_fold(
 
     Parameters
     ----------
-    panel : sequence of Tensor of shape (time, channels)
+    panel : sequence of Tensor or StreamRows, (time, channels) each
         Each series has at least one window of depth + padded horizon.
     plan : CorePlan
     coordinates : Coordinates
@@ -185,7 +186,7 @@ def _every_few(series: Tensor) -> Tensor:
 
 
 def _held_out_errors(
-    panel: Sequence[Tensor],
+    panel: Sequence[Rows],
     plan: CorePlan,
     coordinates: Coordinates,
     windows: SpreadWindows,
@@ -247,7 +248,7 @@ def _spread_evenly(counts: Sequence[int], most: int) -> list[Tensor]:
 
 
 def _encode(
-    panel: Sequence[Tensor],
+    panel: Sequence[Rows],
     channel: int,
     windows: SpreadWindows,
     plan: CorePlan,
@@ -255,9 +256,7 @@ def _encode(
 ) -> tuple[Tensor, Tensor]:  # (n, D + padded H), (n, d + r)
     """Windows of one channel, as they are and in their coordinates."""
     length = plan.depth + plan.padded_horizon
-    raw = torch.cat(
-        [series[:, channel].float().unfold(0, length, windows.stride) for series in panel]
-    )
+    raw = torch.cat([spread_over(series, channel, length, windows.stride) for series in panel])
     return raw, coordinates.encode_whole(raw[:, : plan.depth + plan.horizon])
 
 

@@ -5,6 +5,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from klforecast.data import Standardizer
+from klforecast.data.scaling import RowStatistics
 
 
 @pytest.fixture
@@ -89,4 +90,45 @@ def test_the_unit_of_change_does_not_grow_with_the_length_of_a_random_walk():
 
 @pytest.mark.parametrize("lag", [None, 3])
 def test_a_single_row_is_only_centred(lag):
-    assert Standardizer.fit(np.array([[4.0]]), lag).scale == 1.0
+    assert Standardizer.fit(np.array([[4.0]]), lag=lag).scale == 1.0
+
+
+@pytest.mark.parametrize("forgetting", [1.0, 0.99, 0.5])
+@pytest.mark.parametrize("parts", [[1, 1, 2, 96], [100], [50, 50]])
+def test_statistics_of_a_stream_are_those_of_all_its_rows(forgetting, parts):
+    rows = np.random.default_rng(0).normal([5.0, 1e6], [2.0, 0.1], size=(100, 2)).cumsum(axis=0)
+    first, *rest = np.split(rows, np.cumsum(parts)[:-1])
+    statistics = RowStatistics.of(first, forgetting)
+    for new in rest:
+        statistics = statistics.extend(new)
+    weights = forgetting ** np.arange(99.0, -1.0, -1.0)
+    mean = np.average(rows, axis=0, weights=weights)
+    spread = np.average((rows - mean) ** 2, axis=0, weights=weights) ** 0.5
+    assert statistics.weight == pytest.approx(weights.sum())
+    np.testing.assert_allclose(statistics.mean, mean, rtol=1e-12)
+    np.testing.assert_allclose(statistics.spread, spread, rtol=1e-9)
+    np.testing.assert_allclose(Standardizer.fit(rows, forgetting).scale, spread, rtol=1e-9)
+
+
+@pytest.mark.parametrize("forgetting", [1.0, 0.99])
+@pytest.mark.parametrize("parts", [[30, 1, 2, 67], [100]])
+def test_the_change_of_a_stream_is_that_of_all_its_rows(forgetting, parts):
+    rows = np.random.default_rng(0).normal([5.0, 1e6], [2.0, 0.1], size=(100, 2)).cumsum(axis=0)
+    first, *rest = np.split(rows, np.cumsum(parts)[:-1])
+    statistics = RowStatistics.of(first, forgetting, lag=7)
+    for new in rest:
+        statistics = statistics.extend(new)
+    squares = (rows[7:] - rows[:-7]) ** 2
+    weights = forgetting ** np.arange(92.0, -1.0, -1.0)
+    change = np.average(squares, axis=0, weights=weights) ** 0.5
+    np.testing.assert_allclose(statistics.standardizer().scale, change, rtol=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-160, 1e160, 1e300])
+def test_no_unit_is_too_small_or_too_large(unit):
+    rows = np.random.default_rng(0).normal(size=(50, 2))
+    plain = Standardizer.fit(rows)
+    scaled = RowStatistics.of(unit * rows[:20]).extend(unit * rows[20:]).standardizer()
+    for other in (Standardizer.fit(unit * rows), scaled):
+        np.testing.assert_allclose(other.mean / unit, plain.mean, rtol=1e-9)
+        np.testing.assert_allclose(other.scale / unit, plain.scale, rtol=1e-9)

@@ -159,6 +159,7 @@ class AFitThatIsKilledLeavesNoTrace(Contract):
                 raise KeyboardInterrupt
 
             patch.setattr(type(forecaster), "_fit_scalers", killed)
+            patch.setattr("klforecast.estimators.forecaster.solve_stream", killed)
             for method, rows in [("fit", self.y[:300]), ("update", self.y[200:300])]:
                 with pytest.raises(KeyboardInterrupt):
                     getattr(forecaster, method)(rows)
@@ -213,7 +214,7 @@ class UpdateWithParamsLearnsTheNewRows(Contract):
     def check(self, make):
         updated = make().fit(self.y[:300]).update(self.y[300:350], update_params=True)
         anew = make().fit(self.y[:350])
-        np.testing.assert_array_equal(updated.predict(fh=FH), anew.predict(fh=FH))
+        np.testing.assert_allclose(updated.predict(fh=FH), anew.predict(fh=FH), rtol=1e-9)
 
     class Broken(KLMemoryForecaster):
         def _update(self, y, X=None, update_params=True):

@@ -30,6 +30,12 @@ def same_weights(left, right):
     return left.keys() == right.keys() and all(torch.equal(left[n], right[n]) for n in left)
 
 
+def nearly_same_weights(left, right):
+    return left.keys() == right.keys() and all(
+        torch.allclose(left[n], right[n], rtol=1e-5, atol=1e-6) for n in left
+    )
+
+
 # --- what can be asked for
 
 
@@ -266,14 +272,14 @@ def test_new_rows_move_the_context_and_nothing_else(fitted, hourly):
 def test_learning_from_new_rows_equals_a_fit_to_all_rows(hourly):
     updated = make().fit(hourly[:300]).update(hourly[300:350])
     anew = make().fit(hourly[:350])
-    assert same_weights(weights_of(updated), weights_of(anew))
-    np.testing.assert_array_equal(updated.predict(fh=[1, 5]), anew.predict(fh=[1, 5]))
+    assert nearly_same_weights(weights_of(updated), weights_of(anew))
+    np.testing.assert_allclose(updated.predict(fh=[1, 5]), anew.predict(fh=[1, 5]), rtol=1e-9)
 
 
 def test_rows_that_were_taken_in_before_are_learned_by_the_next_update(hourly):
     forecaster = make().fit(hourly[:300]).update(hourly[300:320], update_params=False)
     forecaster.update(hourly[320:350], update_params=True)
-    assert same_weights(weights_of(forecaster), weights_of(make().fit(hourly[:350])))
+    assert nearly_same_weights(weights_of(forecaster), weights_of(make().fit(hourly[:350])))
 
 
 def test_rows_given_twice_count_once_and_the_later_value_counts(fitted, hourly):

@@ -6,6 +6,7 @@ from klforecast.ops.gram import (
     centre_gram,
     extend_moments,
     fold_gram,
+    rescale_moments,
     window_gram,
     window_moments,
 )
@@ -129,3 +130,45 @@ def test_centred_windows_of_a_constant_series_are_exactly_zero(value):
     level = torch.zeros(30, dtype=torch.float64)
     level[20:25] = 0.2
     assert not centre_gram(gram, level).any()
+
+
+FORGETTING = [1.0, 0.999, 0.9, 0.3]
+
+
+@pytest.mark.parametrize("forgetting", FORGETTING)
+@pytest.mark.parametrize(("rows", "length"), [(40, 7), (40, 40), (9, 1)])
+def test_forgetting_weighs_every_window_by_its_age(rows, length, forgetting):
+    y = series(rows, 2)
+    windows = y.unfold(0, length, 1)  # (windows, channels, length)
+    age = torch.arange(len(windows) - 1, -1, -1, dtype=torch.float64)
+    plain = torch.einsum("n,nci,ncj->ij", forgetting**age, windows, windows)
+    gram = window_gram([window_moments(y, length, forgetting)])
+    assert_close(gram, plain, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("forgetting", FORGETTING)
+def test_each_series_of_a_panel_forgets_from_its_own_end(forgetting):
+    parts = [window_moments(series(rows, 2), 6, forgetting) for rows in (40, 9, 6)]
+    alone = sum(window_gram([part]) for part in parts)
+    assert_close(window_gram(parts), alone, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("forgetting", FORGETTING)
+@pytest.mark.parametrize("parts", [(20, 1, 1, 58), (20, 60)])
+def test_moments_that_forget_are_extended_like_those_that_do_not(forgetting, parts):
+    whole = series(80, 2)
+    first, *rest = whole.split(parts)
+    moments = window_moments(first, 9, forgetting)
+    for rows in rest:
+        moments = extend_moments(moments, rows)
+    assert_close(moments, window_moments(whole, 9, forgetting), rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("forgetting", FORGETTING)
+@pytest.mark.parametrize("length", [1, 2, 9])
+def test_rescaled_moments_are_those_of_the_rescaled_series(forgetting, length):
+    y = series(60, 2)
+    scale, shift = torch.tensor([0.25, 3.0]), torch.tensor([-7.0, 0.5])
+    rescaled = rescale_moments(window_moments(y, length, forgetting), scale, shift)
+    anew = window_moments(scale * y + shift, length, forgetting)
+    assert_close(rescaled, anew, rtol=1e-12, atol=1e-9)
