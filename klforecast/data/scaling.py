@@ -34,27 +34,30 @@ class Standardizer:
 
     @classmethod
     def fit(cls, rows: np.ndarray) -> Self:  # (time, channels)
-        """Measure mean and scale of the training rows.
+        """Measure mean and scale of the training rows; missing values (NaN) are left out.
 
         Raises
         ------
         ValueError
-            If `rows` is not two-dimensional, has no row, or holds NaN or infinite values.
+            If `rows` is not two-dimensional, has no row or a channel without any value, or holds
+            infinite values.
         """
         rows = np.asarray(rows, dtype=np.float64)
         if rows.ndim != 2 or len(rows) == 0:
             raise ValueError(
                 f"rows must have shape (time, channels) with at least one row, got {rows.shape}"
             )
-        if not np.isfinite(rows).all():
-            n_bad = int((~np.isfinite(rows)).sum())
+        if np.isinf(rows).any():
             raise ValueError(
-                f"rows hold {n_bad} NaN or infinite values; fill them or drop their rows first"
+                f"rows hold {int(np.isinf(rows).sum())} infinite values; replace them first"
             )
-        mean = rows.mean(axis=0)
-        scale = rows.std(axis=0)
+        empty = np.flatnonzero(np.isnan(rows).all(axis=0))
+        if len(empty):
+            raise ValueError(f"channels {empty.tolist()} have no value at all; drop them first")
+        mean = np.nanmean(rows, axis=0)
+        scale = np.nanstd(rows, axis=0)
         # A constant channel has a deviation of rounding size, relative to its level, not of 0.
-        constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(rows).max(axis=0)
+        constant = scale <= 10 * np.finfo(np.float64).eps * np.nanmax(np.abs(rows), axis=0)
         return cls(mean, np.where(constant, 1.0, scale))
 
     def transform(self, rows: np.ndarray) -> np.ndarray:  # (..., channels) -> (..., channels)

@@ -22,10 +22,13 @@ from klforecast.data.periods import find_periods
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
 from klforecast.estimators.base import SeriesForecaster
-from klforecast.estimators.context import extend_past, forecast_windows, past_windows
+from klforecast.estimators.context import FilledRows, extend_past, fill_panel, forecast_windows
+from klforecast.estimators.covariates import of_windows, with_future
+from klforecast.estimators.effects import effect_ahead, effect_of_windows, learn_effects, rest_rows
 from klforecast.estimators.indices import stamps_ahead, steps_ahead
 from klforecast.estimators.learning import learn_net
-from klforecast.estimators.panel import join_series, split_series
+from klforecast.estimators.panel import Key, TimeSeries, join_series, split_series
+from klforecast.ops.missing import GapFiller, interpolate
 
 
 class KLMemoryForecaster(SeriesForecaster):
@@ -84,6 +87,12 @@ class KLMemoryForecaster(SeriesForecaster):
         1 or more prints the progress of training.
     random_state : int, RandomState or None, default=None
         Seed of everything random. The closed form uses none.
+    past_covariates : sequence of str or None, default=None
+        Columns of X whose future is not known; they are read up to the cutoff. All other columns
+        are known-future: `predict` needs them for every step up to the last one of `fh`.
+    calendar_features : sequence of str or None, default=None
+        Made from the stamps of a dated index and used like known-future columns of X: some of
+        ``"hour"``, ``"dayofweek"``, ``"day"``, ``"month"``, ``"quarter"``, ``"dayofyear"``.
 
     Attributes
     ----------
@@ -99,7 +108,12 @@ class KLMemoryForecaster(SeriesForecaster):
     history_ : DataFrame
         One row per training epoch; empty for the closed form.
     scalers_ : dict of tuple to Standardizer
-        Mean and scale of each series, by its labels; ``()`` names a single series.
+        Mean and scale of each series less the effect of its covariates, by its labels; ``()``
+        names a single series.
+    effects_ : Effects or None
+        Effect of the covariates that help out of fold; None if none does.
+    gap_covariance_ : Tensor, (channels, w)
+        Covariance over w steps by which missing values are filled.
 
     Notes
     -----
@@ -111,6 +125,9 @@ class KLMemoryForecaster(SeriesForecaster):
     - All rows given to `fit` and `update` are kept, once, in float64; `predict` reads
       `memory_depth_` of them. Where a series is shorter than that, it is continued to the left by
       its first cycle.
+    - Missing values (NaN) of y are filled by their conditional mean, given the values around them
+      and before the cutoff. Covariates act through X of `fit`, `update` and `predict`; those that
+      do not help out of fold have no effect.
     - A `fit`, `update` or `pretrain` that fails leaves the forecaster as it was before the call.
     - Costs: `fit` of T rows, C channels and depth D takes O(C (T D + D^2) + D^3) time and O(D^2)
       memory with the default encoder; a forecast O(D horizon C).
@@ -133,11 +150,11 @@ class KLMemoryForecaster(SeriesForecaster):
         "y_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
         "X_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
         "capability:multivariate": True,
-        "capability:exogenous": False,
+        "capability:exogenous": True,
         "capability:categorical_in_X": False,
         "capability:insample": False,
         "capability:pred_int": False,
-        "capability:missing_values": False,
+        "capability:missing_values": True,
         "capability:unequal_length": True,
         "capability:update": True,
         "capability:pretrain": True,
@@ -150,6 +167,7 @@ class KLMemoryForecaster(SeriesForecaster):
             "n_components_",
             "n_channels_",
             "history_",
+            "gap_covariance_",
             "pretraining_panel_",
         ],
         "requires-fh-in-fit": False,
@@ -183,6 +201,8 @@ class KLMemoryForecaster(SeriesForecaster):
         device: str = "auto",
         verbose: int = 0,
         random_state: int | RandomState | None = None,
+        past_covariates: Sequence[str] | None = None,
+        calendar_features: Sequence[str] | None = None,
     ):
         self.horizon = horizon
         self.input_length = input_length
@@ -207,12 +227,15 @@ class KLMemoryForecaster(SeriesForecaster):
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
+        self.past_covariates = past_covariates
+        self.calendar_features = calendar_features
         super().__init__()
 
     def predict_windows(
         self,
         y: pd.Series | pd.DataFrame | np.ndarray,  # (time, channels)
         cutoffs: Sequence[int] | np.ndarray,  # (n,)
+        X: pd.DataFrame | np.ndarray | None = None,
     ) -> np.ndarray:  # (n, horizon, channels)
         """Forecast `horizon` steps from many cutoffs of a series with the fitted, frozen model.
 
@@ -223,6 +246,9 @@ class KLMemoryForecaster(SeriesForecaster):
         cutoffs : sequence of int, (n,)
             Positions in y. The forecast from cutoff c covers the rows c .. c + horizon - 1 and
             reads the rows before c only; 1 <= c <= time.
+        X : DataFrame or ndarray, optional
+            Covariates from the first row of y to the last step that is forecast, if `fit` was
+            given some. An array has the rows of y and those that follow.
 
         Returns
         -------
@@ -252,14 +278,28 @@ class KLMemoryForecaster(SeriesForecaster):
         else:
             checks.check_channels(self.n_channels_, values.shape[1])
         positions = checks.check_cutoffs(cutoffs, len(values))
-        scaler = self.scalers_[()]
-        rows = scaler.transform(values)
+        covariates = of_windows(self._covariates, X, frame.index)
+        read = slice(0, positions.max(initial=1))
+        past = TimeSeries(values[read], frame.index[read])
+        rest = rest_rows(self.effects_, covariates, (), past)
+        scaler, depth = self.scalers_[()], self.memory_depth_
+        filled = FilledRows(scaler.transform(rest), GapFiller(self.gap_covariance_))
         forecasts = self._forecast(
-            lambda batch: past_windows(rows, positions[batch], self.memory_depth_, self.period_),
+            lambda batch: np.stack(
+                [
+                    extend_past(filled.before(cutoff, depth), depth, self.period_)
+                    for cutoff in positions[batch]
+                ]
+            ),
             len(positions),
             self.horizon,
         )
-        return scaler.inverse_transform(forecasts)
+        forecasts = scaler.inverse_transform(forecasts)
+        if covariates is None or len(positions) == 0:
+            return forecasts
+        return forecasts + effect_of_windows(
+            self.effects_, covariates, past.index, positions, self.horizon
+        )
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
@@ -271,16 +311,19 @@ class KLMemoryForecaster(SeriesForecaster):
 
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> Self:
         checks.check_parameters(self.get_params(deep=False))
+        checks.check_values(self._series, self._columns)
         if hasattr(self, "pretraining_panel_"):
             checks.check_channels(self.n_channels_, y.shape[1])
-        else:
-            self._learn([series.values for series in self._series.values()], self._frequency)
+        self._fit_effects()
+        if not hasattr(self, "pretraining_panel_"):
+            self._learn(list(self._rests().values()), self._frequency)
         self._fit_scalers()
         return self
 
     def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
         if update_params and not hasattr(self, "pretraining_panel_"):
-            self._learn([series.values for series in self._series.values()], self._frequency)
+            self._fit_effects()
+            self._learn(list(self._rests().values()), self._frequency)
             self._fit_scalers()
         return self
 
@@ -290,6 +333,7 @@ class KLMemoryForecaster(SeriesForecaster):
         checks.check_parameters(self.get_params(deep=False))
         panel = split_series(y)
         frequency = checks.check_panel(panel)
+        checks.check_values(panel, y.columns)
         known = getattr(self, "pretraining_panel_", ())
         if known:
             checks.check_channels(self.n_channels_, y.shape[1])
@@ -305,13 +349,13 @@ class KLMemoryForecaster(SeriesForecaster):
         """Turn rows into weights: the only place where the net is made."""
         scaled = [torch.from_numpy(Standardizer.fit(rows).transform(rows)) for rows in panel]
         longest = max(panel, key=len)
-        found = find_periods(longest, frequency) if self.period is None else (self.period,)
-        periods = [period for period in found if period > 1]
+        periods = self._periods(longest, frequency)
         self.n_channels_ = longest.shape[1]
         self.horizon_ = checks.shrink_horizon(self.horizon, len(longest))
         self.period_ = periods[0] if periods else 1
+        filled, self.gap_covariance_ = fill_panel(scaled, self.period_)
         self.net_, self.input_length_, self.n_components_ = learn_net(
-            scaled, self.horizon_, periods, self.get_params(deep=False)
+            filled, self.horizon_, periods, self.get_params(deep=False)
         )
         self.memory_depth_ = self.net_.module_.depth
         self.history_ = pd.DataFrame(
@@ -322,10 +366,35 @@ class KLMemoryForecaster(SeriesForecaster):
             checks.warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
             checks.warn_shrunk("n_components", self.n_components, self.n_components_)
 
-    def _fit_scalers(self) -> None:
-        self.scalers_ = {
-            key: Standardizer.fit(series.values) for key, series in self._series.items()
+    def _periods(self, rows: np.ndarray, frequency: BaseOffset | None) -> list[int]:
+        """Cycles of one series in steps, the leading one first."""
+        if self.period is not None:
+            return [self.period] if self.period > 1 else []
+        if np.isnan(rows).any():
+            rows = interpolate(torch.from_numpy(rows), 1).numpy()
+        return [period for period in find_periods(rows, frequency) if period > 1]
+
+    def _fit_effects(self) -> None:
+        self.effects_ = None
+        if self._covariates is not None:
+            longest = max((series.values for series in self._series.values()), key=len)
+            self.effects_ = learn_effects(
+                self._series,
+                self._covariates,
+                min(self.horizon, checks.longest_horizon(len(longest))),
+                (self._periods(longest, self._frequency) or [1])[0],
+                self.get_params(deep=False),
+            )
+
+    def _rests(self) -> dict[Key, np.ndarray]:
+        """Rows of each series less the effect of covariates: what the memory learns and forecasts."""
+        return {
+            key: rest_rows(self.effects_, self._covariates, key, series)
+            for key, series in self._series.items()
         }
+
+    def _fit_scalers(self) -> None:
+        self.scalers_ = {key: Standardizer.fit(rows) for key, rows in self._rests().items()}
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:
         known = self._known_rows()
@@ -333,21 +402,23 @@ class KLMemoryForecaster(SeriesForecaster):
         ahead = {
             cutoff: steps_ahead(fh, cutoff, self._frequency) for cutoff in set(cutoffs.values())
         }
-        pasts, scalers = list(known.values()), [self.scalers_[key] for key in known]
+        covariates = with_future(self._covariates, X, cutoffs)
+        filler = GapFiller(self.gap_covariance_)
+        keys = list(known)
         scaled = self._forecast(
-            lambda batch: np.stack(
-                [
-                    scaler.transform(extend_past(past.values, self.memory_depth_, self.period_))
-                    for past, scaler in zip(pasts[batch], scalers[batch], strict=True)
-                ]
-            ),
-            len(pasts),
+            lambda batch: np.stack([self._window(key, known[key], filler) for key in keys[batch]]),
+            len(keys),
             max(steps.max() for steps in ahead.values()),
         )
         forecasts = {
-            key: scaler.inverse_transform(rows[ahead[cutoffs[key]] - 1])
-            for key, scaler, rows in zip(known, scalers, scaled, strict=True)
+            key: self.scalers_[key].inverse_transform(rows[ahead[cutoffs[key]] - 1])
+            for key, rows in zip(keys, scaled, strict=True)
         }
+        if covariates is not None:
+            for key, past in known.items():
+                steps = ahead[cutoffs[key]]
+                effect = effect_ahead(self.effects_, covariates, key, past.index, steps.max())
+                forecasts[key] = forecasts[key] + effect[steps - 1]
         if () in forecasts:
             stamps = [fh.to_absolute_index(self.cutoff)]
         else:
@@ -355,6 +426,16 @@ class KLMemoryForecaster(SeriesForecaster):
                 stamps_ahead(cutoff, ahead[cutoff], self._frequency) for cutoff in cutoffs.values()
             ]
         return join_series(forecasts, stamps, self._columns, self._index_names)
+
+    def _window(
+        self, key: Key, past: TimeSeries, filler: GapFiller
+    ) -> np.ndarray:  # (depth, channels)
+        """Scaled rows before the cutoff, without effects of covariates and without gaps."""
+        depth, cutoff = self.memory_depth_, len(past.index)
+        start = filler.first_row(cutoff, depth)
+        rest = rest_rows(self.effects_, self._covariates, key, past, start)
+        filled = FilledRows(self.scalers_[key].transform(rest), filler)
+        return extend_past(filled.before(cutoff - start, depth), depth, self.period_)
 
     def _forecast(
         self,

@@ -64,9 +64,9 @@ def split_series(y: pd.DataFrame) -> dict[Key, TimeSeries]:
     }
 
 
-def name_series(key: Key) -> str:
+def name_series(key: Key, of: str = "y") -> str:
     """Name a series in a message."""
-    return "y" if not key else f"series {key[0] if len(key) == 1 else key!r} of y"
+    return of if not key else f"series {key[0] if len(key) == 1 else key!r} of {of}"
 
 
 def join_rows(

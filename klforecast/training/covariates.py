@@ -148,9 +148,7 @@ def solve_effect(
             coefficients[channel, chosen] = _solve(part.sum(dim=0), strength)
             ratio[channel] = _ratios(part, strength).mean()
     used = (coefficients != 0).any(dim=0)
-    return CovariateEffect(
-        basis._replace(terms=basis.terms[used]), coefficients[:, used], ratio
-    )
+    return CovariateEffect(basis._replace(terms=basis.terms[used]), coefficients[:, used], ratio)
 
 
 def apart_is_better(panel: CovariatePanel, plan: CorePlan, effects: Sequence[Tensor]) -> bool:
@@ -250,7 +248,9 @@ class _Pilot:
         return future - self.coordinates.encode(past) @ self._maps[block].T
 
 
-def _windows(rows: Tensor, cutoffs: Tensor, plan: CorePlan) -> Tensor:  # (..., T) -> (..., n, D + H)
+def _windows(
+    rows: Tensor, cutoffs: Tensor, plan: CorePlan
+) -> Tensor:  # (..., T) -> (..., n, D + H)
     starts = cutoffs - plan.depth
     return rows.float().unfold(-1, plan.depth + plan.horizon, 1)[..., starts, :]
 
