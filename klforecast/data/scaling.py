@@ -48,12 +48,12 @@ class Standardizer:
         forgetting: float = 1.0,
         lag: int | None = None,
     ) -> "Standardizer":
-        """Measure mean and scale of the training rows.
+        """Measure mean and scale of the training rows; missing values (NaN) are left out.
 
         Parameters
         ----------
         rows : ndarray of shape (time, channels)
-            Finite numbers, oldest row first.
+            Oldest row first.
         forgetting : float, default=1.0
             Weight of a row relative to the next newer one, in (0, 1].
         lag : int, optional
@@ -63,18 +63,21 @@ class Standardizer:
         Raises
         ------
         ValueError
-            If `rows` is not two-dimensional, has no row, or holds NaN or infinite values.
+            If `rows` is not two-dimensional, has no row or a channel without any value, or holds
+            infinite values.
         """
         rows = np.asarray(rows, dtype=np.float64)
         if rows.ndim != 2 or len(rows) == 0:
             raise ValueError(
                 f"rows must have shape (time, channels) with at least one row, got {rows.shape}"
             )
-        if not np.isfinite(rows).all():
-            n_bad = int((~np.isfinite(rows)).sum())
+        if np.isinf(rows).any():
             raise ValueError(
-                f"rows hold {n_bad} NaN or infinite values; fill them or drop their rows first"
+                f"rows hold {int(np.isinf(rows).sum())} infinite values; replace them first"
             )
+        empty = np.flatnonzero(np.isnan(rows).all(axis=0))
+        if len(empty):
+            raise ValueError(f"channels {empty.tolist()} have no value at all; drop them first")
         return RowStatistics.of(rows, forgetting, lag).standardizer()
 
     def transform(self, rows: np.ndarray) -> np.ndarray:  # (..., channels) -> (..., channels)
@@ -109,11 +112,10 @@ class ChangeStatistics(NamedTuple):
     @classmethod
     def of(cls, rows: np.ndarray, steps: int, forgetting: float) -> Self:  # (time, channels)
         """Measure the first rows, more than `steps`."""
-        unit = _power_of_two(np.abs(rows).max(axis=0))
+        unit = _power_of_two(np.nanmax(np.abs(rows), axis=0))
         scaled = rows / unit
         weights = _weights(len(rows) - steps, forgetting)
-        squares = np.square(scaled[steps:] - scaled[:-steps])
-        size = np.sqrt(np.average(squares, axis=0, weights=weights))
+        size = np.sqrt(_mean(np.square(scaled[steps:] - scaled[:-steps]), weights))
         return cls(float(weights.sum()), size * unit, rows[-steps:], forgetting)
 
     def extend(self, rows: np.ndarray) -> Self:  # (time, channels)
@@ -164,19 +166,18 @@ class RowStatistics(NamedTuple):
         forgetting: float = 1.0,
         lag: int | None = None,
     ) -> Self:
-        """Measure the first rows, at least one; a lag is cut to a third of them."""
-        largest = np.abs(rows).max(axis=0)
+        """Measure the first rows, at least one; a lag is cut to a third of them.
+
+        Missing values (NaN) are left out; a channel has at least one value.
+        """
+        largest = np.nanmax(np.abs(rows), axis=0)
         # In units of a power of two, which is exact, squares neither overflow nor vanish.
         unit = _power_of_two(largest)
         scaled = rows / unit
-        if forgetting == 1:
-            mean, spread = scaled.mean(axis=0), scaled.std(axis=0)
-            weight = float(len(rows))
-        else:
-            weights = _weights(len(rows), forgetting)
-            weight = float(weights.sum())
-            mean = weights @ scaled / weight
-            spread = np.sqrt(weights @ (scaled - mean) ** 2 / weight)
+        weights = _weights(len(rows), forgetting)
+        weight = float(weights.sum())
+        mean = _mean(scaled, weights)
+        spread = np.sqrt(_mean(np.square(scaled - mean), weights))
         changes = None
         if lag is not None and len(rows) > 1:
             steps = max(1, min(lag, len(rows) // 3))
@@ -213,6 +214,15 @@ class RowStatistics(NamedTuple):
 
 def _power_of_two(largest: np.ndarray) -> np.ndarray:
     return np.ldexp(1.0, np.frexp(largest)[1] - 1)
+
+
+def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:  # (n, C), (n,) -> (C,)
+    """Weighted mean of what is known in each column; zero where nothing is."""
+    if (weights == 1).all() and not np.isnan(values).any():
+        return values.mean(axis=0)
+    known = ~np.isnan(values)
+    total = weights @ known
+    return weights @ np.where(known, values, 0.0) / np.where(total > 0, total, 1.0)
 
 
 def _weights(n: int, forgetting: float) -> np.ndarray:

@@ -16,6 +16,7 @@ from pandas.tseries.offsets import BaseOffset
 from sktime.forecasting.base import BaseForecaster
 
 from klforecast.estimators import checks
+from klforecast.estimators.covariates import Covariates, known_covariates, more_covariates
 from klforecast.estimators.indices import Stamp
 from klforecast.estimators.panel import (
     Key,
@@ -37,14 +38,19 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
     """Base of forecasters that learn from arrays; see `KLMemoryForecaster` for the behaviour.
 
     A subclass reads the rows known so far, one array per series, in `_series`, their common step in
-    `_frequency` (None for integers), columns and index names in `_columns` and `_index_names`, and
-    the rows up to the cutoff with `_known_rows`. It replaces what it has learned and never changes
+    `_frequency` (None for integers), columns and index names in `_columns` and `_index_names`, the
+    rows of X and the calendar in `_covariates` (None for none), and the rows of y up to the cutoff
+    with `_known_rows`. It replaces what it has learned and never changes
     it in place, so that a call that fails can be undone.
     """
 
     # The rows are kept below, in the form in which they are used.
     _config = {"remember_data": False}
 
+    past_covariates: Sequence[str] | None = None
+    calendar_features: Sequence[str] | None = None
+
+    _covariates: Covariates | None
     _series: dict[Key, TimeSeries]
     _cutoffs: dict[Key, Stamp]
     _frequency: BaseOffset | None
@@ -64,8 +70,9 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
         ----------
         y : Series, DataFrame, ndarray or another sktime container
             One series, a panel or a hierarchy, in its own units; rows at regular times.
-        X : ignored
-            Exogenous data are not used; passing them gives a UserWarning.
+        X : DataFrame or another sktime container, optional
+            Covariates, one numeric column each, with a row for every row of `y`; further rows do
+            not matter. Columns whose future is not known are named in `past_covariates`.
         fh : ForecastingHorizon or what makes one, optional
             Kept for a `predict` without fh; learning does not depend on it.
 
@@ -93,7 +100,8 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
         y : Series, DataFrame, ndarray or another sktime container
             New rows of the fitted series, without a gap to the known ones. A numpy array has no
             index; its rows follow the last known row.
-        X : ignored
+        X : DataFrame or another sktime container, optional
+            Covariates at the new rows, needed if `fit` was given some; further rows are kept.
         update_params : bool, default=True
             False moves the context: forecasts start from the new rows, weights, modes and scalers
             stay as they are. True also learns again from all rows known so far.
@@ -121,12 +129,15 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
         ----------
         y : DataFrame or another sktime container of a panel or hierarchy
         X : ignored
+            Effects of covariates are learned by `fit`; passing X here gives a UserWarning.
         fh : ignored
 
         Returns
         -------
         self
         """
+        if X is not None:
+            checks.warn_unused_exogenous(type(self).__name__)
         with _as_before_on_error(self):
             if not hasattr(self, "pretraining_panel_"):
                 self.reset()
@@ -159,16 +170,20 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
 
     def _check_X_y(self, X: Any = None, y: Any = None, **options: Any) -> tuple[Any, Any]:
         """Refuse bad rows in our own words, before sktime converts them."""
-        if X is not None:
-            checks.warn_unused_exogenous(type(self).__name__)
         in_rows = is_row_frame(y)
         if in_rows:
             checks.check_rows(y)
+        if is_row_frame(X):
+            checks.check_covariate_rows(X)
         X_inner, y_inner = super()._check_X_y(X=X, y=y, **options)
+        if X is not None and not is_row_frame(X):
+            checks.check_covariate_rows(X_inner)
         if y is not None and not in_rows:
             checks.check_rows(y_inner)
         if isinstance(y, np.ndarray) and self.is_fitted and is_integer(self.cutoff[0]):
             y_inner = shift_rows(y_inner, int(self.cutoff[0]) + 1)
+        if isinstance(X, np.ndarray) and self.is_fitted and is_integer(self.cutoff[0]):
+            X_inner = shift_rows(X_inner, int(self.cutoff[0]) + 1)
         return X_inner, y_inner
 
     def _update_y_X(self, y: pd.DataFrame, X: Any = None, **options: Any) -> None:
@@ -181,10 +196,18 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
                 key: join_rows(self._series[key], rows, self._frequency, name_series(key))
                 for key, rows in series.items()
             }
+            more = more_covariates(self._covariates, X)
+            if self._covariates is not None:
+                self._covariates = self._covariates.joined(more)
+                for key, rows in series.items():
+                    self._covariates.table(key, rows.index)
             self._series = self._series | joined
             self._cutoffs = self._cutoffs | last_stamps(series)
         else:
             self._frequency = checks.check_panel(series)
+            self._covariates = known_covariates(
+                X, series, self._frequency, self.past_covariates, self.calendar_features
+            )
             self._series = series
             self._cutoffs = last_stamps(series)
             self._columns = y.columns

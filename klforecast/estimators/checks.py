@@ -69,7 +69,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 
 def check_rows(y: pd.Series | pd.DataFrame) -> None:
-    """Raise unless every series in `y` has sorted stamps, no duplicates, and finite numbers.
+    """Raise unless every series in `y` has sorted stamps, no duplicates, and real numbers or NaN.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def check_rows(y: pd.Series | pd.DataFrame) -> None:
     TypeError
         If a column does not hold real numbers.
     ValueError
-        If there are no rows, stamps are duplicated or not sorted, or values are NaN or infinite.
+        If there are no rows, stamps are duplicated or not sorted, or values are infinite.
     """
     frame = y.to_frame() if isinstance(y, pd.Series) else y
     if frame.shape[0] == 0 or frame.shape[1] == 0:
@@ -89,11 +89,44 @@ def check_rows(y: pd.Series | pd.DataFrame) -> None:
             f"y has {frame.shape[0]} rows and {frame.shape[1]} columns; pass a series with at "
             "least two rows and one column"
         )
-    _check_numeric(frame)
+    _check_numeric(frame, "y")
     for key, series in split_series(frame).items():
         where = name_series(key)
         _check_order(series.index, where)
-        _check_finite(series.values, series.index, frame.columns, where)
+        _check_not_infinite(series.values, series.index, frame.columns, where)
+
+
+def check_covariate_rows(X: pd.Series | pd.DataFrame) -> None:
+    """Raise unless the rows of X can be found by their stamps and hold numbers or NaN.
+
+    Raises
+    ------
+    TypeError
+        If a column does not hold real numbers.
+    ValueError
+        If stamps are duplicated or not sorted, or values are infinite.
+    """
+    frame = X.to_frame() if isinstance(X, pd.Series) else X
+    _check_numeric(frame, "X")
+    for key, series in split_series(frame).items():
+        where = name_series(key, "X")
+        _check_order(series.index, where)
+        _check_not_infinite(series.values, series.index, frame.columns, where)
+
+
+def check_values(panel: Mapping[Key, TimeSeries], columns: pd.Index) -> None:
+    """Raise a ValueError that names each series and channel without any value."""
+    empty = [
+        f"column {column!r} of {name_series(key)}"
+        for key, series in panel.items()
+        for column, values in zip(columns, series.values.T, strict=True)
+        if np.isnan(values).all()
+    ]
+    if empty:
+        raise ValueError(
+            f"{', '.join(empty[:5])} ({len(empty)} in all) has no value at all; drop it, or pass "
+            "rows in which it was observed"
+        )
 
 
 def check_columns(known: pd.Index, got: pd.Index, where: str) -> None:
@@ -171,20 +204,23 @@ def check_levels(alpha: Any) -> np.ndarray:
 
 
 def warn_unused_exogenous(name: str) -> None:
-    """Warn that `X` changes nothing."""
+    """Warn that `X` changes nothing in pretrain."""
     warnings.warn(
-        f"X was passed, but {name} does not use exogenous data: the forecast depends on y alone",
+        f"X was passed to pretrain, but {name} learns the effect of covariates in fit: X is not "
+        "used here",
         UserWarning,
-        stacklevel=2,
+        stacklevel=3,
     )
 
 
-def shrink_horizon(horizon: int, rows: int) -> int:
-    """Shrink the horizon to a third of the longest series, with a warning that says so.
+def longest_horizon(rows: int) -> int:
+    """Steps that can be learned ahead: as many for the past as for the future, and as many windows."""
+    return max(1, rows // 3)
 
-    A third leaves as many steps for the past as for the future in each window, and as many windows.
-    """
-    possible = max(1, rows // 3)
+
+def shrink_horizon(horizon: int, rows: int) -> int:
+    """Shrink the horizon to a third of the longest series, with a warning that says so."""
+    possible = longest_horizon(rows)
     if horizon <= possible:
         return horizon
     warnings.warn(
@@ -225,11 +261,11 @@ def _check_together(parameters: Mapping[str, Any]) -> None:
         )
 
 
-def _check_numeric(frame: pd.DataFrame) -> None:
+def _check_numeric(frame: pd.DataFrame, where: str) -> None:
     for column, dtype in zip(frame.columns, frame.dtypes, strict=True):
         if dtype.kind not in "iufb":
             raise TypeError(
-                f"column {column!r} of y has the non-numeric or categorical type {dtype}, and a "
+                f"column {column!r} of {where} has the non-numeric or categorical type {dtype}, and a "
                 "forecast needs real numbers; drop the column or convert it, for example with "
                 "pd.to_numeric"
             )
@@ -251,13 +287,12 @@ def _check_order(index: pd.Index, where: str) -> None:
         )
 
 
-def _check_finite(values: np.ndarray, index: pd.Index, columns: pd.Index, where: str) -> None:
-    if np.isfinite(values).all():
+def _check_not_infinite(values: np.ndarray, index: pd.Index, columns: pd.Index, where: str) -> None:
+    rows, channels = np.nonzero(np.isinf(values))
+    if len(rows) == 0:
         return
-    rows, channels = np.nonzero(~np.isfinite(values))
-    kind = "NaN" if np.isnan(values[rows[0], channels[0]]) else "infinite"
     raise ValueError(
-        f"{where} has {len(rows)} values that are not finite, the first ({kind}) at "
-        f"{index[rows[0]]} in column {columns[channels[0]]!r}; fill them first, for example with "
-        "y.replace([np.inf, -np.inf], np.nan).interpolate()"
+        f"{where} has {len(rows)} values that are not finite, the first (infinite) at "
+        f"{index[rows[0]]} in column {columns[channels[0]]!r}; mark them as missing, for example "
+        "with y.replace([np.inf, -np.inf], np.nan)"
     )

@@ -26,11 +26,14 @@ from torch import Tensor
 
 from klforecast.data.scaling import ChangeStatistics, RowStatistics, Standardizer
 from klforecast.estimators.buffer import RowBuffer
+from klforecast.estimators.covariates import Covariates
+from klforecast.estimators.effects import Effects
 from klforecast.estimators.following import Following
 from klforecast.estimators.panel import TimeSeries
 from klforecast.estimators.saved_nets import pack_net, unpack_net
 from klforecast.modules.linear_core import LinearCore, Mixture
 from klforecast.ops.conformal import Calibration
+from klforecast.ops.covariates import CovariateBasis
 from klforecast.ops.experts import (
     DriftExpert,
     Fold,
@@ -43,6 +46,7 @@ from klforecast.ops.experts import (
 from klforecast.ops.gram import WindowMoments
 from klforecast.ops.online import KLState
 from klforecast.ops.volatility import ScaleModel
+from klforecast.training.covariates import CovariateEffect
 from klforecast.training.nets import EncoderNet, LinearNet
 from klforecast.training.plan import CorePlan
 from klforecast.training.solve import solve_linear_core
@@ -52,7 +56,11 @@ RECORDS: tuple[type, ...] = (
     Calibration,
     ChangeStatistics,
     CorePlan,
+    CovariateBasis,
+    CovariateEffect,
+    Covariates,
     DriftExpert,
+    Effects,
     Fold,
     FoldedExpert,
     Following,

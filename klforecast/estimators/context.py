@@ -1,11 +1,13 @@
 """What a fitted model reads: the `depth` rows before a cutoff, and its own forecasts after it."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from klforecast.ops.missing import GapFiller, gap_covariance
 
 # Values of the past that are forecast from at once: 32 MB in float64.
 _VALUES_PER_BATCH = 2**22
@@ -55,6 +57,43 @@ def past_windows(
 ) -> np.ndarray:  # (n, depth, channels)
     """Stack the `depth` rows before each cutoff, extended as by :func:`extend_past`."""
     return np.stack([extend_past(values[:cutoff], depth, period) for cutoff in cutoffs])
+
+
+def fill_panel(
+    panel: Sequence[Tensor],  # (time, channels) each, standardised
+    period: int,
+) -> tuple[list[Tensor], Tensor]:
+    """Fill the gaps of training series; return the covariance, (channels, w), that fills later ones."""
+    covariance = gap_covariance(panel, period)
+    if not any(torch.isnan(series).any() for series in panel):
+        return list(panel), covariance
+    filler = GapFiller(covariance)
+    filled = [filler.fill(rows) if torch.isnan(rows).any() else rows for rows in panel]
+    return filled, covariance
+
+
+class FilledRows:
+    """Rows of one series with their gaps filled, as they look before each cutoff.
+
+    Parameters
+    ----------
+    values : ndarray, (time, channels)
+        Standardised; NaN where a value is missing.
+    filler : GapFiller
+    """
+
+    def __init__(self, values: np.ndarray, filler: GapFiller):
+        self._values = values
+        self._filler = filler if np.isnan(values).any() else None
+        if self._filler is not None:
+            self._series = torch.tensor(values)
+            self._settled = filler.settle(self._series)
+
+    def before(self, cutoff: int, depth: int) -> np.ndarray:  # (min(cutoff, depth), channels)
+        """Take the last `depth` rows before a cutoff; no row at or after it has a say in them."""
+        if self._filler is None:
+            return self._values[max(0, cutoff - depth) : cutoff]
+        return self._filler.before(self._series, self._settled, cutoff, depth).numpy()
 
 
 def roll_forward(

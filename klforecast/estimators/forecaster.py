@@ -22,12 +22,15 @@ from sktime.forecasting.base import ForecastingHorizon
 from klforecast.data.periods import find_periods
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
-from klforecast.estimators.context import extend_past, forecast_windows, past_windows
+from klforecast.estimators.context import FilledRows, extend_past, fill_panel, forecast_windows
+from klforecast.estimators.covariates import of_windows, with_future
+from klforecast.estimators.effects import effect_ahead, effect_of_windows, learn_effects, rest_rows
 from klforecast.estimators.following import Following, follow, keep_up
 from klforecast.estimators.indices import stamps_ahead, steps_ahead
 from klforecast.estimators.intervals import ConformalForecaster
 from klforecast.estimators.learning import learn_net, take_calibration
-from klforecast.estimators.panel import join_series, split_series
+from klforecast.estimators.panel import Key, TimeSeries, join_series, split_series
+from klforecast.ops.missing import GapFiller, interpolate
 from klforecast.training.nets import ForecastNet
 from klforecast.training.stream import solve_stream
 
@@ -93,6 +96,12 @@ class KLMemoryForecaster(ConformalForecaster):
         1 or more prints the progress of training.
     random_state : int, RandomState or None, default=None
         Seed of everything random. The closed form uses none.
+    past_covariates : sequence of str or None, default=None
+        Columns of X whose future is not known; they are read up to the cutoff. All other columns
+        are known-future: `predict` needs them for every step up to the last one of `fh`.
+    calendar_features : sequence of str or None, default=None
+        Made from the stamps of a dated index and used like known-future columns of X: some of
+        ``"hour"``, ``"dayofweek"``, ``"day"``, ``"month"``, ``"quarter"``, ``"dayofyear"``.
 
     Attributes
     ----------
@@ -111,7 +120,12 @@ class KLMemoryForecaster(ConformalForecaster):
     history_ : DataFrame
         One row per training epoch; empty for the closed form.
     scalers_ : dict of tuple to Standardizer
-        Mean and scale of each series, by its labels; ``()`` names a single series.
+        Mean and scale of each series less the effect of its covariates, by its labels; ``()``
+        names a single series.
+    effects_ : Effects or None
+        Effect of the covariates that help out of fold; None if none does.
+    gap_covariance_ : Tensor, (channels, w)
+        Covariance over w steps by which missing values are filled.
 
     Notes
     -----
@@ -125,6 +139,9 @@ class KLMemoryForecaster(ConformalForecaster):
     - All rows given to `fit` and `update` are kept, once, in float64; `predict` reads
       `memory_depth_` of them. Where a series is shorter than that, it is continued to the left by
       its first cycle.
+    - Missing values (NaN) of y are filled by their conditional mean, given the values around them
+      and before the cutoff. Covariates act through X of `fit`, `update` and `predict`; those that
+      do not help out of fold have no effect.
     - A `fit`, `update` or `pretrain` that fails leaves the forecaster as it was before the call.
     - Costs: `fit` of T rows, C channels and depth D takes O(C (T D + D^2) + D^3) time and O(D^2)
       memory with the default encoder; a forecast O(D horizon C).
@@ -147,12 +164,12 @@ class KLMemoryForecaster(ConformalForecaster):
         "y_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
         "X_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
         "capability:multivariate": True,
-        "capability:exogenous": False,
+        "capability:exogenous": True,
         "capability:categorical_in_X": False,
         "capability:insample": False,
         "capability:pred_int": True,
         "capability:pred_int:insample": False,
-        "capability:missing_values": False,
+        "capability:missing_values": True,
         "capability:unequal_length": True,
         "capability:update": True,
         "capability:pretrain": True,
@@ -167,6 +184,7 @@ class KLMemoryForecaster(ConformalForecaster):
             "n_channels_",
             "history_",
             "calibration_",
+            "gap_covariance_",
             "pretraining_panel_",
         ],
         "requires-fh-in-fit": False,
@@ -204,6 +222,8 @@ class KLMemoryForecaster(ConformalForecaster):
         device: str = "auto",
         verbose: int = 0,
         random_state: int | RandomState | None = None,
+        past_covariates: Sequence[str] | None = None,
+        calendar_features: Sequence[str] | None = None,
     ):
         self.horizon = horizon
         self.input_length = input_length
@@ -229,12 +249,15 @@ class KLMemoryForecaster(ConformalForecaster):
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
+        self.past_covariates = past_covariates
+        self.calendar_features = calendar_features
         super().__init__()
 
     def predict_windows(
         self,
         y: pd.Series | pd.DataFrame | np.ndarray,  # (time, channels)
         cutoffs: Sequence[int] | np.ndarray,  # (n,)
+        X: pd.DataFrame | np.ndarray | None = None,
         alpha: Sequence[float] | None = None,  # (levels,)
     ) -> np.ndarray:  # (n, horizon, channels), or (n, horizon, channels, levels)
         """Forecast `horizon` steps from many cutoffs of a series with the fitted, frozen model.
@@ -246,6 +269,9 @@ class KLMemoryForecaster(ConformalForecaster):
         cutoffs : sequence of int, (n,)
             Positions in y. The forecast from cutoff c covers the rows c .. c + horizon - 1 and
             reads the rows before c only; 1 <= c <= time.
+        X : DataFrame or ndarray, optional
+            Covariates from the first row of y to the last step that is forecast, if `fit` was
+            given some. An array has the rows of y and those that follow.
         alpha : sequence of float, optional
             Levels of quantiles, between 0 and 1, to return in place of point forecasts.
 
@@ -277,15 +303,27 @@ class KLMemoryForecaster(ConformalForecaster):
         else:
             checks.check_channels(self.n_channels_, values.shape[1])
         positions = checks.check_cutoffs(cutoffs, len(values))
-        scaler = self.scalers_[()]
-        rows = scaler.transform(values)
+        covariates = of_windows(self._covariates, X, frame.index)
+        read = slice(0, positions.max(initial=1))
+        past = TimeSeries(values[read], frame.index[read])
+        rest = rest_rows(self.effects_, covariates, (), past)
+        scaler, depth = self.scalers_[()], self.memory_depth_
+        filled = FilledRows(scaler.transform(rest), GapFiller(self.gap_covariance_))
 
         def windows_of(batch: slice) -> np.ndarray:
-            return past_windows(rows, positions[batch], self.memory_depth_, self.period_)
+            return np.stack(
+                [
+                    extend_past(filled.before(cutoff, depth), depth, self.period_)
+                    for cutoff in positions[batch]
+                ]
+            )
 
-        forecasts = scaler.inverse_transform(
-            self._forecast(windows_of, len(positions), self.horizon)
-        )
+        scaled = self._forecast(windows_of, len(positions), self.horizon)
+        forecasts = scaler.inverse_transform(scaled)
+        if covariates is not None and len(positions):
+            forecasts = forecasts + effect_of_windows(
+                self.effects_, covariates, past.index, positions, self.horizon
+            )
         if alpha is None:
             return forecasts
         levels = checks.check_levels(alpha)
@@ -302,9 +340,11 @@ class KLMemoryForecaster(ConformalForecaster):
 
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> Self:
         checks.check_parameters(self.get_params(deep=False))
+        checks.check_values(self._series, self._columns)
         if hasattr(self, "pretraining_panel_"):
             checks.check_channels(self.n_channels_, y.shape[1])
-        else:
+        self._fit_effects()
+        if not hasattr(self, "pretraining_panel_"):
             self._learn_known_rows()
         self._fit_scalers()
         self._start_levels()
@@ -317,6 +357,7 @@ class KLMemoryForecaster(ConformalForecaster):
         settings = self.get_params(deep=False)
         following = keep_up(self._following, self._series, self.period_, settings)
         if following is None:
+            self._fit_effects()
             self._learn_known_rows()
             self._fit_scalers()
             self._start_levels()
@@ -334,6 +375,7 @@ class KLMemoryForecaster(ConformalForecaster):
         checks.check_parameters(self.get_params(deep=False))
         panel = split_series(y)
         frequency = checks.check_panel(panel)
+        checks.check_values(panel, y.columns)
         known = getattr(self, "pretraining_panel_", ())
         if known:
             checks.check_channels(self.n_channels_, y.shape[1])
@@ -342,10 +384,15 @@ class KLMemoryForecaster(ConformalForecaster):
         return self
 
     def _learn_known_rows(self) -> None:
-        self._learn([series.values for series in self._series.values()], self._frequency)
+        self._learn(list(self._rests().values()), self._frequency)
         periods = [self.period_] if self.period_ > 1 else []
         settings = self.get_params(deep=False)
-        self._following = follow(self._series, self.horizon_, periods, self.scale_lag_, settings)
+        # Effects of covariates are not learned online, and what they leave over changes with them.
+        self._following = (
+            follow(self._series, self.horizon_, periods, self.scale_lag_, settings)
+            if self._covariates is None
+            else None
+        )
 
     def _learn(
         self,
@@ -354,8 +401,7 @@ class KLMemoryForecaster(ConformalForecaster):
     ) -> None:
         """Turn rows into weights: the only place where the net is made."""
         longest = max(panel, key=len)
-        found = find_periods(longest, frequency) if self.period is None else (self.period,)
-        periods = [period for period in found if period > 1]
+        periods = self._periods(longest, frequency)
         self.n_channels_ = longest.shape[1]
         self.horizon_ = checks.shrink_horizon(self.horizon, len(longest))
         self.scale_lag_ = self.horizon_ if len(panel) > 1 else None
@@ -366,8 +412,9 @@ class KLMemoryForecaster(ConformalForecaster):
             for rows in panel
         ]
         self.period_ = periods[0] if periods else 1
+        filled, self.gap_covariance_ = fill_panel(scaled, self.period_)
         self.net_, self.input_length_, self.n_components_, self.calibration_ = learn_net(
-            scaled, self.horizon_, periods, self.get_params(deep=False)
+            filled, self.horizon_, periods, self.get_params(deep=False)
         )
         self.memory_depth_ = self.net_.module_.depth
         self.history_ = pd.DataFrame(
@@ -378,10 +425,37 @@ class KLMemoryForecaster(ConformalForecaster):
             checks.warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
             checks.warn_shrunk("n_components", self.n_components, self.n_components_)
 
+    def _periods(self, rows: np.ndarray, frequency: BaseOffset | None) -> list[int]:
+        """Cycles of one series in steps, the leading one first."""
+        if self.period is not None:
+            return [self.period] if self.period > 1 else []
+        if np.isnan(rows).any():
+            rows = interpolate(torch.from_numpy(rows), 1).numpy()
+        return [period for period in find_periods(rows, frequency) if period > 1]
+
+    def _fit_effects(self) -> None:
+        self.effects_ = None
+        if self._covariates is not None:
+            longest = max((series.values for series in self._series.values()), key=len)
+            self.effects_ = learn_effects(
+                self._series,
+                self._covariates,
+                min(self.horizon, checks.longest_horizon(len(longest))),
+                (self._periods(longest, self._frequency) or [1])[0],
+                self.get_params(deep=False),
+            )
+
+    def _rests(self) -> dict[Key, np.ndarray]:
+        """Rows of each series less the effect of covariates: what the memory learns and forecasts."""
+        return {
+            key: rest_rows(self.effects_, self._covariates, key, series)
+            for key, series in self._series.items()
+        }
+
     def _fit_scalers(self) -> None:
         self.scalers_ = {
-            key: Standardizer.fit(series.values, self.forgetting, self.scale_lag_)
-            for key, series in self._series.items()
+            key: Standardizer.fit(rows, self.forgetting, self.scale_lag_)
+            for key, rows in self._rests().items()
         }
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:
@@ -390,21 +464,23 @@ class KLMemoryForecaster(ConformalForecaster):
         ahead = {
             cutoff: steps_ahead(fh, cutoff, self._frequency) for cutoff in set(cutoffs.values())
         }
-        pasts, scalers = list(known.values()), [self.scalers_[key] for key in known]
+        covariates = with_future(self._covariates, X, cutoffs)
+        filler = GapFiller(self.gap_covariance_)
+        keys = list(known)
         scaled = self._forecast(
-            lambda batch: np.stack(
-                [
-                    scaler.transform(extend_past(past.values, self.memory_depth_, self.period_))
-                    for past, scaler in zip(pasts[batch], scalers[batch], strict=True)
-                ]
-            ),
-            len(pasts),
+            lambda batch: np.stack([self._window(key, known[key], filler) for key in keys[batch]]),
+            len(keys),
             max(steps.max() for steps in ahead.values()),
         )
         forecasts = {
-            key: scaler.inverse_transform(rows[ahead[cutoffs[key]] - 1])
-            for key, scaler, rows in zip(known, scalers, scaled, strict=True)
+            key: self.scalers_[key].inverse_transform(rows[ahead[cutoffs[key]] - 1])
+            for key, rows in zip(keys, scaled, strict=True)
         }
+        if covariates is not None:
+            for key, past in known.items():
+                steps = ahead[cutoffs[key]]
+                effect = effect_ahead(self.effects_, covariates, key, past.index, steps.max())
+                forecasts[key] = forecasts[key] + effect[steps - 1]
         if () in forecasts:
             stamps = [fh.to_absolute_index(self.cutoff)]
         else:
@@ -412,6 +488,16 @@ class KLMemoryForecaster(ConformalForecaster):
                 stamps_ahead(cutoff, ahead[cutoff], self._frequency) for cutoff in cutoffs.values()
             ]
         return join_series(forecasts, stamps, self._columns, self._index_names)
+
+    def _window(
+        self, key: Key, past: TimeSeries, filler: GapFiller
+    ) -> np.ndarray:  # (depth, channels)
+        """Scaled rows before the cutoff, without effects of covariates and without gaps."""
+        depth, cutoff = self.memory_depth_, len(past.index)
+        start = filler.first_row(cutoff, depth)
+        rest = rest_rows(self.effects_, self._covariates, key, past, start)
+        filled = FilledRows(self.scalers_[key].transform(rest), filler)
+        return extend_past(filled.before(cutoff - start, depth), depth, self.period_)
 
     def _forecast(
         self,

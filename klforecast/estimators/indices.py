@@ -156,6 +156,37 @@ def index_from_numbers(
     return pd.RangeIndex(numbers[0], numbers[-1] + 1, name=like.name)
 
 
+def step_numbers(
+    stamps: pd.Index,
+    origin: Stamp,
+    frequency: BaseOffset | None,
+) -> np.ndarray:  # (n,) int64
+    """Count the steps from an origin to each stamp; negative for those before it.
+
+    Raises
+    ------
+    ValueError
+        If a stamp does not lie on the grid of the origin.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> months = pd.date_range("2020-01-31", periods=3, freq="ME")
+    >>> step_numbers(months, months[1], months.freq)
+    array([-1,  0,  1])
+    """
+    grid = _grid(min(stamps.min(), origin), max(stamps.max(), origin), frequency)
+    places = grid.get_indexer(stamps)
+    start = grid.get_indexer(pd.Index([origin]).astype(grid.dtype))[0]
+    if start < 0 or (places < 0).any():
+        raise ValueError(
+            f"the stamps {name_stamps(stamps[places < 0] if start >= 0 else stamps)} are not on the "
+            f"grid of the fitted rows (step {_step_name(frequency)} from {origin}); pass rows of "
+            "that grid"
+        )
+    return places - start
+
+
 def _frequency_of_stamps(index: pd.DatetimeIndex, where: str) -> BaseOffset:
     if index.freq is not None:
         return index.freq

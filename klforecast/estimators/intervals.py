@@ -18,9 +18,9 @@ from torch import Tensor
 
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators.base import SeriesForecaster
-from klforecast.estimators.context import extend_past
+from klforecast.estimators.effects import Effects, rest_rows
 from klforecast.estimators.indices import steps_ahead
-from klforecast.estimators.panel import Key, TimeSeries
+from klforecast.estimators.panel import Key, TimeSeries, first_rows
 from klforecast.exceptions import KLForecastError
 from klforecast.ops.conformal import (
     GRID,
@@ -31,6 +31,7 @@ from klforecast.ops.conformal import (
     nominal_levels,
     score_quantiles,
 )
+from klforecast.ops.missing import GapFiller
 from klforecast.ops.volatility import expected_scale, recent_volatility
 
 _HORIZONS = 40  # horizons over which the levels follow a drift
@@ -44,13 +45,15 @@ _DISTRIBUTION = (np.arange(100) + 0.5) / 100  # levels that stand for a whole di
 class ConformalForecaster(SeriesForecaster):
     """Base of forecasters with intervals.
 
-    A subclass forecasts scaled windows in `_forecast`, learns `calibration_` beside its weights,
-    and calls `_start_levels` after every fit and `_follow_levels` in every update, before it learns
+    A subclass forecasts scaled windows in `_forecast`, makes them in `_window`, learns `calibration_`
+    beside its weights, and calls `_start_levels` after every fit and `_follow_levels` in every update, before it learns
     anew.
     """
 
     calibration_: Calibration | None
     adapted_levels_: dict[Key, Tensor]  # (C, G) each
+    effects_: Effects | None
+    gap_covariance_: Tensor
     scalers_: dict[Key, Standardizer]
     horizon_: int
     memory_depth_: int
@@ -63,6 +66,11 @@ class ConformalForecaster(SeriesForecaster):
         n_windows: int,
         steps: int,
     ) -> np.ndarray:  # (n_windows, steps, channels), scaled
+        raise NotImplementedError
+
+    def _window(
+        self, key: Key, past: TimeSeries, filler: GapFiller
+    ) -> np.ndarray:  # (depth, channels), scaled
         raise NotImplementedError
 
     def _predict_quantiles(
@@ -158,25 +166,23 @@ class ConformalForecaster(SeriesForecaster):
     def _scaled_errors(
         self, known: Mapping[Key, TimeSeries], places: Sequence[tuple[Key, int]]
     ) -> Tensor:  # (places, H, C)
-        depth, period, horizon = self.memory_depth_, self.period_, self.horizon_
+        filler, horizon = GapFiller(self.gap_covariance_), self.horizon_
 
         def windows_of(batch: slice) -> np.ndarray:
             return np.stack(
                 [
-                    self.scalers_[key].transform(
-                        extend_past(known[key].values[:cutoff], depth, period)
-                    )
+                    self._window(key, first_rows(known[key], cutoff), filler)
                     for key, cutoff in places[batch]
                 ]
             )
 
+        def truth_of(key: Key, cutoff: int) -> np.ndarray:
+            rows = first_rows(known[key], cutoff + horizon)
+            rest = rest_rows(self.effects_, self._covariates, key, rows, cutoff)
+            return self.scalers_[key].transform(rest)
+
         forecasts = self._forecast(windows_of, len(places), horizon)
-        truth = np.stack(
-            [
-                self.scalers_[key].transform(known[key].values[cutoff : cutoff + horizon])
-                for key, cutoff in places
-            ]
-        )
+        truth = np.stack([truth_of(key, cutoff) for key, cutoff in places])
         return torch.from_numpy(truth - forecasts) / self._scales(windows_of, len(places))[:, None]
 
     def _offsets_ahead(
@@ -187,14 +193,10 @@ class ConformalForecaster(SeriesForecaster):
         keys, pasts = list(known), list(known.values())
         ahead = [steps_ahead(fh, past.index[-1], self._frequency) for past in pasts]
         scalers = [self.scalers_[key] for key in keys]
+        filler = GapFiller(self.gap_covariance_)
 
         def windows_of(batch: slice) -> np.ndarray:
-            return np.stack(
-                [
-                    scaler.transform(extend_past(past.values, self.memory_depth_, self.period_))
-                    for past, scaler in zip(pasts[batch], scalers[batch], strict=True)
-                ]
-            )
+            return np.stack([self._window(key, known[key], filler) for key in keys[batch]])
 
         steps = max(own.max() for own in ahead)
         offsets = self._offsets(windows_of, keys, steps, levels)

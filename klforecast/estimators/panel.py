@@ -72,9 +72,9 @@ def split_series(y: pd.DataFrame) -> dict[Key, TimeSeries]:
     }
 
 
-def name_series(key: Key) -> str:
+def name_series(key: Key, of: str = "y") -> str:
     """Name a series in a message."""
-    return "y" if not key else f"series {key[0] if len(key) == 1 else key!r} of y"
+    return of if not key else f"series {key[0] if len(key) == 1 else key!r} of {of}"
 
 
 def join_rows(
@@ -141,10 +141,14 @@ def last_stamps(panel: Mapping[Key, TimeSeries]) -> dict[Key, Stamp]:
     return {key: series.index[-1] for key, series in panel.items()}
 
 
+def first_rows(series: TimeSeries, n_rows: int) -> TimeSeries:
+    """Take the first rows of a series."""
+    return TimeSeries(series.values[:n_rows], series.index[:n_rows])
+
+
 def rows_until(series: TimeSeries, cutoff: Stamp) -> TimeSeries:
     """Rows of a series up to and including the cutoff."""
-    n_rows = series.index.searchsorted(cutoff, side="right")
-    return TimeSeries(series.values[:n_rows], series.index[:n_rows])
+    return first_rows(series, int(series.index.searchsorted(cutoff, side="right")))
 
 
 def shift_rows(y: pd.DataFrame, by: int) -> pd.DataFrame:

@@ -276,7 +276,8 @@ def adapt_levels(
     adapted : Tensor of shape (..., C, G)
         Present levels of the grid.
     errors : Tensor of shape (..., H, C)
-        Errors of the forecasts of that horizon, divided by their scale.
+        Errors of the forecasts of that horizon, divided by their scale; NaN where nothing was
+        observed. A channel without any moves nothing.
     calibration : Calibration
     rate : Tensor of a shape that broadcasts to (..., C, G)
         gamma, from 0 to 1.
@@ -287,7 +288,9 @@ def adapt_levels(
         In ascending order along the grid, so that quantiles do not cross.
     """
     below = errors[..., None] <= score_quantiles(calibration, adapted)
-    moved = adapted + rate * (GRID - below.double().mean(dim=-3))
+    seen = (~errors.isnan()).sum(dim=-2)[..., None]
+    share = below.sum(dim=-3) / seen.clamp(min=1)
+    moved = torch.where(seen > 0, adapted + rate * (GRID - share), adapted)
     return moved.clamp(_LEAST_LEVEL, 1 - _LEAST_LEVEL).sort(dim=-1).values
 
 

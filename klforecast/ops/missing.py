@@ -16,6 +16,7 @@ Letters   T time steps, C channels, w reach, n segments
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -106,8 +107,8 @@ class GapFiller:
 
     Notes
     -----
-    O(C w^3) time at first, then O(min(missing, observed)^3 + w^2) for each segment and channel with a missing value.
-    A segment without any value is filled with zero, the mean of the training rows.
+    O(C w^3) time at the first gap, then O(min(missing, observed)^3 + w^2) for each segment and channel with
+    a missing value. A segment without any value is filled with zero, the mean of the training rows.
 
     Examples
     --------
@@ -122,9 +123,21 @@ class GapFiller:
 
     def __init__(self, covariance: Tensor):
         self.reach = covariance.shape[1]
+        self._first_rows = covariance
+
+    @cached_property
+    def _covariance(self) -> Tensor:
         lag = torch.arange(self.reach)
-        self._covariance = covariance[:, (lag[:, None] - lag).abs()]
-        self._precision = torch.cholesky_inverse(torch.linalg.cholesky(self._covariance))
+        return self._first_rows[:, (lag[:, None] - lag).abs()]
+
+    @cached_property
+    def _precision(self) -> Tensor:
+        return torch.cholesky_inverse(torch.linalg.cholesky(self._covariance))
+
+    def first_row(self, cutoff: int, depth: int) -> int:
+        """First row that has a say in the last `depth` rows before a cutoff; the segments start there too."""
+        step = self.reach // 2
+        return max(0, cutoff - depth - 2 * self.reach) // step * step
 
     def fill(self, series: Tensor) -> Tensor:  # (T, C) -> (T, C)
         """Fill all gaps of a series."""

@@ -165,7 +165,7 @@ def _readout(
 ) -> Tensor:  # (C, H, d), float32
     """The weighted sum of the maps of all experts, solved from all windows."""
     per_step = expand_segments(weights, plan.segments)
-    shared = _exact_moments(pooled, plan, coordinates)
+    shared = exact_moments(pooled, plan, coordinates)
     maps = {
         i: expert.solve(shared, coordinates)
         for i, expert in enumerate(plan.experts)
@@ -174,7 +174,7 @@ def _readout(
     readout = torch.empty(len(weights), plan.horizon, coordinates.sizes[-1])
     for channel, share in enumerate(per_step):
         if len(maps) < len(plan.experts):
-            own = _exact_moments(window_gram(moments, channel), plan, coordinates)
+            own = exact_moments(window_gram(moments, channel), plan, coordinates)
         total = torch.zeros(readout.shape[1:], dtype=torch.float64)
         for i, expert in enumerate(plan.experts):
             weight = maps[i] if i in maps else expert.solve(own, coordinates)
@@ -183,7 +183,7 @@ def _readout(
     return readout
 
 
-def _exact_moments(gram: Tensor, plan: CorePlan, coordinates: Coordinates) -> Moments:
+def exact_moments(gram: Tensor, plan: CorePlan, coordinates: Coordinates) -> Moments:
     """Second moments of all windows in their coordinates, and over cycles."""
     size = plan.depth + plan.horizon
     folded = {fold: _fold_exactly(gram, fold, plan.depth) for fold in plan.folds}

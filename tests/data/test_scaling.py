@@ -63,7 +63,8 @@ def test_a_fitted_standardizer_cannot_be_refitted_in_place(rows):
     [
         (np.zeros(3), r"got \(3,\)"),
         (np.zeros((0, 2)), r"at least one row, got \(0, 2\)"),
-        (np.array([[1.0, np.nan], [np.inf, 2.0]]), "rows hold 2 NaN or infinite values"),
+        (np.array([[1.0, np.nan], [np.inf, 2.0]]), "rows hold 1 infinite values"),
+        (np.array([[1.0, np.nan], [3.0, np.nan]]), r"channels \[1\] have no value at all"),
     ],
 )
 def test_rows_without_a_scale_are_refused(rows, message):
