@@ -356,9 +356,10 @@ def test_a_series_with_other_channels_than_the_pretrained_ones_is_refused(panel,
 # --- what is left behind
 
 
-def test_a_pickle_is_not_much_larger_than_the_rows_and_the_weights(fitted):
+def test_a_pickle_is_not_much_larger_than_the_rows_the_weights_and_the_scores(fitted):
     weights = sum(t.numel() * 8 for t in fitted.net_.module_.state_dict().values())
-    assert len(pickle.dumps(fitted)) < weights + 300 * 2 * 8 + 40_000
+    scores = fitted.calibration_.scores.numel() * 4
+    assert len(pickle.dumps(fitted)) < weights + scores + 300 * 2 * 8 + 40_000
 
 
 def test_what_was_chosen_from_the_data_is_reported(hourly):
