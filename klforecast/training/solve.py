@@ -17,7 +17,7 @@ from klforecast.ops.coordinates import Coordinates, window_coordinates
 from klforecast.ops.experts import Fold, Moments
 from klforecast.ops.gram import WindowMoments, centre_gram, fold_gram, window_gram, window_moments
 from klforecast.training.plan import CorePlan, plan_core
-from klforecast.training.weigh import expand_segments, judge_out_of_fold
+from klforecast.training.weigh import MOST_ERRORS, expand_segments, judge_out_of_fold
 
 
 def solve_linear_core(
@@ -79,7 +79,9 @@ def solve_linear_core(
     return solve_from_plan(panel, plan)
 
 
-def solve_from_plan(panel: Sequence[Tensor], plan: CorePlan) -> LinearCore:
+def solve_from_plan(
+    panel: Sequence[Tensor], plan: CorePlan, most_errors: int = MOST_ERRORS
+) -> LinearCore:
     """Solve the core that a plan describes.
 
     Parameters
@@ -88,10 +90,13 @@ def solve_from_plan(panel: Sequence[Tensor], plan: CorePlan) -> LinearCore:
         Series with the same channels, standardised. Those shorter than a window are left out.
     plan : CorePlan
         Depth, coordinates and experts.
+    most_errors : int, default=2**25
+        Bound of the errors out of fold that are held; see `judge_out_of_fold`.
 
     Returns
     -------
     LinearCore
+        Its `residuals` are None where `most_errors` is 0.
 
     Raises
     ------
@@ -117,7 +122,7 @@ def solve_from_plan(panel: Sequence[Tensor], plan: CorePlan) -> LinearCore:
     coordinates = window_coordinates(
         pooled[:size, :size], plan.edges, plan.horizon, plan.n_components, plan.n_outputs
     )
-    weights, residuals = judge_out_of_fold(usable, plan, coordinates)
+    weights, residuals = judge_out_of_fold(usable, plan, coordinates, most_errors)
     readout = _readout(moments, pooled, plan, coordinates, weights)
     mixture = Mixture(tuple(map(str, plan.experts)), plan.segments, weights)
     bias = torch.zeros(readout.shape[:2])
