@@ -269,7 +269,7 @@ class KLMemoryForecaster(ConformalForecaster):
         if alpha is None:
             return forecasts
         levels = checks.check_levels(alpha)
-        offsets = self._offsets(windows_of, [()] * len(positions), self.horizon, levels)
+        offsets = self._offsets(windows_of, [()] * len(positions), positions, self.horizon, levels)
         return forecasts[..., None] + offsets * scaler.scale[:, None]
 
     @classmethod

@@ -84,7 +84,7 @@ def score_intervals(batches: Iterator[tuple[np.ndarray, Quantiles]]) -> Interval
         ]
         n_values += truth.size
         n_windows += len(truth)
-    return IntervalScores(*(sums / n_values).tolist(), n_windows)
+    return IntervalScores(*(sums / n_values), n_windows)
 
 
 def window_rows(data: Dataset, horizon: int, every: int) -> list[dict[str, Any]]:
@@ -158,7 +158,7 @@ def _conformal_windows(
 def _unscaled_quantiles(errors: np.ndarray, rows: int) -> np.ndarray:  # (horizon, channels, levels)
     """Conformal quantiles of errors (windows, horizon, channels) that all have one scale."""
     n, _, channels = errors.shape
-    residuals = Residuals(torch.from_numpy(errors), torch.zeros(n, channels, 1), rows)
+    residuals = Residuals(torch.from_numpy(errors), torch.full((n, channels, 1), torch.nan), rows)
     return _at_levels(calibrate(residuals)).numpy()
 
 
