@@ -215,7 +215,7 @@ class KLMemoryForecaster(ConformalForecaster):
         self,
         y: pd.Series | pd.DataFrame | np.ndarray,  # (time, channels)
         cutoffs: Sequence[int] | np.ndarray,  # (n,)
-        alpha: Sequence[float] | None = None,  # (levels,)
+        alpha: Sequence[float] | np.ndarray | None = None,  # (levels,)
     ) -> np.ndarray:  # (n, horizon, channels), or (n, horizon, channels, levels)
         """Forecast `horizon` steps from many cutoffs of a series with the fitted, frozen model.
 

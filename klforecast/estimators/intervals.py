@@ -33,7 +33,7 @@ from klforecast.ops.conformal import (
 )
 from klforecast.ops.volatility import expected_scale, recent_volatility
 
-_HORIZONS = 40  # horizons over which the levels follow a drift
+_HORIZONS = 20  # horizons over which the levels follow a drift; `docs/intervals.md` compares others
 _SCORED_WINDOWS = (
     256  # windows that one update looks at, all series together, one for each at least
 )

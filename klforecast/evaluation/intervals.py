@@ -84,7 +84,8 @@ def score_intervals(batches: Iterator[tuple[np.ndarray, Quantiles]]) -> Interval
         ]
         n_values += truth.size
         n_windows += len(truth)
-    return IntervalScores(*(sums / n_values), n_windows)
+    means = dict(zip(IntervalScores._fields, (sums / n_values).tolist(), strict=False))
+    return IntervalScores(**means, n_windows=n_windows)
 
 
 def window_rows(data: Dataset, horizon: int, every: int) -> list[dict[str, Any]]:
