@@ -258,7 +258,7 @@ class KLMemoryForecaster(ConformalForecaster):
         y: pd.Series | pd.DataFrame | np.ndarray,  # (time, channels)
         cutoffs: Sequence[int] | np.ndarray,  # (n,)
         X: pd.DataFrame | np.ndarray | None = None,
-        alpha: Sequence[float] | None = None,  # (levels,)
+        alpha: Sequence[float] | np.ndarray | None = None,  # (levels,)
     ) -> np.ndarray:  # (n, horizon, channels), or (n, horizon, channels, levels)
         """Forecast `horizon` steps from many cutoffs of a series with the fitted, frozen model.
 
@@ -327,7 +327,7 @@ class KLMemoryForecaster(ConformalForecaster):
         if alpha is None:
             return forecasts
         levels = checks.check_levels(alpha)
-        offsets = self._offsets(windows_of, [()] * len(positions), self.horizon, levels)
+        offsets = self._offsets(windows_of, [()] * len(positions), positions, self.horizon, levels)
         return forecasts[..., None] + offsets * scaler.scale[:, None]
 
     @classmethod

@@ -34,7 +34,7 @@ from klforecast.ops.conformal import (
 from klforecast.ops.missing import GapFiller
 from klforecast.ops.volatility import expected_scale, recent_volatility
 
-_HORIZONS = 40  # horizons over which the levels follow a drift
+_HORIZONS = 20  # horizons over which the levels follow a drift; `docs/intervals.md` compares others
 _SCORED_WINDOWS = (
     256  # windows that one update looks at, all series together, one for each at least
 )
@@ -183,7 +183,8 @@ class ConformalForecaster(SeriesForecaster):
 
         forecasts = self._forecast(windows_of, len(places), horizon)
         truth = np.stack([truth_of(key, cutoff) for key, cutoff in places])
-        return torch.from_numpy(truth - forecasts) / self._scales(windows_of, len(places))[:, None]
+        scales = self._scales(windows_of, [cutoff for _, cutoff in places])
+        return torch.from_numpy(truth - forecasts) / scales[:, None]
 
     def _offsets_ahead(
         self, fh: ForecastingHorizon, levels: np.ndarray
@@ -199,7 +200,8 @@ class ConformalForecaster(SeriesForecaster):
             return np.stack([self._window(key, known[key], filler) for key in keys[batch]])
 
         steps = max(own.max() for own in ahead)
-        offsets = self._offsets(windows_of, keys, steps, levels)
+        lengths = [len(past.values) for past in pasts]
+        offsets = self._offsets(windows_of, keys, lengths, steps, levels)
         return np.concatenate(
             [
                 own_offsets[own_ahead - 1] * scaler.scale[:, None]
@@ -211,6 +213,7 @@ class ConformalForecaster(SeriesForecaster):
         self,
         windows_of: Callable[[slice], np.ndarray],  # a batch -> (batch, depth, channels), scaled
         keys: Sequence[Key],  # the series of each window
+        lengths: Sequence[int] | np.ndarray,  # rows known before each window's cutoff
         steps: int,
         levels: np.ndarray,  # (Q,)
     ) -> np.ndarray:  # (windows, steps, C, Q), scaled
@@ -226,23 +229,26 @@ class ConformalForecaster(SeriesForecaster):
             for key, adapted in self.adapted_levels_.items()
             if key in set(keys)
         }
-        scales = self._scales(windows_of, len(keys))
+        scales = self._scales(windows_of, lengths)
         offsets = np.empty((len(keys), steps, self.n_channels_, len(levels)))
         for row, (key, scale) in enumerate(zip(keys, scales, strict=True)):
             offsets[row] = scale[:, None] * of_series[key]
         return offsets
 
     def _scales(
-        self, windows_of: Callable[[slice], np.ndarray], n_windows: int
-    ) -> Tensor:  # (n_windows, C)
+        self, windows_of: Callable[[slice], np.ndarray], lengths: Sequence[int] | np.ndarray
+    ) -> Tensor:  # (windows, C)
         """Scale of the errors to expect after each window."""
         model = self._calibration().scale
+        # What continues a short past to the left was not observed.
+        known = torch.as_tensor(lengths).clamp(max=self.memory_depth_)
         size = max(1, _VALUES_PER_BATCH // (self.memory_depth_ * self.n_channels_))
-        scales = torch.empty(n_windows, self.n_channels_, dtype=torch.float64)
-        for start in range(0, n_windows, size):
+        scales = torch.empty(len(known), self.n_channels_, dtype=torch.float64)
+        for start in range(0, len(known), size):
             batch = slice(start, start + size)
             past = torch.from_numpy(windows_of(batch))
-            scales[batch] = expected_scale(model, recent_volatility(past.mT, self.period_))
+            features = recent_volatility(past.mT, self.period_, known[batch, None])
+            scales[batch] = expected_scale(model, features)
         return scales
 
     def _calibration(self) -> Calibration:

@@ -89,7 +89,7 @@ class Calibration(NamedTuple):
     growth : Tensor of shape (C,)
         Exponent by which errors grow with the steps beyond the horizon.
     scale : ScaleModel
-        Its exponents are zero for a channel where the scale did not help out of fold.
+        Its exponents are zero where the scale did not help out of fold.
     """
 
     scores: Tensor
@@ -99,11 +99,12 @@ class Calibration(NamedTuple):
 
 
 def calibrate(residuals: Residuals) -> Calibration:
-    """Sort scaled errors, after deciding for each channel out of fold whether the scale helps.
+    """Sort scaled errors, after deciding out of fold whether the scale helps.
 
     The windows are cut into five runs. Each is forecast with scale and quantiles of the others, and
-    with quantiles alone; the scale stays where its pinball loss at the levels 0.025, 0.1, 0.9 and
-    0.975 is the lower one. Fewer than 20 independent horizons are not asked: they get no scale.
+    with quantiles alone; the scale stays if the pinball loss at the levels 0.025, 0.1, 0.9 and 0.975
+    is lower with it, in the geometric mean over channels: one channel alone has too few independent
+    horizons to decide for itself. Fewer than 20 of them are not asked: they get no scale.
 
     Parameters
     ----------
@@ -123,10 +124,10 @@ def calibrate(residuals: Residuals) -> Calibration:
     steps = torch.arange(1, horizon + 1, dtype=torch.float64)
     effective = (residuals.rows / steps).clamp(max=n, min=1)
     scale = fit_scale(features, errors)
-    helps = torch.zeros(errors.shape[2], dtype=torch.bool)
-    if effective[-1] >= _TWO_SIDED and n >= _TWO_SIDED:
-        helps = _scale_helps(errors[:, :: -(-horizon // _JUDGED_STEPS)], features)
-    scale = scale._replace(exponents=scale.exponents * helps[:, None])
+    if effective[-1] < _TWO_SIDED or not _scale_helps(
+        errors[:, :: -(-horizon // _JUDGED_STEPS)], features
+    ):
+        scale = scale._replace(exponents=torch.zeros_like(scale.exponents))
     scores = errors / expected_scale(scale, features)[:, None]
     if effective[-1] < _TWO_SIDED:
         scores, effective = torch.cat([scores, -scores]), 2 * effective
@@ -139,7 +140,7 @@ def calibrate(residuals: Residuals) -> Calibration:
     return Calibration(scores.float(), effective, growth, scale)
 
 
-def _scale_helps(errors: Tensor, features: Tensor) -> Tensor:  # (C,), bool
+def _scale_helps(errors: Tensor, features: Tensor) -> bool:
     n = len(errors)
     run = torch.arange(n) * _FOLDS // n
     levels = torch.tensor(_JUDGED_LEVELS, dtype=errors.dtype)
@@ -154,7 +155,8 @@ def _scale_helps(errors: Tensor, features: Tensor) -> Tensor:  # (C,), bool
             wanted = levels.expand(*scores.shape[1:], -1)
             quantiles = _read(scores, wanted) * scale[judged][:, None, :, None]
             losses[row] += pinball(errors[judged], quantiles, levels).sum(dim=(0, 1, 3))
-    return losses[0] < losses[1]
+    with_scale, without = losses[:, (losses > 0).all(dim=0)].log().mean(dim=1)
+    return bool(with_scale < without)
 
 
 def _growth(scores: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class ScaleModel(NamedTuple):
     highest: Tensor
 
 
-def recent_volatility(past: Tensor, period: int) -> Tensor:
+def recent_volatility(past: Tensor, period: int, known: Tensor | None = None) -> Tensor:
     """Logarithms of the mean absolute seasonal differences of a past, over three spans.
 
     Parameters
@@ -47,11 +47,14 @@ def recent_volatility(past: Tensor, period: int) -> Tensor:
     period : int
         Steps m of one cycle; differences of neighbours are taken where D holds fewer than two
         cycles.
+    known : Tensor of int that broadcasts to (...), optional
+        How many of the D rows were observed, the latest ones; None for all. Only differences of
+        observed rows count.
 
     Returns
     -------
     Tensor of shape (..., F)
-        Zeros where D = 1, which has no difference.
+        NaN where there is no such difference.
 
     Examples
     --------
@@ -62,11 +65,17 @@ def recent_volatility(past: Tensor, period: int) -> Tensor:
     depth = past.shape[-1]
     lag = period if depth >= 2 * period else 1
     if depth <= lag:
-        return past.new_zeros(*past.shape[:-1], len(_SPANS))
+        return past.new_full((*past.shape[:-1], len(_SPANS)), torch.nan)
     moves = (past[..., lag:] - past[..., :-lag]).abs()
-    spans = [max(1, moves.shape[-1] // part) for part in _SPANS]
-    means = torch.stack([moves[..., -span:].mean(dim=-1) for span in spans], dim=-1)
-    return (means + _LEAST_MOVE).log()
+    count = moves.shape[-1]
+    spans = [max(1, count // part) for part in _SPANS]
+    if known is None:
+        means = [moves[..., -span:].mean(dim=-1) for span in spans]
+    else:
+        observed = torch.arange(count) >= (depth - known)[..., None]
+        moves = moves.where(observed, torch.nan)
+        means = [moves[..., -span:].nanmean(dim=-1) for span in spans]
+    return (torch.stack(means, dim=-1) + _LEAST_MOVE).log()
 
 
 def fit_scale(features: Tensor, errors: Tensor) -> ScaleModel:
@@ -75,6 +84,7 @@ def fit_scale(features: Tensor, errors: Tensor) -> ScaleModel:
     Parameters
     ----------
     features : Tensor of shape (n, C, F)
+        A NaN counts as the mean of its column.
     errors : Tensor of shape (n, H, C)
 
     Returns
@@ -89,7 +99,8 @@ def fit_scale(features: Tensor, errors: Tensor) -> ScaleModel:
     size = errors.abs().mean(dim=1)
     size = size / size.mean(dim=0).clamp(min=torch.finfo(size.dtype).tiny)
     target = (size + _LEAST_MOVE).log()
-    centre = features.mean(dim=0)
+    centre = features.nanmean(dim=0).nan_to_num()
+    features = features.where(features.isfinite(), centre)
     inputs, target = features - centre, target - target.mean(dim=0)
     curvature = torch.einsum("ncf,ncg->cfg", inputs, inputs) / len(inputs)
     slope = torch.einsum("ncf,nc->cf", inputs, target) / len(inputs)
@@ -105,5 +116,5 @@ def fit_scale(features: Tensor, errors: Tensor) -> ScaleModel:
 
 def expected_scale(model: ScaleModel, features: Tensor) -> Tensor:
     """Scale of the errors to expect, (..., C), from features (..., C, F)."""
-    seen = features.clamp(model.lowest, model.highest)
+    seen = features.where(features.isfinite(), model.centre).clamp(model.lowest, model.highest)
     return ((seen - model.centre) * model.exponents).sum(dim=-1).exp()

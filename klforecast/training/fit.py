@@ -12,12 +12,17 @@ from torch import Tensor
 
 from klforecast.modules.forecast import ForecastModule
 from klforecast.modules.linear_core import LinearCore
+from klforecast.ops.conformal import Residuals
+from klforecast.ops.volatility import recent_volatility
 from klforecast.training.nets import EncoderNet, LinearNet
 from klforecast.training.seeding import seeded
 from klforecast.training.windows import PanelWindows, validation_start
 
 # The head learns nothing while the gate is at zero, so the gate moves faster than the rest.
 _GATE_RATE = 5.0
+
+_RESIDUAL_WINDOWS = 1000
+_MOST_RESIDUALS = 2**24  # 64 MB
 
 Solver = Callable[[Sequence[Tensor]], LinearCore]
 """From a panel of scaled series to the core solved on all their rows."""
@@ -86,7 +91,9 @@ def fit_encoder_net(
     The core is solved twice. While the encoder trains, it is the core of the rows before the
     validation part, so that validation is honest: on it, the result is never worse than that core
     alone. Then the core of all rows takes its place, under the same correction; this last step
-    uses more data and cannot be validated.
+    uses more data and cannot be validated. The errors on the validation part, made before that
+    step, become the `residuals` of the core; where there is no such part, those of the core remain,
+    and their size does not follow the past.
 
     Parameters
     ----------
@@ -163,14 +170,58 @@ def fit_encoder_net(
             "of the linear core alone",
             stacklevel=2,
         )
+        if core.residuals is not None:
+            unknown = torch.full_like(core.residuals.features, torch.nan)
+            core.residuals = core.residuals._replace(features=unknown)
         with seeded(random_state, net.device):
             return net.initialize()
     borders = [validation_start(len(series), horizon, validation_fraction) for series in panel]
     known = [series[:border] for series, border in zip(panel, borders, strict=True) if border]
     net.module__core = _solved(solve, known)
     net.fit(panel)
+    period = architecture.get("row_length") or 1
+    core.residuals = validation_residuals(net, panel, period)
     net.module__core = net.module_.core = core.to(net.device)
     return net
+
+
+def validation_residuals(
+    net: EncoderNet,
+    panel: Sequence[Tensor],  # (time, channels) each
+    period: int,
+) -> Residuals:
+    """Errors of a trained net on windows of its validation part, evenly spread.
+
+    Parameters
+    ----------
+    net : EncoderNet
+        As training left it.
+    panel : sequence of Tensor, each (time, channels)
+        What it was trained on.
+    period : int
+        Steps of one cycle, for the volatility of the past.
+
+    Returns
+    -------
+    Residuals
+        Of 1,000 windows, or as many as keep the errors below 2**24 numbers.
+    """
+    module = net.module_
+    rows = [series.to(next(module.parameters()).dtype) for series in panel]
+    windows = PanelWindows(rows, module.depth, module.horizon).split(net.validation_fraction)[1]
+    most = max(1, min(_RESIDUAL_WINDOWS, _MOST_RESIDUALS // (module.horizon * rows[0].shape[1])))
+    places = torch.linspace(0, len(windows) - 1, min(len(windows), most)).round().long()
+    errors, features = [], []
+    for few in places.split(net.batch_size):
+        past, future = windows.__getitems__(few.tolist())
+        forecast = net.evaluation_step((past, future))
+        errors.append(future - forecast.to(future.device))
+        features.append(recent_volatility(past.mT, period))
+    borders = [
+        validation_start(len(series), module.horizon, net.validation_fraction) for series in rows
+    ]
+    judged = sum(len(series) - border for series, border in zip(rows, borders, strict=True))
+    return Residuals(torch.cat(errors), torch.cat(features), judged)
 
 
 def resolve_device(device: str) -> str:

@@ -18,7 +18,7 @@ from klforecast.ops.experts import Fold, Moments
 from klforecast.ops.gram import WindowMoments, centre_gram, fold_gram, window_gram, window_moments
 from klforecast.training.plan import CorePlan, plan_core
 from klforecast.training.rows import Rows, remembered_rows
-from klforecast.training.weigh import expand_segments, judge_out_of_fold
+from klforecast.training.weigh import MOST_ERRORS, expand_segments, judge_out_of_fold
 
 
 def solve_linear_core(
@@ -84,7 +84,9 @@ def solve_linear_core(
     return solve_from_plan(panel, plan)
 
 
-def solve_from_plan(panel: Sequence[Tensor], plan: CorePlan) -> LinearCore:
+def solve_from_plan(
+    panel: Sequence[Tensor], plan: CorePlan, most_errors: int = MOST_ERRORS
+) -> LinearCore:
     """Solve the core that a plan describes.
 
     Parameters
@@ -93,10 +95,13 @@ def solve_from_plan(panel: Sequence[Tensor], plan: CorePlan) -> LinearCore:
         Series with the same channels, standardised. Those shorter than a window are left out.
     plan : CorePlan
         Depth, coordinates and experts.
+    most_errors : int, default=2**25
+        Bound of the errors out of fold that are held; see `judge_out_of_fold`.
 
     Returns
     -------
     LinearCore
+        Its `residuals` are None where `most_errors` is 0.
 
     Raises
     ------
@@ -117,11 +122,14 @@ def solve_from_plan(panel: Sequence[Tensor], plan: CorePlan) -> LinearCore:
             f"{plan.depth} + {plan.padded_horizon}; pass a smaller memory_depth or horizon"
         )
     moments = [window_moments(series, length, plan.forgetting) for series in usable]
-    return solve_from_moments(moments, usable, plan)
+    return solve_from_moments(moments, usable, plan, most_errors)
 
 
 def solve_from_moments(
-    moments: Sequence[WindowMoments], panel: Sequence[Rows], plan: CorePlan
+    moments: Sequence[WindowMoments],
+    panel: Sequence[Rows],
+    plan: CorePlan,
+    most_errors: int = MOST_ERRORS,
 ) -> LinearCore:
     """Solve the core that a plan describes, when the moments of all windows are known.
 
@@ -133,6 +141,8 @@ def solve_from_moments(
         The rows of the same series, of which some thousand windows are read.
     plan : CorePlan
         Depth, coordinates and experts.
+    most_errors : int, default=2**25
+        As for `solve_from_plan`.
 
     Returns
     -------
@@ -147,7 +157,8 @@ def solve_from_moments(
     coordinates = window_coordinates(
         pooled[:size, :size], plan.edges, plan.horizon, plan.n_components, plan.n_outputs
     )
-    weights, residuals = judge_out_of_fold(remembered_rows(panel, plan), plan, coordinates)
+    rows = remembered_rows(panel, plan)
+    weights, residuals = judge_out_of_fold(rows, plan, coordinates, most_errors)
     readout = _readout(moments, pooled, plan, coordinates, weights)
     mixture = Mixture(tuple(map(str, plan.experts)), plan.segments, weights)
     bias = torch.zeros(readout.shape[:2])

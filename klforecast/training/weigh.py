@@ -31,7 +31,7 @@ _N_WINDOWS = 2500  # windows that are looked at; neighbours are nearly equal, so
 _N_JUDGED = 1000  # of these, windows whose forecasts are judged
 _N_BLOCKS = 5
 _KEPT_CHANNELS = 32  # some 15 MB each; where there are more, they are encoded twice instead
-_KEPT_ERRORS = 2**25  # single errors of experts that are kept: 128 MB
+MOST_ERRORS = 2**25  # single errors of experts that are kept by default: 128 MB
 
 
 class SpreadWindows(NamedTuple):
@@ -94,6 +94,7 @@ def judge_out_of_fold(
     panel: Sequence[Rows],  # (time, channels) each, at least one window long
     plan: CorePlan,
     coordinates: Coordinates,
+    most_errors: int = MOST_ERRORS,
 ) -> OutOfFold:
     """Weights of the experts for every channel and segment, and what their mixture leaves over.
 
@@ -103,16 +104,17 @@ def judge_out_of_fold(
         Each series has at least one window of depth + padded horizon.
     plan : CorePlan
     coordinates : Coordinates
+    most_errors : int, default=2**25
+        Bound of n E H C, the single errors that are held until the weights are known; the windows
+        are thinned evenly to it, to one for each block at least. 0 keeps none.
 
     Returns
     -------
     OutOfFold
+        The residuals are those of the final weights.
 
     Notes
     -----
-    The residuals are those of the final weights, on an even choice of the judged windows: as many as
-    keep n E H C below 2^25 (128 MB while the weights are sought, 1 / E of it afterwards).
-
     Time O(C E K d^3 + C n d^2). Channels come one after another, so the memory holds the windows of one.
     """
     lengths = [len(series) for series in panel]
@@ -128,7 +130,7 @@ def judge_out_of_fold(
         return OutOfFold(weights, None)
     chosen = [expert for expert, use in zip(plan.experts, usable, strict=True) if use]
     held_out = _held_out_errors(
-        panel, plan._replace(experts=tuple(chosen)), coordinates, windows, blocks
+        panel, plan._replace(experts=tuple(chosen)), coordinates, windows, blocks, most_errors
     )
     rows_ahead = sum(rows - plan.depth for rows in lengths)
     weights.zero_()
@@ -139,6 +141,8 @@ def judge_out_of_fold(
         plan.shrinkage,
         max(rows_ahead / plan.horizon - len(panel), 1.0),
     )
+    if most_errors == 0:
+        return OutOfFold(weights, None)
     per_step = expand_segments(weights[..., usable], plan.segments).float()
     errors = torch.einsum("cenh,che->nhc", held_out.errors, per_step)
     residuals = Residuals(errors, held_out.features, rows_ahead)
@@ -191,15 +195,15 @@ def _held_out_errors(
     coordinates: Coordinates,
     windows: SpreadWindows,
     blocks: Blocks,
+    most_errors: int,
 ) -> _HeldOut:
     """Errors of all experts on the judged windows."""
     channels = panel[0].shape[1]
     shared = [expert for expert in plan.experts if expert.pooling != "channel"]
     own = [expert for expert in plan.experts if expert.pooling == "channel"]
     n_experts = len(plan.experts)
-    kept = _spread_evenly(
-        [len(rows) for rows in blocks.judged], _KEPT_ERRORS // (n_experts * plan.horizon * channels)
-    )
+    share = most_errors / (n_experts * plan.horizon * channels * sum(map(len, blocks.judged)))
+    kept = [_spread_evenly(len(rows), min(1.0, share)) for rows in blocks.judged]
     inputs, ahead = coordinates.sizes[-1], slice(plan.depth, plan.depth + plan.horizon)
 
     def of_channel(channel: int) -> tuple[list[Moments], list[tuple[Tensor, Tensor, Tensor]]]:
@@ -238,13 +242,10 @@ def _held_out_errors(
     return _HeldOut(moments, errors, torch.stack(features, dim=1))
 
 
-def _spread_evenly(counts: Sequence[int], most: int) -> list[Tensor]:
-    """Places of about `most` windows in all, and of one or more, out of lists of windows."""
-    share = min(1.0, max(most, 1) / sum(counts))
-    return [
-        torch.linspace(0, count - 1, max(1, round(share * count))).round().long()
-        for count in counts
-    ]
+def _spread_evenly(count: int, share: float) -> Tensor:
+    """Places of a share of `count` windows: none of a share of 0, else one at least."""
+    n = max(1, round(share * count)) if share > 0 else 0
+    return torch.linspace(0, count - 1, n).round().long()
 
 
 def _encode(

@@ -10,7 +10,7 @@ from klforecast.ops.gram import window_gram, window_moments
 from klforecast.training.plan import plan_core
 from klforecast.training.weigh import (
     expand_segments,
-    mixture_weights,
+    judge_out_of_fold,
     segment_widths,
     spread_windows,
     time_blocks,
@@ -97,12 +97,16 @@ def test_a_hundred_times_longer_series_is_looked_at_no_more_often():
 
 
 def weights_of(series, plan):
+    return judged_out_of_fold(series, plan).weights
+
+
+def judged_out_of_fold(series, plan, **options):
     moments = [window_moments(series, plan.depth + plan.padded_horizon)]
     gram = window_gram(moments)[: plan.depth + plan.horizon, : plan.depth + plan.horizon]
     coordinates = window_coordinates(
         gram, plan.edges, plan.horizon, plan.n_components, plan.n_outputs
     )
-    return mixture_weights([series.double()], plan, coordinates)
+    return judge_out_of_fold([series.double()], plan, coordinates, **options)
 
 
 def noisy_wave(rows, channels=1, seed=0):
