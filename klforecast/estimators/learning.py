@@ -28,6 +28,7 @@ _TRAINING = (
     "random_state",
 )
 _ENCODER = (
+    "encoder",
     "memory",
     "memory_tokens",
     "mixer",
@@ -91,7 +92,8 @@ def learn_net(
         linear = fit_linear_net(panel, solve=solve, **training)
         return Learned(linear, linear.module_.recent, _components_per_block(linear.module_))
     encoder = _encoder_settings(max(map(len, panel)), periods, settings)
-    net = fit_encoder_net(panel, horizon, solve=solve, **training, **encoder)
+    base = solve if settings["linear_core"] else None
+    net = fit_encoder_net(panel, horizon, solve=base, **training, **encoder)
     return Learned(net, encoder["input_length"], encoder["n_components"])
 
 
