@@ -8,9 +8,9 @@
 Letters   P period in steps   k periods   d model width
 Paper     Wu et al. 2023, TimesNet, arXiv 2210.02186.
 Left out  Extending the window to the horizon before the blocks (the map over time comes after
-          them); kernels larger than 3 x 3. The published code takes the periods of each batch, so that a forecast depends on
-          its batch mates; here they are those of the training windows, and their amplitudes each
-          window's own.
+          them); kernels larger than 3 x 3. The published code takes the periods of each batch, so
+          that a forecast depends on its batch mates; here they are those of the training windows,
+          and their amplitudes each window's own.
 """
 
 import math
