@@ -205,10 +205,12 @@ def datasets() -> None:
 @app.command()
 def models() -> None:
     """List the models of the benchmark."""
-    from klforecast.evaluation.models import MODELS
+    from klforecast.evaluation.models import GROUPS, MODELS
 
     table = Table("model", "what it is", "needs")
     for name, entry in MODELS.items():
         missing = ", ".join(entry.missing)
         table.add_row(name, entry.about, f"{missing} (not installed)" if missing else "")
+    for name, members in GROUPS.items():
+        table.add_row(name, f"{len(members)} models: {members[0]} ... {members[-1]}", "")
     Console().print(table)

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from klforecast.estimators.indices import check_regular, find_frequency, name_stamps
 from klforecast.estimators.panel import Key, TimeSeries, name_series, split_series
+from klforecast.modules.encoders import ENCODERS
 
 
 def check_integer(name: str, value: Any, minimum: int, optional: bool = False) -> None:
@@ -53,7 +54,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     check_integer("max_epochs", parameters["max_epochs"], minimum=0)
     check_integer("verbose", parameters["verbose"], minimum=0)
     check_choice("memory", parameters["memory"], ("history", "trajectory", "none"))
-    check_choice("encoder", parameters["encoder"], ("linear", "transformer"))
+    check_choice("encoder", parameters["encoder"], ("linear", *ENCODERS))
     check_choice("mixer", parameters["mixer"], ("factorized", "dense", "bottleneck"))
     check_number("dropout", parameters["dropout"], 0, 1)
     check_number("validation_fraction", parameters["validation_fraction"], 0, 1)
@@ -252,9 +253,14 @@ def _check_together(parameters: Mapping[str, Any]) -> None:
     if parameters["memory"] == "trajectory" and parameters["encoder"] == "linear":
         raise ValueError(
             "memory='trajectory' holds summaries of training batches, and encoder='linear' is not "
-            "trained in batches; pass encoder='transformer' or memory='history'"
+            "trained in batches; pass another encoder or memory='history'"
         )
-    if parameters["encoder"] == "transformer" and parameters["d_model"] % parameters["n_heads"]:
+    if parameters["encoder"] == "linear" and not parameters["linear_core"]:
+        raise ValueError(
+            "encoder='linear' is the linear core and nothing else, and linear_core=False takes it "
+            "away; pass another encoder or linear_core=True"
+        )
+    if parameters["encoder"] != "linear" and parameters["d_model"] % parameters["n_heads"]:
         raise ValueError(
             f"d_model={parameters['d_model']} cannot be shared among "
             f"n_heads={parameters['n_heads']}; pass a multiple of n_heads"

@@ -40,7 +40,7 @@ class KLMemoryForecaster(ConformalForecaster):
 
     The default, ``encoder="linear"``, is solved in closed form: a ridge regression from the last
     `input_length` steps and from the leading K-L components of what lies before them, deep down to
-    `memory_depth`. ``encoder="transformer"`` adds a trained network on top of it, which reads the
+    `memory_depth`. Any other `encoder` adds a trained network on top of it, which reads the
     components as memory tokens; its gate starts at zero, that is, at the closed form.
 
     Series, panels and hierarchies, with one or more channels, are fitted by one model. Each series
@@ -68,21 +68,25 @@ class KLMemoryForecaster(ConformalForecaster):
         about 1 / (1 - f) windows. For series whose behaviour changes.
     memory : {"history", "trajectory", "none"}, default="history"
         Whose states the memory holds: the series' own past before the window, the summaries of the
-        training batches (transformer only), or nothing.
+        training batches (trained encoders only), or nothing.
     memory_tokens : int, default=4
-        Tokens that the memory hands to the transformer.
-    encoder : {"linear", "transformer"}, default="linear"
-        Closed form alone, or with a trained encoder on top.
+        Tokens that the memory hands to the encoder.
+    encoder : str, default="linear"
+        ``"linear"`` is the closed form alone; any other is a network trained on top of it, by name:
+        ``"transformer"``, ``"patchtst"``, ``"itransformer"``, ``"gru"``, ``"mamba"``,
+        ``"deltanet"`` and the others of `klforecast.modules.encoders.ENCODERS`.
+    linear_core : bool, default=True
+        Whether a trained encoder corrects the closed form. False: it forecasts alone.
     mixer : {"factorized", "dense", "bottleneck"}, default="factorized"
-        How components become memory tokens (transformer only).
+        How components become memory tokens (trained encoders only).
     d_model, n_layers, n_heads, patch_length : int, default=64, 2, 4, 16
-        Width, depth and attention heads of the transformer; steps of one patch.
+        Width, depth and heads of the encoder; steps of one patch.
     dropout : float, default=0.1
-        Probability that a unit of the transformer is dropped in training.
+        Probability that a unit of the encoder is dropped in training.
     max_epochs, batch_size : int, default=10, 64
-        Passes over the training windows; windows per step (transformer only).
+        Passes over the training windows; windows per step (trained encoders only).
     lr : float, default=1e-3
-        Learning rate of Adam (transformer only).
+        Learning rate of Adam (trained encoders only).
     patience : int or None, default=3
         Epochs without a better validation error before training stops; the best weights are
         restored. None: never stops early.
@@ -207,6 +211,7 @@ class KLMemoryForecaster(ConformalForecaster):
         memory: str = "history",
         memory_tokens: int = 4,
         encoder: str = "linear",
+        linear_core: bool = True,
         mixer: str = "factorized",
         d_model: int = 64,
         n_layers: int = 2,
@@ -234,6 +239,7 @@ class KLMemoryForecaster(ConformalForecaster):
         self.memory = memory
         self.memory_tokens = memory_tokens
         self.encoder = encoder
+        self.linear_core = linear_core
         self.mixer = mixer
         self.d_model = d_model
         self.n_layers = n_layers

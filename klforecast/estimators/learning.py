@@ -29,6 +29,7 @@ _TRAINING = (
     "random_state",
 )
 _ENCODER = (
+    "encoder",
     "memory",
     "memory_tokens",
     "mixer",
@@ -84,8 +85,10 @@ def learn_net(
         core = linear.module_
         return Learned(linear, core.recent, _components_per_block(core), take_calibration(core))
     encoder = _encoder_settings(max(map(len, panel)), periods, settings)
-    net = fit_encoder_net(panel, horizon, solve=solve, **training, **encoder)
-    calibration = take_calibration(net.module_.core)
+    base = solve if settings["linear_core"] else None
+    net = fit_encoder_net(panel, horizon, solve=base, **training, **encoder)
+    core = net.module_.core
+    calibration = None if core is None else take_calibration(core)
     return Learned(net, encoder["input_length"], encoder["n_components"], calibration)
 
 

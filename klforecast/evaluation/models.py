@@ -16,7 +16,19 @@ from klforecast.evaluation.baselines import OLS, Persistence, SeasonalNaive
 from klforecast.evaluation.peers import recipes
 from klforecast.evaluation.protocol import Task, WindowModel
 from klforecast.evaluation.theta import Theta
+from klforecast.modules.encoders import ENCODERS
+from klforecast.modules.forecast import MEMORIES
 
+# What every cell of the group "encoders" may spend, the same for all of them.
+ENCODER_BUDGET: dict[str, Any] = {
+    "linear_core": False,
+    "d_model": 32,
+    "n_layers": 1,
+    "patch_length": 24,
+    "max_epochs": 1,
+    "batch_size": 128,
+    "lr": 3e-3,
+}
 _OLS_LOOKBACK = 720  # the lookback at which closed-form linear results are published
 
 
@@ -117,6 +129,32 @@ MODELS: dict[str, Model] = {
 }
 
 
+def _encoder_cells() -> dict[str, Model]:
+    cells = {
+        f"linear/{memory}": Model(
+            partial(_klmemory, memory=memory), f"the closed form, memory='{memory}'", ours=True
+        )
+        for memory in ("none", "history")
+    }
+    for encoder in ENCODERS:
+        for memory in MEMORIES:
+            settings = {"encoder": encoder, "memory": memory, **ENCODER_BUDGET}
+            cells[f"{encoder}/{memory}"] = Model(
+                partial(_klmemory, **settings),
+                f"encoder='{encoder}', memory='{memory}', on a small budget",
+                seeded=True,
+                ours=True,
+            )
+    return cells
+
+
+ENCODER_CELLS = _encoder_cells()
+"""Every encoder with every memory, by names like ``"deltanet/history"``."""
+
+GROUPS: dict[str, tuple[str, ...]] = {"encoders": tuple(ENCODER_CELLS)}
+"""Names that stand for many models."""
+
+
 def model(name: str) -> Model:
     """Return the entry of a name.
 
@@ -127,9 +165,12 @@ def model(name: str) -> Model:
     ImportError
         If it needs a distribution that is not installed.
     """
-    if name not in MODELS:
-        raise ValueError(f"unknown model {name!r}; pass one of {', '.join(MODELS)}")
-    entry = MODELS[name]
+    entry = MODELS.get(name) or ENCODER_CELLS.get(name)
+    if entry is None:
+        raise ValueError(
+            f"unknown model {name!r}; pass one of {', '.join([*MODELS, *GROUPS])}, or an encoder "
+            f"and its memory as in {next(iter(ENCODER_CELLS))!r}"
+        )
     if entry.missing:
         raise ImportError(
             f"the model {name!r} needs {', '.join(entry.missing)}; "

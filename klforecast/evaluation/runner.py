@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from klforecast.data.datasets import Dataset, dataset_names, load
 from klforecast.evaluation import machine
 from klforecast.evaluation.holdout import holdout_task, run_holdout
-from klforecast.evaluation.models import MODELS, model
+from klforecast.evaluation.models import GROUPS, MODELS, model
 from klforecast.evaluation.protocol import Cell, describe, run_windows, task_of
 from klforecast.evaluation.published import published_average, standard_horizons
 from klforecast.evaluation.rows import append_row, complete, identity, read_rows
@@ -53,7 +53,7 @@ def expand_cells(
     Parameters
     ----------
     datasets, models : sequence of str
-        Known names; data sets in any case.
+        Known names; data sets in any case. A group of models stands for all of them.
     horizons : sequence of int, optional
         None takes those of the protocol: 96, 192, 336 and 720 (24, 36, 48 and 60 on ILI), or the
         official horizon of a series that is held out.
@@ -67,6 +67,7 @@ def expand_cells(
     ImportError
         If a model needs what is not installed.
     """
+    models = [name for given in models for name in GROUPS.get(given, (given,))]
     for name in models:
         model(name)
     return [
@@ -74,7 +75,7 @@ def expand_cells(
         for dataset in map(_official_name, datasets)
         for ahead in [horizons or _protocol_horizons(dataset)]
         for name in models
-        for seed in (seeds if MODELS[name].seeded else seeds[:1])
+        for seed in (seeds if model(name).seeded else seeds[:1])
         for horizon in ahead
     ]
 

@@ -1,9 +1,10 @@
-"""Patch encoder: a transformer over [memory tokens ; patches of one channel's window].
+"""Patch encoder: a backbone over [memory tokens ; patches of one channel's window].
 
     x      = [tokens + t ; W patches + p]        t, p learned positions
-    states = last rows of transformer(x), one for each patch
+    states = last rows of backbone(x), one for each patch
 
-Every channel is a sequence of its own, under shared weights.
+Every channel is a sequence of its own, under shared weights. The backbone is a transformer unless
+another one is given.
 
 Letters   n sequences   L steps of a window   m memory tokens   d model width
 See       Nie et al. 2023, PatchTST, arXiv:2211.14730 (patches, channel independence); Kim et al.
@@ -43,27 +44,48 @@ class PatchEmbedding(nn.Module):
     Parameters
     ----------
     patch_length : int
-        Steps of a patch. Patches do not overlap; they end at the last step, and the first one is
-        filled up to the left with its first value.
+        Steps of a patch. The last one ends at the last step, and the first one is filled up to the
+        left with its first value.
     d_model : int
         Width of an embedded patch.
+    stride : int, default=None
+        Steps from one patch to the next. None is `patch_length`: patches do not overlap.
     """
 
-    def __init__(self, patch_length: int, d_model: int):
+    def __init__(self, patch_length: int, d_model: int, stride: int | None = None):
         super().__init__()
         self.patch_length = patch_length
+        self.stride = stride or patch_length
         self.linear = nn.Linear(patch_length, d_model)
 
     def n_patches(self, length: int) -> int:
         """Number of patches of a sequence of `length` steps."""
-        return math.ceil(length / self.patch_length)
+        return max(1, math.ceil((length - self.patch_length) / self.stride) + 1)
 
     def forward(self, sequences: Tensor) -> Tensor:
         """Embed (n, length) as (n, n_patches, d_model)."""
-        length = sequences.shape[1]
-        missing = self.n_patches(length) * self.patch_length - length
-        filled = pad(sequences[:, None], (missing, 0), mode="replicate")[:, 0]
-        return self.linear(filled.unfold(1, self.patch_length, self.patch_length))
+        return self.linear(cut_patches(sequences, self.patch_length, self.stride))
+
+
+def cut_patches(sequences: Tensor, patch_length: int, stride: int) -> Tensor:
+    """Cut sequences into patches that end at the last step.
+
+    Parameters
+    ----------
+    sequences : Tensor of shape (n, length)
+        Filled up to the left with the first value where the first patch begins before it.
+    patch_length, stride : int
+        Steps of a patch, and from one patch to the next.
+
+    Returns
+    -------
+    Tensor of shape (n, n_patches, patch_length)
+    """
+    length = sequences.shape[1]
+    n_patches = max(1, math.ceil((length - patch_length) / stride) + 1)
+    missing = (n_patches - 1) * stride + patch_length - length
+    filled = pad(sequences[:, None], (missing, 0), mode="replicate")[:, 0]
+    return filled.unfold(1, patch_length, stride)
 
 
 class PatchEncoder(nn.Module):
@@ -83,6 +105,10 @@ class PatchEncoder(nn.Module):
         Steps of a patch, at most `input_length`.
     dropout : float, default=0.1
         In the embedding and in every layer.
+    backbone : Module, default=None
+        Maps (n, length, d_model) to the same shape, in place of the transformer.
+    embedding : PatchEmbedding, default=None
+        In place of the plain one.
 
     Notes
     -----
@@ -98,28 +124,19 @@ class PatchEncoder(nn.Module):
         n_heads: int = 4,
         patch_length: int = 16,
         dropout: float = 0.1,
+        backbone: nn.Module | None = None,
+        embedding: PatchEmbedding | None = None,
     ):
         super().__init__()
         if d_model % n_heads:
             raise ValueError(
                 f"got d_model={d_model} and n_heads={n_heads}; pass a d_model that n_heads divides"
             )
-        self.embedding = PatchEmbedding(min(patch_length, input_length), d_model)
+        self.embedding = embedding or PatchEmbedding(min(patch_length, input_length), d_model)
         self.n_patches = self.embedding.n_patches(input_length)
         self.position = nn.Parameter(0.02 * torch.randn(memory_tokens + self.n_patches, d_model))
         self.dropout = nn.Dropout(dropout)
-        layer = nn.TransformerEncoderLayer(
-            d_model,
-            n_heads,
-            dim_feedforward=2 * d_model,
-            dropout=dropout,
-            activation="gelu",
-            batch_first=True,
-            norm_first=True,
-        )
-        self.transformer = nn.TransformerEncoder(
-            layer, n_layers, nn.LayerNorm(d_model), enable_nested_tensor=False
-        )
+        self.backbone = backbone or transformer(d_model, n_layers, n_heads, dropout)
 
     def forward(self, patches: Tensor, tokens: Tensor | None = None) -> Tensor:
         """Encode embedded patches beside memory tokens.
@@ -136,5 +153,19 @@ class PatchEncoder(nn.Module):
         Tensor of shape (n, n_patches, d_model)
         """
         sequence = patches if tokens is None else torch.cat([tokens, patches], dim=1)
-        encoded = self.transformer(self.dropout(sequence + self.position))
+        encoded = self.backbone(self.dropout(sequence + self.position))
         return encoded[:, -self.n_patches :]
+
+
+def transformer(d_model: int, n_layers: int, n_heads: int, dropout: float) -> nn.Module:
+    """Pre-norm transformer over (batch, length, d_model)."""
+    layer = nn.TransformerEncoderLayer(
+        d_model,
+        n_heads,
+        dim_feedforward=2 * d_model,
+        dropout=dropout,
+        activation="gelu",
+        batch_first=True,
+        norm_first=True,
+    )
+    return nn.TransformerEncoder(layer, n_layers, nn.LayerNorm(d_model), enable_nested_tensor=False)

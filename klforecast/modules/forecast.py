@@ -1,6 +1,9 @@
-"""Forecast module: a linear core, and a patch encoder with memory that corrects it.
+"""Forecast module: a linear core, and an encoder with memory that corrects it.
 
-    forecast = core(past) + gate * scale * head(encoder([memory tokens ; patches of the window]))
+    forecast = core(past) + gate * scale * encoder(window, memory tokens)
+
+The encoder is one of `klforecast.modules.encoders`: a backbone over memory tokens and patches with
+a linear head, or a network that forecasts by itself and takes the tokens as features.
 
 The gate, one number for each channel, starts at zero: an untrained module *is* its core. Without a
 core the level of the window stands in for it and the gate starts at one: the plain encoder.
@@ -22,7 +25,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from klforecast.modules.encoder import PatchEncoder, instance_statistics
+from klforecast.modules.encoder import instance_statistics
+from klforecast.modules.encoders import Sizes, build_encoder, encoder_entry
 from klforecast.modules.linear_core import LinearCore
 from klforecast.modules.memory import KLMemory
 
@@ -34,7 +38,7 @@ class ForecastParts(NamedTuple):
 
     forecast: Tensor  # (n, horizon, c)
     base: Tensor  # (n, horizon, c), or (n, 1, c) for the level of a plain encoder
-    encoded: Tensor  # (n c, patches, d_model), the states that a trajectory remembers
+    encoded: Tensor  # (n c, rows, state size), the states that a trajectory remembers
 
 
 class ForecastModule(nn.Module):
@@ -48,6 +52,8 @@ class ForecastModule(nn.Module):
         Channels of the series; only the gate and the core tell them apart.
     core : LinearCore, default=None
         Map from (n, core.depth, c) to (n, horizon, c). None is the plain encoder.
+    encoder : str, default="transformer"
+        A key of `klforecast.modules.encoders.ENCODERS`.
     input_length : int, default=96
         Steps of the window that is cut into patches.
     memory : {"history", "trajectory", "none"}, default="history"
@@ -58,7 +64,8 @@ class ForecastModule(nn.Module):
         training batches it remembers.
     row_length : int, default=24
         Steps of the series in one row of the history: 1 takes raw steps, a period its cycles, 0
-        encoded patches (of `patch_length` steps, embedded as the window's are).
+        patches of `patch_length` steps, embedded as the window's are where the encoder embeds
+        patches.
     n_components : int, default=5
         Karhunen-Loeve components of the rows.
     memory_tokens : int, default=5
@@ -68,7 +75,7 @@ class ForecastModule(nn.Module):
     memory_options : Mapping, default=None
         Further options of `KLMemory`, for example of a preset.
     d_model, n_layers, n_heads, patch_length, dropout
-        See `PatchEncoder`.
+        Of the encoder; see `klforecast.modules.encoders.Sizes`.
 
     Raises
     ------
@@ -90,6 +97,7 @@ class ForecastModule(nn.Module):
         n_channels: int,
         core: LinearCore | None = None,
         *,
+        encoder: str = "transformer",
         input_length: int = 96,
         memory: str = "history",
         memory_depth: int = 432,
@@ -107,6 +115,7 @@ class ForecastModule(nn.Module):
         super().__init__()
         if memory not in MEMORIES:
             raise ValueError(f"got memory={memory!r}; pass one of {', '.join(map(repr, MEMORIES))}")
+        state_size = encoder_entry(encoder).state_size(d_model, min(patch_length, input_length))
         self.horizon = horizon
         self.core = core
         self.input_length = input_length
@@ -121,24 +130,28 @@ class ForecastModule(nn.Module):
                 "memory_tokens": memory_tokens,
                 "mixer": mixer,
                 "dropout": dropout,
+                "state_size": state_size,
             }
             if memory == "history":
                 row_steps = row_length or min(patch_length, input_length)
                 n_rows = _count_rows(memory_depth, input_length, row_steps)
                 self.history_length = n_rows * row_steps
-                options |= {"memory_depth": n_rows, "state_size": row_length or d_model}
+                options |= {"memory_depth": n_rows, "state_size": row_length or state_size}
                 options["centre"] = False  # the mean over cycles of one period is the mean cycle
             self.memory = KLMemory(d_model, **{**options, **(memory_options or {})})
-        self.encoder = PatchEncoder(
-            input_length,
-            self.memory.memory_tokens if self.memory else 0,
-            d_model,
-            n_layers,
-            n_heads,
-            patch_length,
-            dropout,
+        sizes = Sizes(
+            horizon=horizon,
+            n_channels=n_channels,
+            input_length=input_length,
+            memory_tokens=self.memory.memory_tokens if self.memory else 0,
+            d_model=d_model,
+            n_layers=n_layers,
+            n_heads=n_heads,
+            patch_length=patch_length,
+            dropout=dropout,
+            period=max(1, row_length),
         )
-        self.head = nn.Linear(self.encoder.n_patches * d_model, horizon)
+        self.encoder = build_encoder(encoder, sizes)
         self.gate = nn.Parameter(torch.full((n_channels,), 1.0 if core is None else 0.0))
 
     @property
@@ -168,18 +181,35 @@ class ForecastModule(nn.Module):
                 f"got a past of {past.shape[1]} steps; pass the {self.depth} before the cutoff"
             )
         history, window, level, scale = self._normalise(past)
-        patches = self.encoder.embedding(window)
         tokens = None
         if self.memory is not None:
-            tokens = self.memory(self._rows(history) if self.history_length else patches)
-        encoded = self.encoder(patches, tokens)
-        correction = _channels_last(self.head(encoded.flatten(1)) * scale, past.shape[2])
+            # Of what a trajectory is given, only the number of sequences counts.
+            nothing = window.new_zeros(len(window), 1, self.memory.state_size)
+            tokens = self.memory(self._rows(history) if self.history_length else nothing)
+        n_channels = past.shape[2]
+        forecast, encoded = self.encoder(window.unflatten(0, (-1, n_channels)), tokens)
+        correction = _channels_last(forecast.flatten(0, 1) * scale, n_channels)
         base = (
             _channels_last(level, past.shape[2])
             if self.core is None
             else self.core(past[:, -self.core.depth :])
         )
         return ForecastParts(base + self.gate * correction, base, encoded)
+
+    @torch.no_grad()
+    def absorb(self, past: Tensor, future: Tensor) -> None:
+        """Hand training windows to the encoder, for statistics of it that are not trained.
+
+        Parameters
+        ----------
+        past : Tensor of shape (n, time, c)
+            As for `forward`.
+        future : Tensor of shape (n, horizon, c)
+        """
+        _, window, level, scale = self._normalise(past)
+        ahead = (future.mT.flatten(0, 1) - level) / scale
+        shape = (-1, past.shape[2])
+        self.encoder.absorb(window.unflatten(0, shape), ahead.unflatten(0, shape))
 
     def histories(self, past: Tensor) -> Tensor:
         """Rows of the history of each channel, as the history source of a memory is written.
@@ -191,7 +221,7 @@ class ForecastModule(nn.Module):
 
         Returns
         -------
-        Tensor of shape (n c, T, row_length or d_model)
+        Tensor of shape (n c, T, row_length or state size)
         """
         return self._rows(self._normalise(past)[0])
 
@@ -205,7 +235,7 @@ class ForecastModule(nn.Module):
     def _rows(self, history: Tensor) -> Tensor:  # (n c, T row_length) -> (n c, T, state size)
         if self.row_length:
             return history.unflatten(1, (-1, self.row_length))
-        return self.encoder.embedding(history)
+        return self.encoder.embed(history)
 
 
 def _count_rows(memory_depth: int, input_length: int, row_steps: int) -> int:

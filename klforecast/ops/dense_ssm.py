@@ -111,6 +111,25 @@ def krylov(A: Tensor, b: Tensor, length: int) -> Tensor:
     return columns[..., :length]
 
 
+def companion(feedback: Tensor) -> Tensor:
+    """Companion matrices: shift the states down, and feed the last one back.
+
+    Parameters
+    ----------
+    feedback : Tensor (channels, n)
+        Last column, which is divided by its absolute sum where that is above one: every eigenvalue
+        then lies within the unit circle.
+
+    Returns
+    -------
+    Tensor (channels, n, n)
+    """
+    channels, n = feedback.shape
+    norm = feedback.abs().sum(dim=1, keepdim=True).clamp(min=1)
+    shift = torch.diag(torch.ones(n - 1), -1).to(feedback)[:, :-1]
+    return torch.cat([shift.expand(channels, -1, -1), (feedback / norm)[..., None]], dim=2)
+
+
 def hippo_legs(n_states: int) -> tuple[Tensor, Tensor]:
     """HiPPO-LegS: the state space whose states are the Legendre coefficients of its past.
 

@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# A diagonal decay costs a number per key feature and pair of steps, so its chunks are short.
 DEFAULT_CHUNK = 16
-DIAGONAL_CHUNK = 4
+# A diagonal decay costs a number per key feature and pair of steps within a chunk, a state one per
+# key and value feature: chunks no longer than the values are wide keep the first below the second.
+_LONGEST_DIAGONAL_CHUNK = 4
 
 
 def linear_attention_step(
@@ -74,8 +75,8 @@ def linear_attention(
     state : Tensor (batch, heads, n, p), default=None
         State before the first step; None is zero.
     chunk : int, default=None
-        Steps per chunk: by default 16 with a scalar decay and 4 with a diagonal one. It changes
-        the cost, not the result.
+        Steps per chunk: by default 16 with a scalar decay, and the smaller of p and 4 with a
+        diagonal one. It changes the cost, not the result.
 
     Returns
     -------
@@ -98,7 +99,9 @@ def linear_attention(
     tensor([2., 4., 6.])
     """
     length = q.shape[2]
-    chunk = chunk or (DEFAULT_CHUNK if log_keep.shape[-1] == 1 else DIAGONAL_CHUNK)
+    if chunk is None:
+        diagonal = min(v.shape[-1], _LONGEST_DIAGONAL_CHUNK)
+        chunk = DEFAULT_CHUNK if log_keep.shape[-1] == 1 else diagonal
     state = zero_state(k, v) if state is None else state
     q, k, v, log_keep = (in_chunks(term, chunk) for term in (q, k, v, log_keep))
     total = log_keep.cumsum(dim=3)  # (b, h, chunks, c, 1 or n)

@@ -275,13 +275,18 @@ class EncoderNet(ForecastNet):
     def on_train_begin(
         self, net: NeuralNet, X: PanelWindows, y: None = None, **kwargs: Any
     ) -> None:
-        """Write the histories of the windows that are trained on."""
+        """Show the encoder the windows that are trained on, and write their histories."""
         super().on_train_begin(net, X, y, **kwargs)
-        if self._memory_source == "history":
-            training, _ = self.get_split_datasets(X)
-            for past, _ in DataLoader(training, _WINDOWS_PER_WRITE, collate_fn=_as_they_come):
+        is_first = not self.history  # weights that were trained keep the statistics they know
+        writes = self._memory_source == "history"
+        training, _ = self.get_split_datasets(X)
+        for past, future in DataLoader(training, _WINDOWS_PER_WRITE, collate_fn=_as_they_come):
+            past = past.to(self.device)
+            if is_first:
+                self.module_.absorb(past, future.to(self.device))
+            if writes:
                 with torch.no_grad():
-                    histories = self.module_.histories(past.to(self.device))
+                    histories = self.module_.histories(past)
                 self.module_.memory.append(histories)
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:

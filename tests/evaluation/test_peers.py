@@ -5,13 +5,13 @@ import torch
 from torch.testing import assert_close
 
 from klforecast.evaluation.peers import recipes
-from klforecast.evaluation.peers.dlinear import DLinear
-from klforecast.evaluation.peers.itransformer import ITransformer
-from klforecast.evaluation.peers.nlinear import NLinear
-from klforecast.evaluation.peers.rlinear import RLinear
 from klforecast.evaluation.peers.spectral_memory import SpectralMemoryTransformer
 from klforecast.evaluation.peers.training import PeerForecaster, Recipe
 from klforecast.evaluation.protocol import Task
+from klforecast.modules.encoders.dlinear import DLinear
+from klforecast.modules.encoders.itransformer import ITransformer
+from klforecast.modules.encoders.nlinear import NLinear
+from klforecast.modules.encoders.rlinear import RLinear
 
 
 @pytest.fixture

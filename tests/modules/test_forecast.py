@@ -136,10 +136,10 @@ def test_detach_decides_whether_tokens_train_the_embedding_of_the_history(row_le
     options = {"row_length": row_length, "memory_options": {"detach": detach}}
     module = build(gate=1.0, **options)
     past = random_past()
-    with_window = module.encoder.embedding(past.mT.flatten(0, 1)[:, -12:]).detach()
+    with_window = module.encoder.embed(past.mT.flatten(0, 1)[:, -12:]).detach()
     tokens = module.memory(module.histories(past))
-    module.encoder(with_window, tokens).square().sum().backward()
-    reached = module.encoder.embedding.linear.weight.grad is not None
+    module.encoder.patches(with_window, tokens).square().sum().backward()
+    reached = module.encoder.patches.embedding.linear.weight.grad is not None
     assert reached == (row_length == 0 and not detach)
 
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from klforecast.modules.sequence_mixers.dense import DenseMixer
+from klforecast.ops.dense_ssm import companion
 
 
 class SpaceTime(DenseMixer):
@@ -32,8 +33,4 @@ class SpaceTime(DenseMixer):
 
     def transition(self) -> tuple[Tensor, Tensor]:
         """Shift matrices with the normed feedback in their last column."""
-        norm = self.feedback.abs().sum(dim=1, keepdim=True).clamp(min=1)
-        column = (self.feedback / norm)[..., None]
-        n = self.feedback.shape[1]
-        shift = torch.diag(torch.ones(n - 1), -1).to(column)[:, :-1]
-        return torch.cat([shift.expand(len(column), -1, -1), column], dim=2), self.writing
+        return companion(self.feedback), self.writing

@@ -34,9 +34,15 @@ class ITransformer(nn.Module):
         self.encoder = nn.TransformerEncoder(layer, n_layers, norm=nn.LayerNorm(d_model))
         self.head = nn.Linear(d_model, horizon)
 
-    def forward(self, past: Tensor) -> Tensor:  # (batch, lookback, channels)
-        """Forecast every channel."""
+    def forward(
+        self,
+        past: Tensor,  # (batch, lookback, channels)
+        features: Tensor | None = None,  # (batch, channels, d_model)
+    ) -> Tensor:
+        """Forecast every channel; features are added to the tokens of the channels."""
         mean = past.mean(dim=1, keepdim=True).detach()
         scale = (past.var(dim=1, keepdim=True, correction=0).detach() + 1e-5).sqrt()
-        tokens = self.encoder(self.embed(((past - mean) / scale).mT))
-        return self.head(tokens).mT * scale + mean  # (batch, horizon, channels)
+        tokens = self.embed(((past - mean) / scale).mT)
+        if features is not None:
+            tokens = tokens + features
+        return self.head(self.encoder(tokens)).mT * scale + mean  # (batch, horizon, channels)

@@ -1,0 +1,102 @@
+"""OLinear: forecast in the coordinates in which the training data are uncorrelated.
+
+    z        = Q_in' window                    Q: eigenvectors of the correlation over time
+    h        = W_e z                           per channel
+    h        = h + N h, N_ij = softplus(A_ij) / sum_j softplus(A_ij)      across channels
+    h        = h + mlp(h)
+    forecast = Q_out W_d h
+
+The coordinates are Karhunen-Loeve coordinates of the window and of the future.
+
+Letters   L lookback   H horizon   Q (L, L) or (H, H) orthogonal   A (c, c) learned
+Paper     Yue et al. 2025, OLinear: A Linear Model for Time Series Forecasting in Orthogonally
+          Transformed Domain, arXiv 2505.08550.
+Left out  The embedding of every value by a vector before the map; the second NormLin over time.
+          Here the correlation is that of normalised training windows.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from klforecast.ops.linalg import safe_eigh
+
+
+class OLinear(nn.Module):
+    """Linear layers between two orthogonal transforms that follow the training data.
+
+    Parameters
+    ----------
+    lookback, horizon, channels : int
+        Sizes in and out.
+    d_model, n_layers : int
+        Width and number of the layers between.
+    dropout : float, default=0.1
+        In the layers.
+    """
+
+    moments_in: Tensor
+    moments_out: Tensor
+    transform_in: Tensor
+    transform_out: Tensor
+
+    def __init__(
+        self,
+        lookback: int,
+        horizon: int,
+        channels: int,
+        *,
+        d_model: int,
+        n_layers: int,
+        dropout: float = 0.1,
+    ):
+        super().__init__()
+        for name, size in (("in", lookback), ("out", horizon)):
+            self.register_buffer(f"moments_{name}", torch.zeros(size, size, dtype=torch.float64))
+            self.register_buffer(f"transform_{name}", torch.eye(size))
+        self.embed = nn.Linear(lookback, d_model)
+        self.layers = nn.ModuleList(_Layer(channels, d_model, dropout) for _ in range(n_layers))
+        self.head = nn.Linear(d_model, horizon)
+
+    @torch.no_grad()
+    def absorb(self, window: Tensor, future: Tensor) -> None:
+        """Add training windows to the correlation, and follow it."""
+        for name, rows in (("in", window), ("out", future)):
+            rows = rows.flatten(0, 1).double()
+            moments = getattr(self, f"moments_{name}")
+            moments += rows.mT @ rows
+            scale = moments.diagonal().clamp(min=1e-12).sqrt()
+            _, modes = safe_eigh(moments / (scale[:, None] * scale))
+            getattr(self, f"transform_{name}").copy_(modes)
+
+    def forward(
+        self,
+        past: Tensor,  # (batch, lookback, channels)
+        features: Tensor | None = None,  # (batch, channels, d_model)
+    ) -> Tensor:
+        """Forecast every channel."""
+        hidden = self.embed(past.mT @ self.transform_in)
+        if features is not None:
+            hidden = hidden + features
+        for layer in self.layers:
+            hidden = layer(hidden)
+        return (self.head(hidden) @ self.transform_out.mT).mT
+
+
+class _Layer(nn.Module):
+    def __init__(self, channels: int, d_model: int, dropout: float):
+        super().__init__()
+        self.across = nn.Parameter(torch.randn(channels, channels))
+        self.norm = nn.LayerNorm(d_model)
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(d_model),
+            nn.Linear(d_model, d_model),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(d_model, d_model),
+        )
+
+    def forward(self, hidden: Tensor) -> Tensor:  # (batch, channels, d_model)
+        weight = softplus(self.across)
+        hidden = hidden + (weight / weight.sum(dim=1, keepdim=True)) @ self.norm(hidden)
+        return hidden + self.mlp(hidden)

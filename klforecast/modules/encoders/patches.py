@@ -1,0 +1,104 @@
+"""Encoders that read a window as patches of one channel at a time, beside its memory tokens.
+
+    states   = backbone([tokens ; patches])         without the rows of the tokens
+    forecast = W flatten(states) + b
+
+The backbone is what differs between them: a transformer, or a stack of blocks around a mixer over
+time,
+
+    x = x + mixer(norm(x))        x = x + mlp(norm(x))
+
+for which tokens in front are the state that the recurrence starts from.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from klforecast.modules.encoder import PatchEmbedding, PatchEncoder
+from klforecast.modules.encoders.base import Encoded, Encoder, Sizes
+
+
+class PatchForecaster(Encoder):
+    """A `PatchEncoder` and a linear head over all its states.
+
+    Parameters
+    ----------
+    sizes : Sizes
+    backbone : Module, default=None
+        In place of the transformer.
+    embedding : PatchEmbedding, default=None
+        In place of the plain one.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        backbone: nn.Module | None = None,
+        embedding: PatchEmbedding | None = None,
+    ):
+        super().__init__()
+        self.patches = PatchEncoder(
+            sizes.input_length,
+            sizes.memory_tokens,
+            sizes.d_model,
+            sizes.n_layers,
+            sizes.n_heads,
+            sizes.patch_length,
+            sizes.dropout,
+            backbone,
+            embedding,
+        )
+        self.head = nn.Linear(self.patches.n_patches * sizes.d_model, sizes.horizon)
+
+    def forward(self, window: Tensor, tokens: Tensor | None = None) -> Encoded:
+        """Encode each channel by itself; see `Encoder.forward`."""
+        states = self.patches(self.embed(window.flatten(0, 1)), tokens)
+        return Encoded(self.predict(states).unflatten(0, window.shape[:2]), states)
+
+    def embed(self, sequences: Tensor) -> Tensor:
+        """Embed patches, (n c, length) to (n c, n_patches, d)."""
+        return self.patches.embedding(sequences)
+
+    def predict(self, states: Tensor) -> Tensor:
+        """Forecast from states: (n c, n_patches, d) to (n c, horizon)."""
+        return self.head(states.flatten(1))
+
+
+class MixerStack(nn.Module):
+    """Blocks around mixers over time, (batch, length, d_model) to the same shape.
+
+    Parameters
+    ----------
+    sizes : Sizes
+    mixer : callable
+        From nothing to a mixer with the interface of `klforecast.modules.sequence_mixers`.
+    """
+
+    def __init__(self, sizes: Sizes, mixer: Callable[[], nn.Module]):
+        super().__init__()
+        self.blocks = nn.ModuleList(_Block(sizes, mixer()) for _ in range(sizes.n_layers))
+        self.norm = nn.LayerNorm(sizes.d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run all blocks."""
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+
+class _Block(nn.Module):
+    def __init__(self, sizes: Sizes, mixer: nn.Module):
+        super().__init__()
+        d_model = sizes.d_model
+        self.mixer_norm = nn.LayerNorm(d_model)
+        self.mixer = mixer
+        self.mlp_norm = nn.LayerNorm(d_model)
+        self.mlp = nn.Sequential(
+            nn.Linear(d_model, 2 * d_model), nn.GELU(), nn.Linear(2 * d_model, d_model)
+        )
+        self.dropout = nn.Dropout(sizes.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.dropout(self.mixer(self.mixer_norm(x))[0])
+        return x + self.dropout(self.mlp(self.mlp_norm(x)))

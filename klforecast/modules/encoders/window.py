@@ -1,0 +1,54 @@
+"""Encoders that hold a network which forecasts by itself; memory tokens become features of it.
+
+    forecast = network(window) + V flatten(tokens)          networks that are linear in the window
+    forecast = network(window, V flatten(tokens))           networks that embed it: added inside
+
+Per channel, V maps all tokens to `horizon` numbers or to the network's width.
+"""
+
+from torch import Tensor, nn
+
+from klforecast.modules.encoder import cut_patches
+from klforecast.modules.encoders.base import Encoded, Encoder, Sizes
+
+
+class WindowForecaster(Encoder):
+    """A network (n, L, c) -> (n, horizon, c) with memory tokens as further features.
+
+    Parameters
+    ----------
+    sizes : Sizes
+    network : Module
+        Called with the window alone, or with features (n, c, d_model) too if `inside`.
+    inside : bool, default=False
+        Whether the network takes features itself.
+    """
+
+    def __init__(self, sizes: Sizes, network: nn.Module, inside: bool = False):
+        super().__init__()
+        self.network = network
+        self.inside = inside
+        self.patch_length = sizes.patch
+        if sizes.memory_tokens:
+            width = sizes.d_model if inside else sizes.horizon
+            self.features = nn.Linear(sizes.memory_tokens * sizes.d_model, width, bias=False)
+
+    def forward(self, window: Tensor, tokens: Tensor | None = None) -> Encoded:
+        """Forecast all channels; see `Encoder.forward`."""
+        states = self.embed(window.flatten(0, 1))
+        if tokens is None:
+            return Encoded(self.network(window.mT).mT, states)
+        features = self.features(tokens.flatten(1)).unflatten(0, window.shape[:2])
+        if self.inside:
+            return Encoded(self.network(window.mT, features).mT, states)
+        return Encoded(self.network(window.mT).mT + features, states)
+
+    def embed(self, sequences: Tensor) -> Tensor:
+        """Cut into raw patches, (n c, length) to (n c, rows, patch_length)."""
+        return cut_patches(sequences, self.patch_length, self.patch_length)
+
+    def absorb(self, window: Tensor, future: Tensor) -> None:
+        """Hand training windows on to networks that have a use for them."""
+        absorb = getattr(self.network, "absorb", None)
+        if absorb is not None:
+            absorb(window, future)
