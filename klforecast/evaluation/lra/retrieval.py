@@ -5,7 +5,6 @@ other. `synthesise` draws documents of our own, in invented words: every topic h
 other has, and two documents belong together if they have the same topic.
 """
 
-import csv
 from ast import literal_eval
 from pathlib import Path
 
@@ -112,22 +111,19 @@ def load(folder: Path, *, max_length: int = 4000) -> TaskData:
 def _read(path: Path, max_length: int) -> Part:
     rows: list[bytes] = []
     labels: list[int] = []
-    # A document can be longer than what csv takes for a field by default.
-    csv.field_size_limit(2**31 - 1)
     with path.open(newline="", encoding="utf-8") as file:
-        for number, line in enumerate(csv.reader(file, delimiter="\t"), start=1):
+        for number, text in enumerate(file, start=1):
+            line = text.rstrip("\r\n").split("\t")
             if len(line) != 5:
                 raise ValueError(
                     f"{path}, line {number} has {len(line)} columns and not 5 (class, two names, "
                     "two texts); pass the folder of the official files"
                 )
             labels.append(int(float(line[0])))
-            rows += [encode(_bytes(text)[:max_length]) for text in line[3:]]
+            rows += [encode(_bytes(document)[:max_length]) for document in line[3:]]
     sequences = pad(rows, max_length).reshape(len(labels), 2, max_length)
     return Part(sequences, np.array(labels, np.int64))
 
 
 def _bytes(text: str) -> bytes:
-    if text[:2] in ("b'", 'b"'):
-        return literal_eval(text)
-    return text.encode()
+    return literal_eval(text) if text[:2] in ("b'", 'b"') else text.encode()
