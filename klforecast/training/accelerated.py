@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, WandbLogger
 from skorch.dataset import unpack_data
 from skorch.helper import predefined_split
 from skorch.hf import AccelerateMixin
@@ -281,6 +281,21 @@ class Checkpoint(Callback):
         unfinished = self.path.with_name(f"{self.path.name}.part")
         torch.save(state, unfinished)
         os.replace(unfinished, self.path)
+
+
+def wandb_logger(project: str, name: str) -> Callback:
+    """Logger of every epoch to Weights & Biases; without a connection under WANDB_MODE=offline.
+
+    Raises
+    ------
+    ImportError
+        If wandb is not installed.
+    """
+    try:
+        import wandb
+    except ImportError as error:
+        raise ImportError("this needs wandb: pip install klforecast[wandb]") from error
+    return WandbLogger(wandb.init(project=project, name=name), save_model=False)
 
 
 class _Batches:
