@@ -59,12 +59,15 @@ def lra(
     measure_memory: Annotated[bool, typer.Option(help="Measure the peak of memory.")] = False,
     profile_layers: Annotated[bool, typer.Option(help="Measure the cost of each layer.")] = False,
     compression_ratios: Annotated[
-        str | None,
+        list[float] | None,
         typer.Option(
-            help="Shares of the modes to keep, for example '1 0.5 0.25': accuracy and cost with "
-            "low-pass, random, energy and learned masks."
+            metavar="SHARE...",
+            help="Shares of the modes to keep, for example 1 0.5 0.25: accuracy and cost with "
+            "low-pass, random, energy and learned masks.",
         ),
     ] = None,
+    # An option takes one value; what follows it arrives here.
+    more_ratios: Annotated[list[float] | None, typer.Argument(hidden=True)] = None,
     rerun: Annotated[bool, typer.Option(help="Run what has a row already.")] = False,
     cpu: Annotated[bool, typer.Option(help="Compute on the CPU, whatever else there is.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
@@ -98,7 +101,7 @@ def lra(
                 measure_throughput,
                 measure_memory,
                 profile_layers,
-                _ratios(compression_ratios),
+                _ratios(compression_ratios or [], more_ratios or []),
             ),
             checkpoints=checkpoints,
             callbacks=[] if wandb is None else [_wandb_logger(wandb, task.value, seed)],
@@ -115,11 +118,12 @@ def lra(
     console.print(_table(row, is_new))
 
 
-def _ratios(text: str | None) -> tuple[float, ...]:
-    ratios = tuple(float(word) for word in (text or "").replace(",", " ").split())
-    if any(not 0 < ratio <= 1 for ratio in ratios):
-        raise ValueError(f"compression ratios are {text!r}; pass shares of modes in (0, 1]")
-    return ratios
+def _ratios(first: list[float], more: list[float]) -> tuple[float, ...]:
+    if more and not first:
+        raise ValueError(f"got {more[0]:g} without an option; name the option it belongs to")
+    if any(not 0 < ratio <= 1 for ratio in first + more):
+        raise ValueError(f"compression ratios are {first + more}; pass shares of modes in (0, 1]")
+    return tuple(first + more)
 
 
 def _wandb_logger(project: str, task: str, seed: int) -> Any:

@@ -45,7 +45,7 @@ def draw_scenes(
     turn: float = 0.6,
     n_distractors: int = 2,
     clearance: float = 3.0,
-    tolerance: float = 1.0,
+    tolerance: float = 0.25,
 ) -> Scenes:
     """Draw scenes at random; those that break a rule are drawn again.
 
@@ -67,8 +67,10 @@ def draw_scenes(
         Short paths.
     clearance : float, default=3.0
         Least distance between two paths, in pixels.
-    tolerance : float, default=1.0
-        Largest difference between the distances of the dots under the two classes, in pixels.
+    tolerance : float, default=0.25
+        Largest difference between the distances of the dots under the two classes, in pixels. Paths
+        that hardly turn all have ends that are as far apart as they are long; they need a smaller
+        one, or the distance would tell the class.
 
     Raises
     ------
