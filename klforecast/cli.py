@@ -17,6 +17,7 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from klforecast.evaluation.leakage_command import leakage
+from klforecast.evaluation.lra.command import lra
 from klforecast.exceptions import KLForecastError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(leakage)
+app.command()(lra)
 
 
 class Regime(StrEnum):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from klforecast.modules.ssm_cost import flops_per_token, n_parameters
+from klforecast.modules.ssm_cost import flops_per_token, n_parameters, n_steps
 from klforecast.modules.ssm_heads import SequencePredictor
 
 
@@ -24,7 +24,7 @@ class NetworkCost(NamedTuple):
 
 def tokens_per_second(
     module: nn.Module,
-    x: Tensor,  # (batch, length, n_channels), or token ids (batch, length)
+    x: Tensor,  # (batch, length, n_channels), or token ids (batch, length); or pairs of these
     repeats: int = 3,
 ) -> float:
     """Steps that a forward pass handles per second of CPU time on one thread: the best repeat."""
@@ -42,7 +42,7 @@ def tokens_per_second(
     finally:
         torch.set_num_threads(threads)
         module.train(training)
-    return x.shape[0] * x.shape[1] / min(seconds)
+    return n_steps(x) / min(seconds)
 
 
 def network_cost(

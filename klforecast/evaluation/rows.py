@@ -94,8 +94,13 @@ def complete(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
+    """Append a row of the benchmark to `path`, as `append_line` does."""
+    append_line(path, complete(row))
+
+
+def append_line(path: Path, row: Mapping[str, Any]) -> None:
     """Append one line to `path` in a single write, so that no reader ever sees half of it."""
-    line = json.dumps(complete(row)) + "\n"
+    line = json.dumps(row) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     if _ends_inside_a_line(path):
         line = "\n" + line
@@ -114,19 +119,25 @@ def _ends_inside_a_line(path: Path) -> bool:
 
 
 def read_rows(*paths: Path) -> list[dict[str, Any]]:
-    """Read the rows of one or several files, in order.
+    """Read the rows of the benchmark from one or several files, in order.
 
-    A line cut short by a killed writer is left out with a warning that names it.
+    Rows of another kind, which say so, are left out without a word; a line cut short by a killed
+    writer with a warning that names it.
     """
+    return [complete(row) for row in read_lines(*paths) if "kind" not in row]
+
+
+def read_lines(*paths: Path) -> list[dict[str, Any]]:
+    """Read the rows of any kind; a line cut short is left out with a warning that names it."""
     rows = []
     for path in paths:
         for number, line in enumerate(path.read_text().splitlines(), start=1):
             if not line.strip():
                 continue
             try:
-                rows.append(complete(json.loads(line)))
+                rows.append(json.loads(line))
             except json.JSONDecodeError:
                 warnings.warn(
-                    f"{path}, line {number} is not a whole row and is left out", stacklevel=2
+                    f"{path}, line {number} is not a whole row and is left out", stacklevel=3
                 )
     return rows

@@ -1,7 +1,7 @@
 """What a spectral network costs: parameters, floating point operations, streaming state."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -37,6 +37,11 @@ def flops_per_token(
         if n_channels is None
         else torch.zeros(1, length, n_channels)
     )
+    return flops(module, x) / length
+
+
+def flops(module: nn.Module, x: Tensor) -> int:
+    """Floating point operations of a forward pass over `x`, counted as by `flops_per_token`."""
     training = module.training
     module.eval()
     try:
@@ -46,7 +51,12 @@ def flops_per_token(
             module(x)
     finally:
         module.train(training)
-    return counter.get_total_flops() / length
+    return counter.get_total_flops()
+
+
+def n_steps(x: Tensor) -> int:
+    """Steps of all sequences of a batch: token ids, or real numbers with channels at the end."""
+    return x.numel() // x.shape[-1] if x.is_floating_point() else x.numel()
 
 
 def state_floats(network: SpectralSSM) -> int:

@@ -96,10 +96,13 @@ class SpectralLayer(nn.Module):
         gate: Tensor,  # (n_modes,)
     ) -> Tensor:  # (batch, length, heads, width)
         """Sum of the recurrences over both directions, with the modes weighted by `gate`."""
-        mixed = self.core(u, drive, gate)
-        if self.backward_core is None:
-            return mixed
-        return mixed + self.backward_core(u.flip(1), drive.flip(1), gate).flip(1)
+        # Mixed precision stops here: half precision has no complex FFT, and long decays need more.
+        u, drive = u.to(self.skip.dtype), drive.to(self.skip.dtype)
+        with torch.autocast(u.device.type, enabled=False):
+            mixed = self.core(u, drive, gate)
+            if self.backward_core is None:
+                return mixed
+            return mixed + self.backward_core(u.flip(1), drive.flip(1), gate).flip(1)
 
     def step(
         self,

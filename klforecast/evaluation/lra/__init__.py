@@ -1,0 +1,1 @@
+"""Long Range Arena: its tasks, a trainer for them, and what compressing a network costs there."""

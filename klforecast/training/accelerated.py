@@ -1,0 +1,327 @@
+"""A skorch net for long training: Accelerate, a schedule per step, checkpoints that resume.
+
+    AcceleratedNet    AdamW with warm-up and cosine decay, clipping, mixed precision, any number of
+                      processes; what it does depends on the seed, the epoch and the global batch
+    Checkpoint        writes all there is after every epoch, and goes on from it
+
+An epoch's order of sequences and its dropout are functions of the seed and of the number of the
+epoch, so that a run that was interrupted and resumed equals one that was not, bit for bit. Needs
+Accelerate (`pip install klforecast[lra]`).
+"""
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, WandbLogger
+from skorch.dataset import unpack_data
+from skorch.helper import predefined_split
+from skorch.hf import AccelerateMixin
+from skorch.history import History
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from klforecast.exceptions import KLForecastError
+from klforecast.training.callbacks import KeepBest
+from klforecast.training.seeding import seeded
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+# Decay would pull these towards other time constants, not towards simpler functions.
+_NOT_DECAYED = ("*raw_decay", "*raw_step", "*frequency", "*logits")
+
+
+def make_accelerator(mixed_precision: str = "no", cpu: bool = False) -> "Accelerator":
+    """Accelerator whose batches are shared out among the processes.
+
+    Parameters
+    ----------
+    mixed_precision : {"no", "bf16", "fp16"}, default="no"
+        Precision of the products.
+    cpu : bool, default=False
+        Compute on the CPU, whatever else there is.
+
+    Raises
+    ------
+    ImportError
+        If Accelerate is not installed.
+    """
+    try:
+        from accelerate import Accelerator
+        from accelerate.utils import DataLoaderConfiguration
+    except ImportError as error:
+        raise ImportError("this needs Accelerate: pip install klforecast[lra]") from error
+    return Accelerator(
+        mixed_precision=mixed_precision,
+        cpu=cpu,
+        dataloader_config=DataLoaderConfiguration(split_batches=True),
+    )
+
+
+class AcceleratedNet(AccelerateMixin, NeuralNet):
+    """Classify, on one process or on many, and end with the weights of lowest validation loss.
+
+    Parameters
+    ----------
+    module : type
+        Class of the torch module; its parameters are passed as ``module__*``.
+    accelerator : Accelerator
+        See `make_accelerator`.
+    validation : Dataset
+        Stops training; it gives batches by ``__getitems__``, as the data of `fit` do.
+    warmup : float, default=0.1
+        Share of the steps of all epochs in which the rate rises.
+    clip_norm : float, default=1.0
+        Largest norm of the gradient.
+    patience : int, default=10
+        Epochs without a lower validation loss after which training stops.
+    seed : int, default=0
+        Of weights, order and dropout. The global generators stay as they are.
+    checkpoint : Path, default=None
+        File that is written after every epoch, and that training goes on from if it exists.
+    weight_decay : float, default=0.01
+        Of AdamW; decays, steps, frequencies and masks have none.
+    **options
+        Of `skorch.NeuralNet`: max_epochs, batch_size (over all processes), lr, callbacks and so on.
+    """
+
+    def __init__(
+        self,
+        module: type[nn.Module],
+        *,
+        accelerator: "Accelerator",
+        validation: Dataset,
+        warmup: float = 0.1,
+        clip_norm: float = 1.0,
+        patience: int = 10,
+        seed: int = 0,
+        checkpoint: Path | None = None,
+        weight_decay: float = 0.01,
+        **options: Any,
+    ):
+        super().__init__(
+            module,
+            accelerator=accelerator,
+            criterion=nn.CrossEntropyLoss,
+            optimizer=torch.optim.AdamW,
+            optimizer__weight_decay=weight_decay,
+            optimizer__param_groups=[(name, {"weight_decay": 0.0}) for name in _NOT_DECAYED],
+            train_split=predefined_split(validation),
+            **options,
+        )
+        self.validation = validation
+        self.warmup = warmup
+        self.clip_norm = clip_norm
+        self.patience = patience
+        self.seed = seed
+        self.checkpoint = checkpoint
+        self.weight_decay = weight_decay
+
+    def fit(self, X: Dataset, y: None = None, **fit_params: Any) -> Self:
+        """Train, from the checkpoint if there is one.
+
+        Parameters
+        ----------
+        X : Dataset
+            Training part; it gives batches of inputs and classes by ``__getitems__``.
+        y : None
+            Ignored.
+
+        Raises
+        ------
+        KLForecastError
+            If the training loss is not finite.
+        KeyboardInterrupt
+            If training was interrupted; the checkpoint stays.
+        """
+        with seeded(self.seed):
+            self.initialize()
+        self.partial_fit(X)
+        if not self.is_through:
+            raise KeyboardInterrupt  # skorch takes it for an early end of training
+        return self
+
+    @property
+    def is_through(self) -> bool:
+        """Whether training has come to its end."""
+        return len(self.history) >= self.max_epochs or self._keep_best.exhausted
+
+    @property
+    def best_epoch(self) -> int:
+        """Epochs trained when the validation loss was lowest."""
+        return self._keep_best.best_epoch_
+
+    def fit_loop(self, X: Dataset, y: None = None, epochs: None = None, **fit_params: Any) -> Self:
+        """Train epoch by epoch, each with its own seed."""
+        while not self.is_through:
+            generator = np.random.SeedSequence(
+                [self.seed, len(self.history), self.accelerator.process_index]
+            )
+            with seeded(int(generator.generate_state(1)[0] >> 1), self.accelerator.device):
+                super().fit_loop(X, y, epochs=1, **fit_params)
+        return self
+
+    def get_default_callbacks(self) -> list:
+        """Those of skorch, the one that keeps the best weights, and the checkpoints."""
+        callbacks = [*super().get_default_callbacks(), ("keep_best", KeepBest(self.patience))]
+        if self.checkpoint is not None:
+            callbacks.append(("checkpoint", Checkpoint(self.checkpoint)))
+        return callbacks
+
+    def get_iterator(self, dataset: Dataset, training: bool = False) -> DataLoader:
+        """Iterate over batches, in training in the order of this epoch."""
+        n = len(dataset)  # type: ignore[arg-type]
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + len(self.history))
+        order = torch.randperm(n, generator=generator) if training else torch.arange(n)
+        batches = _Batches(order, min(self.batch_size, n), drop_last=training)
+        loader = DataLoader(dataset, batch_sampler=batches, collate_fn=_as_they_come)
+        return self.accelerator.prepare(loader)
+
+    def run_single_epoch(self, iterator: DataLoader, training: bool, **kwargs: Any) -> None:
+        """Train for an epoch; on the validation part `KeepBest` alone looks."""
+        if training:
+            self.steps_per_epoch_ = len(iterator)
+            self.step_ = (len(self.history) - 1) * self.steps_per_epoch_
+            super().run_single_epoch(iterator, training=training, **kwargs)
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Take the gradients of one batch, at the rate of this step."""
+        factor = _rate(self.step_, self.steps_per_epoch_ * self.max_epochs, self.warmup)
+        for group in self.optimizer_.param_groups:
+            group["lr"] = self.lr * factor
+        self.step_ += 1
+        step = super().train_step_single(batch, **fit_params)
+        if not step["loss"].isfinite():
+            raise KLForecastError(
+                f"the training loss became {step['loss'].item()} in epoch {len(self.history)}; "
+                "pass a smaller lr"
+            )
+        return step
+
+    def on_grad_computed(self, net: NeuralNet, named_parameters: Any, **kwargs: Any) -> None:
+        """Clip the gradient, over all processes."""
+        super().on_grad_computed(net, named_parameters, **kwargs)
+        self.accelerator.clip_grad_norm_(self.module_.parameters(), self.clip_norm)
+
+    def validate(self, dataset: Dataset) -> tuple[float, dict[str, Tensor]]:
+        """Loss and weights, for `KeepBest`; the accuracy goes into the history."""
+        loss, accuracy = self.judge(dataset)
+        self.history.record("valid_loss", loss)
+        self.history.record("valid_accuracy", accuracy)
+        return loss, self.accelerator.unwrap_model(self.module_).state_dict()
+
+    @torch.no_grad()
+    def judge(self, dataset: Dataset) -> tuple[float, float]:
+        """Cross-entropy and accuracy of the present weights, on all processes the same."""
+        self._set_training(False)
+        loss, n_right, n = 0.0, 0, 0
+        for batch in self.get_iterator(dataset):
+            inputs, labels = unpack_data(batch)
+            with self.accelerator.autocast():
+                logits = self.infer(inputs).float()
+            logits, labels = self.accelerator.gather_for_metrics((logits, labels))
+            loss += nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+            n_right += int((logits.argmax(dim=1) == labels).sum())
+            n += len(labels)
+        return loss / n, n_right / n
+
+    @property
+    def _keep_best(self) -> KeepBest:
+        return dict(self.callbacks_)["keep_best"]
+
+
+class Checkpoint(Callback):
+    """Write all that training goes on from after every epoch, and go on from it.
+
+    Parameters
+    ----------
+    path : Path
+        File; only the first process writes it.
+
+    Notes
+    -----
+    Weights, optimiser, scale of half precision, history, and the best weights so far. The file is
+    replaced as a whole, so that an interruption leaves the last one.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def on_train_begin(self, net: AcceleratedNet, **kwargs: Any) -> None:
+        """Go on from the file, if there is one."""
+        if not self.path.exists():
+            return
+        state = torch.load(self.path, map_location=net.accelerator.device, weights_only=True)
+        net.accelerator.unwrap_model(net.module_).load_state_dict(state["module"])
+        net.optimizer_.load_state_dict(state["optimizer"])
+        net.history = History(state["history"])
+        vars(net._keep_best).update(state["keep_best"])
+        if net.accelerator.scaler is not None:
+            net.accelerator.scaler.load_state_dict(state["scaler"])
+
+    def on_epoch_end(self, net: AcceleratedNet, **kwargs: Any) -> None:
+        """Replace the file."""
+        if not net.accelerator.is_main_process:
+            return
+        scaler, keep_best = net.accelerator.scaler, vars(net._keep_best)
+        state = {
+            "module": net.accelerator.unwrap_model(net.module_).state_dict(),
+            "optimizer": net.optimizer_.state_dict(),
+            "history": net.history.to_list(),
+            "keep_best": {name: keep_best[name] for name in keep_best if name.endswith("_")},
+            "scaler": None if scaler is None else scaler.state_dict(),
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_name(f"{self.path.name}.part")
+        torch.save(state, unfinished)
+        os.replace(unfinished, self.path)
+
+
+def wandb_logger(project: str, name: str) -> Callback:
+    """Logger of every epoch to Weights & Biases; without a connection under WANDB_MODE=offline.
+
+    Raises
+    ------
+    ImportError
+        If wandb is not installed.
+    """
+    try:
+        import wandb
+    except ImportError as error:
+        raise ImportError("this needs wandb: pip install klforecast[wandb]") from error
+    return WandbLogger(wandb.init(project=project, name=name), save_model=False)
+
+
+class _Batches:
+    """Batch sampler over a given order, which Accelerate can share out among processes."""
+
+    def __init__(self, order: Tensor, batch_size: int, drop_last: bool):
+        self.order = order
+        self.batch_size = batch_size
+        self.drop_last = drop_last
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.order), self.batch_size)
+        return whole + bool(rest and not self.drop_last)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self.order.split(self.batch_size)[: len(self)]:
+            yield batch.tolist()
+
+
+def _rate(step: int, n_steps: int, warmup: float) -> float:
+    """Share of the full rate: a rise in a straight line, then half a cosine."""
+    rising = warmup * n_steps
+    if step < rising:
+        return (step + 1) / math.ceil(rising)
+    return (1 + math.cos(math.pi * (step - rising) / (n_steps - rising))) / 2
+
+
+def _as_they_come(batch: Any) -> Any:
+    return batch
