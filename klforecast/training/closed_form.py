@@ -160,10 +160,17 @@ def _solve(
 
 
 def _choose_temperature(left_out: Tensor, labels: Tensor, weights: Tensor) -> float:
-    """Temperature of the softmax under which the rows left out are most likely."""
+    """Temperature of the softmax under which the rows left out are most likely.
+
+    Targets are those of Platt (1999), (count + 1) / (count + classes) for the class itself: where
+    no row is wrong, a likelihood alone would ask for probabilities of zero and one.
+    """
+    n_classes = left_out.shape[1]
+    counts = labels.bincount(minlength=n_classes)[labels].double()[:, None]
+    targets = (F.one_hot(labels, n_classes) * counts + 1) / (counts + n_classes)
     losses = {
         temperature: float(
-            weights @ F.cross_entropy(left_out / temperature, labels, reduction="none")
+            weights @ F.cross_entropy(left_out / temperature, targets, reduction="none")
         )
         for temperature in _TEMPERATURES
     }
