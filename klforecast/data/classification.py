@@ -127,7 +127,9 @@ def _parse_ts(content: str) -> LabelledSeries:
     for line in _data_lines(content):
         *channels, label = line.split(":")
         try:
-            values = [np.array(channel.replace("?", "nan").split(","), float) for channel in channels]
+            values = [
+                np.array(channel.replace("?", "nan").split(","), float) for channel in channels
+            ]
             series.append(_trimmed(np.stack(values)))
         except ValueError as error:
             raise KLForecastError(f"a line of a .ts file cannot be read ({error})") from error

@@ -138,9 +138,7 @@ def learn_classifier(
     if len(series) < 2:
         raise ValueError("X has 1 sample; pass at least 2 series, of at least 2 classes")
     if len(classes) < 2:
-        raise ValueError(
-            f"y has one class only, {classes[0]!r}; pass series of at least 2 classes"
-        )
+        raise ValueError(f"y has one class only, {classes[0]!r}; pass series of at least 2 classes")
     weights = torch.tensor(
         compute_class_weight(settings["class_weight"], classes=classes, y=labels)
     ).double()

@@ -94,8 +94,13 @@ def complete(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
+    """Append a benchmark row to `path`, see `append_line`."""
+    append_line(path, complete(row))
+
+
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
     """Append one line to `path` in a single write, so that no reader ever sees half of it."""
-    line = json.dumps(complete(row)) + "\n"
+    line = json.dumps(plain(record)) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     if _ends_inside_a_line(path):
         line = "\n" + line
@@ -114,7 +119,12 @@ def _ends_inside_a_line(path: Path) -> bool:
 
 
 def read_rows(*paths: Path) -> list[dict[str, Any]]:
-    """Read the rows of one or several files, in order.
+    """Read the benchmark rows of one or several files, in order, see `read_lines`."""
+    return [complete(row) for row in read_lines(*paths)]
+
+
+def read_lines(*paths: Path) -> list[dict[str, Any]]:
+    """Read the lines of one or several files, in order.
 
     A line cut short by a killed writer is left out with a warning that names it.
     """
@@ -124,7 +134,7 @@ def read_rows(*paths: Path) -> list[dict[str, Any]]:
             if not line.strip():
                 continue
             try:
-                rows.append(complete(json.loads(line)))
+                rows.append(json.loads(line))
             except json.JSONDecodeError:
                 warnings.warn(
                     f"{path}, line {number} is not a whole row and is left out", stacklevel=2

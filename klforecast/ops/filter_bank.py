@@ -236,14 +236,12 @@ def _carried_states(
     n_chunks: int,
 ) -> Tensor:  # (groups * modes, 3, n, chunks)
     """State at the start of every chunk: real part, imaginary part, average."""
-    n_groups, chunk, columns = signal.shape
+    _, chunk, columns = signal.shape
     parts = [powers.real, powers.imag, averages]
     writer = torch.stack([part[..., :chunk].flip(-1) for part in parts], dim=2)
     written = writer.flatten(1, 2).to(signal.dtype) @ signal
     written = written.view(-1, 3, columns // n_chunks, n_chunks)
-    real, imag, average = (
-        part[..., chunk].reshape(-1, 1).to(signal.dtype) for part in parts
-    )
+    real, imag, average = (part[..., chunk].reshape(-1, 1).to(signal.dtype) for part in parts)
     states = torch.zeros_like(written)
     for m in range(1, n_chunks):
         h_real, h_imag, h_average = states[..., m - 1].unbind(1)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from klforecast.ops.filter_bank import Blocks
 
+
 def draw_biases(
     responses: Tensor,  # (groups, modes, chunk, n, chunks)
     blocks: Blocks,

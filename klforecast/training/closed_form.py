@@ -74,8 +74,11 @@ class ClosedFormClassifier:
         weights = weights / weights.sum()
         order = torch.randperm(len(labels), generator=generator)
         self.weights_ = _choose_weights(rows, targets, weights, order[:_JUDGED])
-        landmarks = order[:_LANDMARKS] if len(labels) > _DIRECT else torch.arange(len(labels))
-        spanning = {kind: values[landmarks] for kind, values in rows.items()}
+        landmarks = order[:_LANDMARKS] if len(labels) > _DIRECT else None
+        spanning = {
+            kind: values if landmarks is None else values[landmarks]
+            for kind, values in rows.items()
+        }
         cross = sum(
             weight * _products(rows[kind], spanning[kind]) for kind, weight in self.weights_.items()
         )
@@ -128,9 +131,7 @@ def _choose_weights(
 ) -> dict[str, float]:
     """Weights of the kinds with the least leave-one-out error on some rows."""
     some = weights[judged] / weights[judged].sum()
-    grams = [
-        center_gram(_products(rows[kind][judged], rows[kind][judged]), some) for kind in KINDS
-    ]
+    grams = [center_gram(_products(rows[kind][judged], rows[kind][judged]), some) for kind in KINDS]
     errors = {}
     for candidate in _WEIGHTS:
         gram = sum(weight * part for weight, part in zip(candidate, grams, strict=True))
@@ -141,12 +142,12 @@ def _choose_weights(
 
 def _solve(
     cross: Tensor,  # (n, landmarks), inner products
-    landmarks: Tensor,  # (landmarks,), which rows they are
+    landmarks: Tensor | None,  # (landmarks,), which rows they are; None for all in their order
     targets: Tensor,  # (n, classes)
     weights: Tensor,  # (n,)
 ) -> tuple[LooRidge, Tensor]:
     """Ridge in the span of the landmarks; its coefficients are ``landmark rows.T @ dual``."""
-    if len(landmarks) == len(cross):
+    if landmarks is None:
         fit = loo_ridge(*gram_modes(center_gram(cross, weights), weights), targets, weights)
         return fit, fit.dual
     even = torch.full((len(landmarks),), 1 / len(landmarks), dtype=cross.dtype)

@@ -134,9 +134,7 @@ class SequenceEnsemble:
         Arguments of `SpectralSSM`, except the channels.
     """
 
-    def __init__(
-        self, n_estimators: int, seed: int, net: dict[str, Any], backbone: dict[str, Any]
-    ):
+    def __init__(self, n_estimators: int, seed: int, net: dict[str, Any], backbone: dict[str, Any]):
         self.n_estimators = n_estimators
         self.seed = seed
         self.net = net

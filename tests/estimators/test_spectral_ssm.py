@@ -16,8 +16,6 @@ SMALL_NET = {
 
 
 @pytest.mark.filterwarnings("ignore:Skipping check check_array_api_input")
-@parametrize_with_checks(
-    [SpectralSSMClassifier(n_filters=64), SpectralSSMClassifier(**SMALL_NET)]
-)
+@parametrize_with_checks([SpectralSSMClassifier(n_filters=64), SpectralSSMClassifier(**SMALL_NET)])
 def test_scikit_learn_finds_nothing_to_object_to(estimator, check):
     check(estimator)
