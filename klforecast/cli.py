@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
+from klforecast.evaluation.classify_command import classify
 from klforecast.evaluation.leakage_command import leakage
 from klforecast.evaluation.lra.command import lra
 from klforecast.exceptions import KLForecastError
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from klforecast.evaluation.runner import Progress
 
 app = typer.Typer(
-    help="Forecasting with spectral (Karhunen-Loeve) memory.",
+    help="Forecasting and classification with spectral (Karhunen-Loeve) memory.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
 app.command()(leakage)
 app.command()(lra)
+app.command()(classify)
 
 
 class Regime(StrEnum):

@@ -112,7 +112,7 @@ def read(files: tuple[OfficialFile, ...]) -> tuple[OfficialFile, bytes, str]:
             break
     else:
         file, path = _download(files)
-    content = _uncompressed(path, file.name)
+    content = uncompressed(path, file.name)
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 not in file.sha256:
         raise KLForecastError(
@@ -151,7 +151,8 @@ def _download(files: tuple[OfficialFile, ...]) -> tuple[OfficialFile, Path]:
     return file, Path(path)
 
 
-def _uncompressed(path: Path, name: str) -> bytes:
+def uncompressed(path: Path, name: str) -> bytes:
+    """Content of a file that may be a .gz file or a member of a .zip archive."""
     suffix = path.suffix.lower()
     if suffix == ".gz":
         return gzip.decompress(path.read_bytes())

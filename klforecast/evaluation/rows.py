@@ -94,13 +94,13 @@ def complete(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Append a row of the benchmark to `path`, as `append_line` does."""
+    """Append a benchmark row to `path`, see `append_line`."""
     append_line(path, complete(row))
 
 
-def append_line(path: Path, row: Mapping[str, Any]) -> None:
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
     """Append one line to `path` in a single write, so that no reader ever sees half of it."""
-    line = json.dumps(row) + "\n"
+    line = json.dumps(plain(record)) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     if _ends_inside_a_line(path):
         line = "\n" + line

@@ -236,7 +236,7 @@ def _carried_states(
     n_chunks: int,
 ) -> Tensor:  # (groups * modes, 3, n, chunks)
     """State at the start of every chunk: real part, imaginary part, average."""
-    n_groups, chunk, columns = signal.shape
+    _, chunk, columns = signal.shape
     parts = [powers.real, powers.imag, averages]
     writer = torch.stack([part[..., :chunk].flip(-1) for part in parts], dim=2)
     written = writer.flatten(1, 2).to(signal.dtype) @ signal

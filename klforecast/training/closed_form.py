@@ -74,8 +74,11 @@ class ClosedFormClassifier:
         weights = weights / weights.sum()
         order = torch.randperm(len(labels), generator=generator)
         self.weights_ = _choose_weights(rows, targets, weights, order[:_JUDGED])
-        landmarks = order[:_LANDMARKS] if len(labels) > _DIRECT else torch.arange(len(labels))
-        spanning = {kind: values[landmarks] for kind, values in rows.items()}
+        landmarks = order[:_LANDMARKS] if len(labels) > _DIRECT else None
+        spanning = {
+            kind: values if landmarks is None else values[landmarks]
+            for kind, values in rows.items()
+        }
         cross = sum(
             weight * _products(rows[kind], spanning[kind]) for kind, weight in self.weights_.items()
         )
@@ -139,12 +142,12 @@ def _choose_weights(
 
 def _solve(
     cross: Tensor,  # (n, landmarks), inner products
-    landmarks: Tensor,  # (landmarks,), which rows they are
+    landmarks: Tensor | None,  # (landmarks,), which rows they are; None for all in their order
     targets: Tensor,  # (n, classes)
     weights: Tensor,  # (n,)
 ) -> tuple[LooRidge, Tensor]:
     """Ridge in the span of the landmarks; its coefficients are ``landmark rows.T @ dual``."""
-    if len(landmarks) == len(cross):
+    if landmarks is None:
         fit = loo_ridge(*gram_modes(center_gram(cross, weights), weights), targets, weights)
         return fit, fit.dual
     even = torch.full((len(landmarks),), 1 / len(landmarks), dtype=cross.dtype)
@@ -158,10 +161,17 @@ def _solve(
 
 
 def _choose_temperature(left_out: Tensor, labels: Tensor, weights: Tensor) -> float:
-    """Temperature of the softmax under which the rows left out are most likely."""
+    """Temperature of the softmax under which the rows left out are most likely.
+
+    Targets are those of Platt (1999), (count + 1) / (count + classes) for the class itself: where
+    no row is wrong, a likelihood alone would ask for probabilities of zero and one.
+    """
+    n_classes = left_out.shape[1]
+    counts = labels.bincount(minlength=n_classes)[labels].double()[:, None]
+    targets = (F.one_hot(labels, n_classes) * counts + 1) / (counts + n_classes)
     losses = {
         temperature: float(
-            weights @ F.cross_entropy(left_out / temperature, labels, reduction="none")
+            weights @ F.cross_entropy(left_out / temperature, targets, reduction="none")
         )
         for temperature in _TEMPERATURES
     }

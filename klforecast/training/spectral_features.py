@@ -67,7 +67,7 @@ class SpectralFeatures:
         self.dtype_ = torch.float64 if work <= _STEPS_IN_DOUBLE else torch.float32
         self.banks_: list[FilterBank] = []
         self.biases_: list[Tensor] = []
-        picked = torch.randint(len(series), (_BIAS_SERIES,), generator=generator).tolist()
+        picked = torch.randperm(len(series), generator=generator)[:_BIAS_SERIES].tolist()
         for number in range(len(_SIGNALS)):
             n_groups = -(-(self.n_groups_ - number) // len(_SIGNALS))
             length = float(lengths.double().median())

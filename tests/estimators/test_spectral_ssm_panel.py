@@ -1,4 +1,3 @@
-import pytest
 from sktime.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier

@@ -1,0 +1,57 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from klforecast.ops.loo_ridge import center_gram, gram_modes, loo_ridge, row_modes
+
+
+@pytest.fixture
+def problem():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(12, 5, generator=generator, dtype=torch.float64)
+    y = torch.randn(12, 2, generator=generator, dtype=torch.float64)
+    weights = torch.rand(12, generator=generator, dtype=torch.float64) + 0.2
+    return x, y, weights / weights.sum()
+
+
+def weighted_ridge(x, y, weights, penalty):
+    """Coefficients and means by the normal equations, with an intercept that is not penalised."""
+    x_mean, y_mean = weights @ x / weights.sum(), weights @ y / weights.sum()
+    z = x - x_mean
+    normal = z.T @ (weights[:, None] * z) + penalty * torch.eye(x.shape[1], dtype=x.dtype)
+    return torch.linalg.solve(normal, z.T @ (weights[:, None] * (y - y_mean))), x_mean, y_mean
+
+
+@pytest.mark.parametrize("kind", ["gram", "rows"])
+@pytest.mark.parametrize("strength", [1e-3, 0.1, 10.0])
+def test_rows_left_out_are_predicted_as_by_fitting_without_them(problem, kind, strength):
+    x, y, weights = problem
+    rows = x - weights @ x
+    by_gram = gram_modes(center_gram(x @ x.T, weights), weights)
+    modes = by_gram if kind == "gram" else row_modes(rows, weights)
+    fit = loo_ridge(*modes, y, weights, [strength])
+    penalty = strength * modes[0].sum() / len(x)
+    full, x_mean, y_mean = weighted_ridge(x, y, weights, penalty)
+    assert_close(rows.T @ fit.dual, full)
+    assert_close(fit.intercept, y_mean)
+    for i in range(len(x)):
+        others = torch.arange(len(x)) != i
+        coef, x_mean, y_mean = weighted_ridge(x[others], y[others], weights[others], penalty)
+        assert_close(fit.left_out[i], (x[i] - x_mean) @ coef + y_mean)
+    wanted = (weights[:, None] * (y - fit.left_out).square()).sum(0).mean()
+    assert fit.error == pytest.approx(float(wanted))
+
+
+def test_the_strength_of_least_error_is_taken(problem):
+    x, y, weights = problem
+    modes = row_modes(x - weights @ x, weights)
+    errors = {s: loo_ridge(*modes, y, weights, [s]).error for s in (1e-3, 0.1, 1.0, 100.0)}
+    best = loo_ridge(*modes, y, weights, list(errors))
+    assert best.strength == min(errors, key=errors.get)
+
+
+def test_rows_without_variance_predict_the_mean(problem):
+    _, y, weights = problem
+    fit = loo_ridge(*gram_modes(torch.zeros(12, 12, dtype=torch.float64), weights), y, weights)
+    assert_close(fit.intercept, weights @ y)
+    assert fit.left_out.isfinite().all()
