@@ -19,7 +19,7 @@ from klforecast.estimators.covariates import Covariates
 from klforecast.estimators.indices import Stamp, stamps_ahead
 from klforecast.estimators.panel import Key, TimeSeries
 from klforecast.modules.linear_core import LinearCore
-from klforecast.training.covariates import (
+from klforecast.training.covariate_effect import (
     CovariateEffect,
     CovariatePanel,
     apart_is_better,

@@ -1,6 +1,6 @@
 """What covariates are worth: half-hourly demand of Victoria with temperature, holidays, calendar.
 
-    python -m klforecast.evaluation.covariates --horizons 48 336
+    python -m klforecast.evaluation.covariate_gain --horizons 48 336
 
 Each forecaster is fitted on the training and validation rows with its defaults and scored on
 windows of the test part, in training deviations of demand. "known" covariates are handed over up to

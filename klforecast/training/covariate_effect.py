@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from klforecast.ops.coordinates import Coordinates, window_coordinates
-from klforecast.ops.covariates import CovariateBasis, covariate_basis
+from klforecast.ops.covariate_terms import CovariateBasis, covariate_basis
 from klforecast.ops.experts import FoldedExpert, Moments, shares
 from klforecast.ops.gram import window_gram, window_moments
 from klforecast.training.plan import CorePlan
