@@ -33,7 +33,7 @@ from klforecast.estimators.panel import TimeSeries
 from klforecast.estimators.saved_nets import pack_net, unpack_net
 from klforecast.modules.linear_core import LinearCore, Mixture
 from klforecast.ops.conformal import Calibration
-from klforecast.ops.covariates import CovariateBasis
+from klforecast.ops.covariate_terms import CovariateBasis
 from klforecast.ops.experts import (
     DriftExpert,
     Fold,
@@ -46,7 +46,7 @@ from klforecast.ops.experts import (
 from klforecast.ops.gram import WindowMoments
 from klforecast.ops.online import KLState
 from klforecast.ops.volatility import ScaleModel
-from klforecast.training.covariates import CovariateEffect
+from klforecast.training.covariate_effect import CovariateEffect
 from klforecast.training.nets import EncoderNet, LinearNet
 from klforecast.training.plan import CorePlan
 from klforecast.training.solve import solve_linear_core

@@ -87,7 +87,7 @@ def test_the_official_files_are_read_without_their_round_brackets(tmp_path):
         (tmp_path / f"basic_{name}.tsv").write_text("\n".join(rows) + "\n")
     data = listops.load(tmp_path, max_length=9)
     assert data.train.sequences.shape == (2, 9)
-    assert words(data.test.sequences[0]) == "[MED 1 4 [SM 9 8 ] ]".split()
+    assert words(data.test.sequences[0]) == ["[MED", "1", "4", "[SM", "9", "8", "]", "]"]
     for sequence, label in zip(*data.validation, strict=True):
         assert value_of(words(sequence)) == label
 
