@@ -64,7 +64,7 @@ def interval_cost(data: Dataset, horizon: int, repeats: int) -> IntervalCost:
         Fits of each kind.
     """
     rows = standardize(data).iloc[: require_borders(data).validation_end].to_numpy()
-    panel = [torch.from_numpy(rows)]
+    panel = [torch.tensor(rows)]
     plan = plan_core([len(rows)], rows.shape[1], horizon, periods=data.periods)
     # The first one of a process pays for what all of them share.
     core = solve_from_plan(panel, plan)
