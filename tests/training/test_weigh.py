@@ -163,3 +163,43 @@ def test_weights_of_a_segment_hold_for_each_of_its_steps():
     weights = torch.tensor([[[1.0, 0.0], [0.25, 0.75]]])
     assert segment_widths((2, 5)) == [2, 3]
     assert expand_segments(weights, (2, 5))[0, :, 0].tolist() == [1.0, 1.0, 0.25, 0.25, 0.25]
+
+
+def test_residuals_are_the_errors_of_the_mixture_on_windows_that_its_experts_were_not_solved_on():
+    series = noisy_wave(1200, 2)
+    plan = plan_core([1200], 2, 6, periods=[12])
+    judged = judged_out_of_fold(series, plan)
+    moments = judged.residuals.errors.double().square().mean(dim=0)
+    single = plan._replace(experts=plan.experts[:1])
+    worst = judged_out_of_fold(series, single).residuals.errors.double().square().mean(dim=0)
+    # The noise has a variance of 0.09, of which no forecast is free.
+    assert (moments > 0.05).all()
+    assert moments.mean() < worst.mean()
+
+
+def test_one_expert_alone_leaves_over_truth_minus_its_forecast():
+    series = noisy_wave(600)
+    plan = plan_core([600], 1, 6, periods=[12])
+    last = next(e for e in plan.experts if isinstance(e, LevelExpert) and e.steps == 1)
+    judged = judged_out_of_fold(series, plan._replace(experts=(last,)))
+    windows = spread_windows([600], plan)
+    cutoffs = torch.cat([windows.cutoff[i] for i in time_blocks(windows, [600], plan).judged])
+    expected = torch.stack([series[c : c + 6] - series[c - 1] for c in cutoffs])
+    assert_close(judged.residuals.errors, expected, atol=1e-4, rtol=0)
+
+
+def test_errors_are_thinned_to_what_may_be_held():
+    series, plan = noisy_wave(1200), plan_core([1200], 1, 6, periods=[12])
+    every = judged_out_of_fold(series, plan)
+    few = judged_out_of_fold(series, plan, most_errors=50 * len(plan.experts) * 6)
+    none = judged_out_of_fold(series, plan, most_errors=0)
+    assert len(every.residuals.errors) > len(few.residuals.errors) == 50
+    assert few.residuals.features.shape == (50, 1, 3)
+    assert none.residuals is None
+    assert torch.equal(every.weights, none.weights)
+
+
+def test_a_series_too_short_to_hold_anything_out_still_leaves_errors(too_short):
+    errors = judged_out_of_fold(noisy_wave(22), too_short).residuals.errors
+    assert errors.shape[1:] == (8, 1)
+    assert errors.abs().mean() > 0
