@@ -6,6 +6,19 @@ from typing import NamedTuple, Self
 import numpy as np
 
 
+def binary_unit(largest: np.ndarray | float) -> np.ndarray:
+    """The power of two in which numbers of up to a given magnitude are at most 2.
+
+    Dividing by it is exact, and squares of what is left neither overflow nor vanish.
+
+    Examples
+    --------
+    >>> binary_unit(np.array([0.75, 5.0, 1e300]))
+    array([5.00000000e-001, 4.00000000e+000, 7.46109262e+299])
+    """
+    return np.ldexp(1.0, np.frexp(largest)[1] - 1)
+
+
 @dataclass(frozen=True)
 class Standardizer:
     """Mean and standard deviation of each channel, in the series' own unit.
@@ -18,7 +31,7 @@ class Standardizer:
     mean : ndarray of shape (channels,), float64
     scale : ndarray of shape (channels,), float64
         Standard deviation over time (divided by the number of rows, not by one less); 1 for a
-        channel that is constant up to rounding.
+        channel that is constant up to rounding, or the size of its rounding if that is more.
 
     Examples
     --------
@@ -101,8 +114,7 @@ class RowStatistics(NamedTuple):
     def of(cls, rows: np.ndarray, forgetting: float = 1.0) -> Self:  # (time, channels)
         """Measure the first rows, at least one."""
         largest = np.abs(rows).max(axis=0)
-        # In units of a power of two, which is exact, squares neither overflow nor vanish.
-        unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)
+        unit = binary_unit(largest)
         scaled = rows / unit
         if forgetting == 1:
             mean, spread = scaled.mean(axis=0), scaled.std(axis=0)
@@ -133,5 +145,6 @@ class RowStatistics(NamedTuple):
     def standardizer(self) -> Standardizer:
         """Mean and scale of all rows."""
         # A constant channel has a deviation of rounding size, relative to its level, not of 0.
-        constant = self.spread <= 10 * np.finfo(np.float64).eps * self.largest
-        return Standardizer(self.mean, np.where(constant, 1.0, self.spread))
+        rounding = 10 * np.finfo(np.float64).eps * self.largest
+        constant = self.spread <= rounding
+        return Standardizer(self.mean, np.where(constant, np.maximum(1.0, rounding), self.spread))
