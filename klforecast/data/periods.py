@@ -18,6 +18,8 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
+from klforecast.data.scaling import binary_unit
+
 _FALSE_ALARM_RATE = 0.01  # of one search, shared by all lags that it looks at
 _SMALLEST_SHARE = 0.05  # of the variance; weaker cycles do not pay for their parameters
 _OUTLIER_LIMIT = 5.0  # robust standard deviations from the median
@@ -139,6 +141,7 @@ def _without_trend_and_outliers(series: np.ndarray) -> np.ndarray:
     if len(rows) < 3:
         return rows[:, :0]
     rows = rows[:, :: -(-rows.shape[1] // _MOST_CHANNELS) or 1]
+    rows = rows / binary_unit(np.abs(rows).max(axis=0))
     magnitude = np.abs(rows).max(axis=0)
     median = np.median(rows, axis=0)
     deviation = np.median(np.abs(rows - median), axis=0)

@@ -15,6 +15,19 @@ import numpy as np
 _LEAST_CHANGE = 0.01  # in standard deviations
 
 
+def binary_unit(largest: np.ndarray | float) -> np.ndarray:
+    """The power of two in which numbers of up to a given magnitude are at most 2.
+
+    Dividing by it is exact, and squares of what is left neither overflow nor vanish.
+
+    Examples
+    --------
+    >>> binary_unit(np.array([0.75, 5.0, 1e300]))
+    array([5.00000000e-001, 4.00000000e+000, 7.46109262e+299])
+    """
+    return np.ldexp(1.0, np.frexp(largest)[1] - 1)
+
+
 @dataclass(frozen=True)
 class Standardizer:
     """Mean and standard deviation of each channel, in the series' own unit.
@@ -27,7 +40,8 @@ class Standardizer:
     mean : ndarray of shape (channels,), float64
     scale : ndarray of shape (channels,), float64
         Standard deviation over time (divided by the number of rows, not by one less), or the root
-        mean square change; 1 for a channel in which it is zero up to rounding.
+        mean square change; 1 for a channel that is constant up to rounding, or the size of its
+        rounding if that is more.
 
     Examples
     --------
@@ -112,7 +126,7 @@ class ChangeStatistics(NamedTuple):
     @classmethod
     def of(cls, rows: np.ndarray, steps: int, forgetting: float) -> Self:  # (time, channels)
         """Measure the first rows, more than `steps`."""
-        unit = _power_of_two(np.nanmax(np.abs(rows), axis=0))
+        unit = binary_unit(np.nanmax(np.abs(rows), axis=0))
         scaled = rows / unit
         weights = _weights(len(rows) - steps, forgetting)
         size = np.sqrt(_mean(np.square(scaled[steps:] - scaled[:-steps]), weights))
@@ -171,8 +185,7 @@ class RowStatistics(NamedTuple):
         Missing values (NaN) are left out; a channel has at least one value.
         """
         largest = np.nanmax(np.abs(rows), axis=0)
-        # In units of a power of two, which is exact, squares neither overflow nor vanish.
-        unit = _power_of_two(largest)
+        unit = binary_unit(largest)
         scaled = rows / unit
         weights = _weights(len(rows), forgetting)
         weight = float(weights.sum())
@@ -208,12 +221,9 @@ class RowStatistics(NamedTuple):
             # A series that repeats itself after the lag does not change, but has a size.
             scale = np.maximum(self.changes.size, _LEAST_CHANGE * scale)
         # A constant channel has a deviation of rounding size, relative to its level, not of 0.
-        constant = self.spread <= 10 * np.finfo(np.float64).eps * self.largest
-        return Standardizer(self.mean, np.where(constant, 1.0, scale))
-
-
-def _power_of_two(largest: np.ndarray) -> np.ndarray:
-    return np.ldexp(1.0, np.frexp(largest)[1] - 1)
+        rounding = 10 * np.finfo(np.float64).eps * self.largest
+        constant = self.spread <= rounding
+        return Standardizer(self.mean, np.where(constant, np.maximum(1.0, rounding), scale))
 
 
 def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:  # (n, C), (n,) -> (C,)

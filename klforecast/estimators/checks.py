@@ -14,6 +14,8 @@ from klforecast.estimators.indices import check_regular, find_frequency, name_st
 from klforecast.estimators.panel import Key, TimeSeries, name_series, split_series
 from klforecast.modules.encoders import ENCODERS
 
+_LARGEST = 1e140  # squared and summed over many rows it stays below 1e308
+
 
 def check_integer(name: str, value: Any, minimum: int, optional: bool = False) -> None:
     """Raise unless `value` is an integer of at least `minimum`, or None where that is allowed."""
@@ -67,6 +69,16 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
             "the weight of a window relative to the next newer one"
         )
     _check_together(parameters)
+
+
+def check_magnitude(name: str, values: np.ndarray) -> None:
+    """Raise a ValueError if squares of the values, the units of eigenvalues, would overflow."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest > _LARGEST:
+        raise ValueError(
+            f"{name} holds values of up to {largest:.0e}, whose squares overflow; divide it by a "
+            f"constant, so that all are below {_LARGEST:.0e}"
+        )
 
 
 def check_rows(y: pd.Series | pd.DataFrame) -> None:

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from klforecast.estimators.checks import check_magnitude
 from klforecast.estimators.persistence import SavedEstimator
 from klforecast.ops.online import KLState, absorb, empty_state, feature_modes
 
@@ -198,6 +199,7 @@ class KarhunenLoeve(
         """
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=np.float64)
+        check_magnitude("X", rows)
         scores = (rows - self.mean_) @ self.components_.T
         if self.whiten:
             # A component without variance is a row of zeros: its scores are 0, not 0 / 0.
@@ -245,7 +247,9 @@ class KarhunenLoeve(
 
     def _check_rows(self, X: Any) -> torch.Tensor:  # -> (n_rows, n_features)
         # Copied, because torch warns about views of read-only arrays.
-        return torch.tensor(check_array(X, dtype=np.float64, estimator=self, input_name="X"))
+        rows = check_array(X, dtype=np.float64, estimator=self, input_name="X")
+        check_magnitude("X", rows)
+        return torch.tensor(rows)
 
     def _rank(self, allowed: int, data: str) -> int:
         if self.n_components is None:

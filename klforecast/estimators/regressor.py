@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from klforecast.estimators.checks import check_integer, check_number, warn_shrunk
+from klforecast.estimators.checks import check_integer, check_magnitude, check_number, warn_shrunk
 from klforecast.estimators.persistence import SavedEstimator
 from klforecast.ops.linalg import rounding_floor, safe_eigh
 
@@ -97,6 +97,8 @@ class KLMemoryRegressor(SavedEstimator, MultiOutputMixin, RegressorMixin, BaseEs
         windows, future = check_X_y(
             X, y, dtype=np.float64, multi_output=True, y_numeric=True, estimator=self
         )
+        check_magnitude("X", windows)
+        check_magnitude("y", future)
         n, length = windows.shape
         if self.center > length:
             raise ValueError(
@@ -146,4 +148,5 @@ class KLMemoryRegressor(SavedEstimator, MultiOutputMixin, RegressorMixin, BaseEs
         """
         check_is_fitted(self)
         windows = validate_data(self, X, reset=False, dtype=np.float64)
+        check_magnitude("X", windows)
         return windows @ self.coef_.T + self.intercept_

@@ -6,8 +6,12 @@
 The strength s is relative to the mean eigenvalue, so it means the same for any unit and any number of windows.
 """
 
+import warnings
+
 import torch
 from torch import Tensor
+
+from klforecast.exceptions import NumericalWarning
 
 
 def ridge_from_gram(gram: Tensor, cross: Tensor, strength: float) -> Tensor:
@@ -26,6 +30,11 @@ def ridge_from_gram(gram: Tensor, cross: Tensor, strength: float) -> Tensor:
     -------
     Tensor of shape (..., d, r)
         The forecast of z is ``x @ W``. Zero where `gram` is zero: inputs without variance explain nothing.
+
+    Warns
+    -----
+    NumericalWarning
+        If rounding has left `gram` indefinite; directions no larger than the rounding then explain nothing.
 
     Notes
     -----
@@ -47,7 +56,26 @@ def ridge_from_gram(gram: Tensor, cross: Tensor, strength: float) -> Tensor:
         mean_eigenvalue > 0, strength * mean_eigenvalue, torch.ones_like(mean_eigenvalue)
     )
     penalised = gram + penalty[..., None, None] * torch.eye(gram.shape[-1], dtype=gram.dtype)
-    return torch.cholesky_solve(cross, torch.linalg.cholesky(penalised))
+    factor, failed = torch.linalg.cholesky_ex(penalised)
+    if failed.any():
+        return _above_rounding(gram, cross, penalty)
+    return torch.cholesky_solve(cross, factor)
+
+
+def _above_rounding(gram: Tensor, cross: Tensor, penalty: Tensor) -> Tensor:
+    """The same, in the directions whose eigenvalues rise above the rounding that made others negative."""
+    eigenvalues, modes = torch.linalg.eigh(gram)
+    lowest = eigenvalues[..., :1].clamp(max=0)
+    warnings.warn(
+        f"a matrix of second moments has the eigenvalue {lowest.min().item():.1e} beside a largest "
+        f"one of {eigenvalues.max().item():.1e}: directions of no more than ten times this size "
+        "explain nothing",
+        NumericalWarning,
+        stacklevel=3,
+    )
+    kept = eigenvalues > -10 * lowest
+    inverse = torch.where(kept, 1 / (eigenvalues + penalty[..., None]), 0.0)
+    return modes @ (inverse[..., None] * (modes.mT @ cross))
 
 
 def reduced_rank(coefficients: Tensor, gram: Tensor, rank: int) -> Tensor:

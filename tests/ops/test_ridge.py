@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from klforecast.exceptions import NumericalWarning
 from klforecast.ops.ridge import reduced_rank, ridge_from_gram
 
 
@@ -81,3 +82,21 @@ def test_reduced_rank_at_full_rank_changes_nothing(data):
     inputs, targets = data
     full = ridge_from_gram(inputs.T @ inputs, inputs.T @ targets, 0.01)
     assert reduced_rank(full, inputs.T @ inputs, 4) is full
+
+
+def test_a_matrix_of_rounding_errors_explains_nothing():
+    noise = torch.diag(torch.tensor([-1e-16, 3e-16, 0.0], dtype=torch.float64))
+    cross = torch.full((3, 2), 1e-16, dtype=torch.float64)
+    with pytest.warns(NumericalWarning, match=r"eigenvalue -1\.0e-16 beside a largest one of 3"):
+        assert not ridge_from_gram(noise, cross, 0.01).any()
+
+
+def test_rounding_in_one_direction_leaves_the_others_their_solution():
+    gram = torch.diag(torch.tensor([4.0, 2.0, -1.0], dtype=torch.float64))
+    gram[2, 2] = -0.1
+    cross = torch.ones(3, 1, dtype=torch.float64)
+    with pytest.warns(NumericalWarning):
+        weight = ridge_from_gram(gram, cross, 0.01)
+    penalty = 0.01 * 5.9 / 3
+    expected = torch.tensor([[1 / (4 + penalty)], [1 / (2 + penalty)], [0.0]], dtype=torch.float64)
+    torch.testing.assert_close(weight, expected)
