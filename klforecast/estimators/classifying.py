@@ -13,7 +13,7 @@ from klforecast.estimators.checks import check_choice, check_integer, check_numb
 from klforecast.training.closed_form import ClosedFormClassifier
 from klforecast.training.seeding import draw_seed
 from klforecast.training.sequence_net import SequenceEnsemble
-from klforecast.training.spectral_features import MODES_PER_GROUP
+from klforecast.training.spectral_features import FILTERS_PER_GROUP
 
 SOLVERS = ("closed-form", "gradient")
 
@@ -146,7 +146,7 @@ def learn_classifier(
     model: ClosedFormClassifier | SequenceEnsemble
     if settings["solver"] == "closed-form":
         n_filters = settings["n_filters"]
-        model = ClosedFormClassifier(n_filters and -(-n_filters // MODES_PER_GROUP), seed)
+        model = ClosedFormClassifier(n_filters and -(-n_filters // FILTERS_PER_GROUP), seed)
     else:
         model = SequenceEnsemble(
             settings["n_estimators"],

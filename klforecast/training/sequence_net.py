@@ -175,9 +175,9 @@ class SequenceEnsemble:
         series: Sequence[Tensor],  # (channels, length) each
     ) -> Tensor:  # (n, classes)
         """Logarithms of the mean probabilities."""
-        data = self._padded(series, torch.float64)
-        logits = [torch.as_tensor(net.predict_proba(data)) for net in self.nets_]
-        return torch.stack(logits).softmax(-1).mean(0).log()
+        batch = self.net["batch_size"]
+        parts = [self._logits(series[i : i + batch]) for i in range(0, len(series), batch)]
+        return torch.cat(parts, dim=1).softmax(-1).mean(0).log()
 
     def probabilities(self, scores: Tensor) -> Tensor:  # (n, classes)
         """Turn scores into probabilities."""
@@ -187,6 +187,16 @@ class SequenceEnsemble:
         """Remove the modes that the masks of the nets do not keep."""
         for net in self.nets_:
             net.module_.backbone.compress()
+
+    @torch.no_grad()
+    def _logits(self, series: Sequence[Tensor]) -> Tensor:  # (nets, n, classes)
+        # Not through the net's iterator, which draws from torch's global generator.
+        data = self._padded(series, torch.float64)
+        logits = []
+        for net in self.nets_:
+            inputs = {name: values.to(net.device) for name, values in data.items()}
+            logits.append(net.module_.eval()(**inputs).cpu())
+        return torch.stack(logits)
 
     def _padded(self, series: Sequence[Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
         scaled = [((values - self.mean_) / self.scale_).T.to(dtype) for values in series]

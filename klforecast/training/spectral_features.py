@@ -18,13 +18,15 @@ from klforecast.ops.pooling import draw_biases, pool_contest, pool_peak, pool_si
 KINDS = ("sides", "peak", "contest", "shape")
 SHAPE_STEPS = 128
 MODES_PER_GROUP = 8
+FILTERS_PER_GROUP = 2 * MODES_PER_GROUP  # for both signals
 BIASES = 4
 
 _SIGNALS = ("series", "differences")
+_RUNS = 2 * len(_SIGNALS)  # every mode of a group runs forward and backward, on its own signal
 _BIAS_SERIES = 8  # responses to so many series give the biases
 _GROUPS_AT_ONCE = 4
 _VALUES_AT_ONCE = 4_000_000  # responses held at a time, so that pooling finds them in the cache
-_MOST_GROUPS, _LEAST_GROUPS = 192, 16
+_MOST_GROUPS, _LEAST_GROUPS = 96, 8  # for each signal
 _STEPS_OF_MODES = 8e8  # work of filtering a training part: steps times modes, both directions
 _STEPS_IN_DOUBLE = 2e8  # up to this much work, precision costs little
 _FEATURE_VALUES = 1e8  # memory of the features: rows times features
@@ -36,14 +38,14 @@ class SpectralFeatures:
     Parameters
     ----------
     n_groups : int or None, default=None
-        Groups of modes, half of them for each signal. None: 192, fewer for large training parts.
+        Groups of modes for each of the two signals. None: 96, fewer for large training parts.
     seed : int, default=0
         For the modes and the biases.
 
     Attributes
     ----------
     n_groups_ : int
-        Groups of modes in use.
+        Groups of modes in use for each signal.
     """
 
     def __init__(self, n_groups: int | None = None, seed: int = 0):
@@ -63,15 +65,14 @@ class SpectralFeatures:
         self.scale_ = _scale(steps)
         self.step_scale_ = _scale(torch.cat([_differences(values) for values in series], dim=1))
         self.n_groups_ = self.n_groups or _choose_groups(len(series), int(lengths.sum()))
-        work = 2.0 * self.n_groups_ * MODES_PER_GROUP * float(lengths.sum())
+        work = float(_RUNS * self.n_groups_ * MODES_PER_GROUP * lengths.sum())
         self.dtype_ = torch.float64 if work <= _STEPS_IN_DOUBLE else torch.float32
         self.banks_: list[FilterBank] = []
         self.biases_: list[Tensor] = []
         picked = torch.randperm(len(series), generator=generator)[:_BIAS_SERIES].tolist()
         for number in range(len(_SIGNALS)):
-            n_groups = -(-(self.n_groups_ - number) // len(_SIGNALS))
             length = float(lengths.double().median())
-            bank = draw_bank(n_groups, MODES_PER_GROUP, n_channels, length, generator)
+            bank = draw_bank(self.n_groups_, MODES_PER_GROUP, n_channels, length, generator)
             blocks = to_blocks([self._signal(series[i], number) for i in picked])
             biases = [
                 torch.stack([draw_biases(y, blocks, BIASES, generator) for y in directions])
@@ -143,9 +144,10 @@ def _scale(steps: Tensor) -> Tensor:
 
 
 def _choose_groups(n: int, n_steps: int) -> int:
+    # Biases, peak and contest of each run, and half a contest of both directions together.
     per_mode = BIASES + 1 + 4 + 2
     affordable = min(
-        _STEPS_OF_MODES / (2 * MODES_PER_GROUP * n_steps),
-        _FEATURE_VALUES / (2 * MODES_PER_GROUP * per_mode * n),
+        _STEPS_OF_MODES / (_RUNS * MODES_PER_GROUP * n_steps),
+        _FEATURE_VALUES / (_RUNS * MODES_PER_GROUP * per_mode * n),
     )
     return int(min(_MOST_GROUPS, max(_LEAST_GROUPS, affordable)))

@@ -1,8 +1,102 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import VotingClassifier
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline
 from sktime.utils.estimator_checks import check_estimator, parametrize_with_checks
 
+from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
 from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
 
 
 @parametrize_with_checks([SpectralSSMPanelClassifier])
 def test_sktime_finds_nothing_to_object_to(obj, test_name):
     check_estimator(obj, tests_to_run=test_name, raise_exceptions=True)
+
+
+@pytest.fixture(scope="module")
+def waves():
+    """Series of two frequencies in two channels, (40, 2, 30), and their classes."""
+    rng = np.random.default_rng(0)
+    y = np.array(["slow", "fast"] * 20)
+    turns = np.where(y == "slow", 2, 4)[:, None] * np.linspace(0, 2 * np.pi, 30)
+    wave = np.sin(turns + rng.uniform(0, 6, (40, 1)))
+    return wave[:, None] + 0.3 * rng.normal(size=(40, 2, 30)), y
+
+
+def cut(X):
+    """The same series, ended at unequal lengths."""
+    return [pd.DataFrame(values[:, : 30 - number % 9].T) for number, values in enumerate(X)]
+
+
+def make(**settings):
+    return SpectralSSMPanelClassifier(**{"n_filters": 64, "random_state": 0} | settings)
+
+
+def test_it_is_the_same_classifier_as_for_scikit_learn(waves):
+    X, y = waves
+    twin = SpectralSSMClassifier(n_filters=64, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(make().fit(X, y).predict_proba(X), twin.predict_proba(X))
+
+
+@pytest.mark.parametrize("settings", SpectralSSMPanelClassifier.get_test_params())
+def test_series_may_be_of_unequal_length(settings, waves):
+    X, y = waves
+    classifier = SpectralSSMPanelClassifier(
+        **settings | {"max_epochs": 30, "lr": 1e-2, "batch_size": 8}
+    )
+    classifier.fit(cut(X[:30]), y[:30])
+    assert classifier.score(cut(X[30:]), y[30:]) > 0.7
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        lambda: GridSearchCV(make(), {"n_filters": [32, 64]}, cv=2, error_score="raise"),
+        lambda: Pipeline([("classifier", make())]),
+        lambda: VotingClassifier([("a", make()), ("b", make(n_filters=32))], voting="soft"),
+        lambda: CalibratedClassifierCV(make(), cv=2),
+    ],
+    ids=["GridSearchCV", "Pipeline", "VotingClassifier", "CalibratedClassifierCV"],
+)
+def test_it_works_inside_scikit_learn(meta, waves):
+    X, y = waves
+    fitted = meta().fit(X, y)
+    assert fitted.score(X, y) > 0.8
+    assert fitted.predict_proba(X).shape == (40, 2)
+
+
+def test_it_can_be_cross_validated(waves):
+    assert cross_val_score(make(), *waves, cv=3, error_score="raise").mean() > 0.8
+
+
+def test_bad_series_and_settings_leave_the_old_classifier(waves, state_of):
+    X, y = waves
+    classifier = make().fit(X, y)
+    before = state_of(classifier)
+    spoiled = X.copy()
+    spoiled[3, 1, 5] = np.nan
+    infinite = X.copy()
+    infinite[3, 1, 5] = np.inf
+    for bad, message in [
+        (spoiled, "missing|NaN"),
+        (infinite, "NaN or infinite"),
+        (X[:, :, :1], "1 step"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            classifier.fit(bad, y)
+        assert state_of(classifier) == before
+
+
+def test_channels_that_fit_has_not_seen_are_refused(waves):
+    X, y = waves
+    classifier = make().fit(X, y)
+    with pytest.raises(ValueError, match="has 3 channels and those the classifier was fitted on 2"):
+        classifier.predict(np.concatenate([X, X[:, :1]], axis=1))
+
+
+def test_the_closed_form_cannot_be_compressed(waves):
+    with pytest.raises(ValueError, match="pass solver='gradient'"):
+        make().fit(*waves).compress()
