@@ -9,6 +9,7 @@ epoch, so that a run that was interrupted and resumed equals one that was not, b
 Accelerate (`pip install klforecast[lra]`).
 """
 
+import json
 import math
 import os
 from collections.abc import Iterator
@@ -20,7 +21,6 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, WandbLogger
 from skorch.dataset import unpack_data
-from skorch.helper import predefined_split
 from skorch.hf import AccelerateMixin
 from skorch.history import History
 from torch import Tensor, nn
@@ -85,10 +85,9 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         Of weights, order and dropout. The global generators stay as they are.
     checkpoint : Path, default=None
         File that is written after every epoch, and that training goes on from if it exists.
-    weight_decay : float, default=0.01
-        Of AdamW; decays, steps, frequencies and masks have none.
     **options
         Of `skorch.NeuralNet`: max_epochs, batch_size (over all processes), lr, callbacks and so on.
+        Decays, steps, frequencies and masks have no weight decay.
     """
 
     def __init__(
@@ -102,17 +101,24 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         patience: int = 10,
         seed: int = 0,
         checkpoint: Path | None = None,
-        weight_decay: float = 0.01,
+        criterion: type[nn.Module] = nn.CrossEntropyLoss,
+        optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW,
+        train_split: None = None,
+        verbose: int = 0,
         **options: Any,
     ):
+        options.setdefault(
+            "optimizer__param_groups", [(name, {"weight_decay": 0.0}) for name in _NOT_DECAYED]
+        )
+        # Left to itself, the line of an epoch is printed whatever `verbose` says.
+        options.setdefault("callbacks__print_log__sink", "auto" if verbose else _say_nothing)
         super().__init__(
             module,
             accelerator=accelerator,
-            criterion=nn.CrossEntropyLoss,
-            optimizer=torch.optim.AdamW,
-            optimizer__weight_decay=weight_decay,
-            optimizer__param_groups=[(name, {"weight_decay": 0.0}) for name in _NOT_DECAYED],
-            train_split=predefined_split(validation),
+            criterion=criterion,
+            optimizer=optimizer,
+            train_split=train_split,
+            verbose=verbose,
             **options,
         )
         self.validation = validation
@@ -121,7 +127,6 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         self.patience = patience
         self.seed = seed
         self.checkpoint = checkpoint
-        self.weight_decay = weight_decay
 
     def fit(self, X: Dataset, y: None = None, **fit_params: Any) -> Self:
         """Train, from the checkpoint if there is one.
@@ -150,7 +155,8 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
     @property
     def is_through(self) -> bool:
         """Whether training has come to its end."""
-        return len(self.history) >= self.max_epochs or self._keep_best.exhausted
+        # The history counts an epoch that was interrupted.
+        return self._keep_best.epochs_ >= self.max_epochs or self._keep_best.exhausted
 
     @property
     def best_epoch(self) -> int:
@@ -173,6 +179,12 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         if self.checkpoint is not None:
             callbacks.append(("checkpoint", Checkpoint(self.checkpoint)))
         return callbacks
+
+    def get_split_datasets(
+        self, X: Dataset, y: None = None, **fit_params: Any
+    ) -> tuple[Dataset, Dataset]:
+        """Train on all of `X`; the validation part is given."""
+        return X, self.validation
 
     def get_iterator(self, dataset: Dataset, training: bool = False) -> DataLoader:
         """Iterate over batches, in training in the order of this epoch."""
@@ -260,7 +272,7 @@ class Checkpoint(Callback):
         state = torch.load(self.path, map_location=net.accelerator.device, weights_only=True)
         net.accelerator.unwrap_model(net.module_).load_state_dict(state["module"])
         net.optimizer_.load_state_dict(state["optimizer"])
-        net.history = History(state["history"])
+        net.history = History(json.loads(state["history"]))
         vars(net._keep_best).update(state["keep_best"])
         if net.accelerator.scaler is not None:
             net.accelerator.scaler.load_state_dict(state["scaler"])
@@ -273,7 +285,8 @@ class Checkpoint(Callback):
         state = {
             "module": net.accelerator.unwrap_model(net.module_).state_dict(),
             "optimizer": net.optimizer_.state_dict(),
-            "history": net.history.to_list(),
+            # As text: a history holds numbers of numpy, which a safe loader refuses.
+            "history": json.dumps(net.history.to_list(), default=float),
             "keep_best": {name: keep_best[name] for name in keep_best if name.endswith("_")},
             "scaler": None if scaler is None else scaler.state_dict(),
         }
@@ -325,3 +338,7 @@ def _rate(step: int, n_steps: int, warmup: float) -> float:
 
 def _as_they_come(batch: Any) -> Any:
     return batch
+
+
+def _say_nothing(*_: Any) -> None:
+    pass

@@ -140,6 +140,7 @@ def make_net(config: Config, data: TaskData, **options: Any) -> AcceleratedNet:
     task = TASKS[config.task]
     training = asdict(config.training)
     del training["mixed_precision"]
+    training["optimizer__weight_decay"] = training.pop("weight_decay")
     arguments = _network_arguments(task, config, data)
     return AcceleratedNet(
         task.module,
