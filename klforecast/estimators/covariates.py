@@ -134,6 +134,14 @@ class Covariates(NamedTuple):
             parts += [CALENDAR[name](dates) for name in self.calendar]
         return np.concatenate(parts, axis=1)
 
+    def carried(self, key: Key, stamps: pd.Index) -> pd.Index:
+        """Take for each stamp the last one up to it that X has a row for; the first one has."""
+        known = self.rows.get(key)
+        if known is None:
+            return stamps
+        places = np.where(known.index.get_indexer(stamps) >= 0, np.arange(len(stamps)), 0)
+        return stamps[np.maximum.accumulate(places)]
+
     def _take(self, key: Key, stamps: pd.Index, cutoff: Stamp | None) -> np.ndarray:
         where = name_series(key, "X")
         past = self.is_past[: len(self.columns)]

@@ -6,6 +6,7 @@ The effect is learned in deviations of y, once for all series of a panel. The kn
 forecast is the effect of the future rows; the past-only part is forecast by a core of its own.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -162,28 +163,43 @@ def rest_rows(
 
 
 def effect_ahead(
-    effects: Effects | None, covariates: Covariates, key: Key, past: pd.Index, steps: int
-) -> np.ndarray:  # (steps, channels)
-    """Effect on the `steps` rows after the last one of `past`, in the units of y.
+    effects: Effects | None,
+    covariates: Covariates,
+    key: Key,
+    past: pd.Index,
+    steps: np.ndarray,  # (n,) int, 1 for the first step after the past
+) -> np.ndarray:  # (n, channels)
+    """Effect on some of the rows after the last one of `past`, in the units of y.
+
+    Rows of X between these may be left out: what is averaged over the last cycle is then the row
+    before, and a UserWarning says so.
 
     Raises
     ------
     ValueError
-        If rows of X are missing, whether they have an effect or not.
+        If rows of X are missing at the steps, whether they have an effect or not.
     """
-    future = stamps_ahead(past[-1], np.arange(1, steps + 1), covariates.frequency)
+    future = stamps_ahead(past[-1], np.arange(1, steps.max() + 1), covariates.frequency)
+    covariates.table(key, future[steps - 1], past[-1])
     if effects is None:
-        covariates.table(key, future, past[-1])
-        return np.zeros((steps, 1))
+        return np.zeros((len(steps), 1))
     stamps = past[-effects.effect.basis.period :].append(future)
-    known = _evaluate(effects.effect.part(~effects.past), covariates, key, stamps, past[-1])
-    effect = known[-steps:]
+    part = effects.effect.part(~effects.past)
+    carried = covariates.carried(key, stamps)
+    if len(part.basis.terms) and not carried.equals(stamps):
+        warnings.warn(
+            f"X has no row at {(carried != stamps).sum()} steps between those of fh; the row before "
+            "stands for each of them in means over the last cycle",
+            UserWarning,
+            stacklevel=2,
+        )
+    table = torch.from_numpy(covariates.table(key, carried, past[-1]))
+    known = part.of(table, torch.from_numpy(covariates.steps(stamps))).numpy()
+    effect = known[-steps.max() :][steps - 1]
     if effects.core is not None:
         rows = past[-effects.core.depth - effects.effect.basis.period :]
-        effect = (
-            effect
-            + effects.forecast_part(effects.core, covariates, key, rows, [len(rows)], steps)[0]
-        )
+        ahead = effects.forecast_part(effects.core, covariates, key, rows, [len(rows)], steps.max())
+        effect = effect + ahead[0, steps - 1]
     return effects.scales[key] * effect
 
 

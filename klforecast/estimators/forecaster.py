@@ -485,8 +485,8 @@ class KLMemoryForecaster(ConformalForecaster):
         if covariates is not None:
             for key, past in known.items():
                 steps = ahead[cutoffs[key]]
-                effect = effect_ahead(self.effects_, covariates, key, past.index, steps.max())
-                forecasts[key] = forecasts[key] + effect[steps - 1]
+                effect = effect_ahead(self.effects_, covariates, key, past.index, steps)
+                forecasts[key] = forecasts[key] + effect
         if () in forecasts:
             stamps = [fh.to_absolute_index(self.cutoff)]
         else:

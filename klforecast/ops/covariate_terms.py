@@ -5,8 +5,9 @@ its mean over the last cycle, the functions are
 
     z,  (z - q_1)+ ... (z - q_4)+,  m,  (m - q_1)+ ... (m - q_4)+        q: knots at quantiles
 
-so that a linear map of the terms is a piecewise linear function of the present and the recent value, other at each
-hour of the cycle. A column of two values needs z alone.
+each less its mean over the training rows, so that no term is a cycle of its own. A linear map of the terms is then a
+piecewise linear function of the present and the recent value, other at each phase. A column of two values needs z
+alone.
 
 Letters   T steps, k columns, p terms, P period, J harmonics
 """
@@ -35,6 +36,8 @@ class CovariateBasis(NamedTuple):
         Mean and deviation of each column over the training rows.
     knots : Tensor of shape (k, 2, 4)
         Knots of the column and of its mean over a cycle, standardised; infinite where there is none.
+    means : Tensor of shape (k, functions)
+        Means of the functions over the training rows.
     terms : Tensor of shape (p, 3), int64
         Column, function and harmonic of each term.
     """
@@ -43,6 +46,7 @@ class CovariateBasis(NamedTuple):
     center: Tensor
     scale: Tensor
     knots: Tensor
+    means: Tensor
     terms: Tensor
 
     def of_columns(self, columns: Tensor) -> Tensor:  # (k,) bool -> (p,) bool
@@ -64,9 +68,7 @@ class CovariateBasis(NamedTuple):
         Tensor of shape (T, p), float64
         """
         z = (columns.double() - self.center) / self.scale
-        both = torch.stack([z, moving_mean(z, self.period)], dim=-1)  # (T, k, 2)
-        hinges = (both[..., None] - self.knots).clamp(min=0)
-        functions = torch.cat([both[..., None], hinges], dim=-1).flatten(-2)  # (T, k, functions)
+        functions = _functions(z, self.period, self.knots) - self.means
         column, function, harmonic = self.terms.T
         return functions[:, column, function] * _phases(steps, self.period)[:, harmonic]
 
@@ -97,7 +99,7 @@ def covariate_basis(
     constant = scale <= 1e-12 * rows.abs().amax(dim=0)
     scale = torch.where(constant, torch.inf, scale)
     z = [(part.double() - center) / scale for part in panel]
-    means = torch.cat([moving_mean(part, period) for part in z])
+    recent = torch.cat([moving_mean(part, period) for part in z])
     knots = torch.full((rows.shape[1], 2, _KNOTS), torch.inf, dtype=torch.float64)
     terms = []
     for column, values in enumerate(torch.cat(z).T):
@@ -106,13 +108,19 @@ def covariate_basis(
             functions, harmonics = [0], _HARMONICS_PLAIN
         else:
             knots[column, 0] = _quantiles(values, distinct)
-            knots[column, 1] = _quantiles(means[:, column], means[:, column].unique())
+            knots[column, 1] = _quantiles(recent[:, column], recent[:, column].unique())
             functions, harmonics = list(range(_FUNCTIONS)), _HARMONICS
         if period == 1:
             functions, harmonics = functions[: _KNOTS + 1], 0
         harmonics = min(harmonics, (period - 1) // 2)
         terms += [(column, f, h) for f in functions for h in range(2 * harmonics + 1)]
-    return CovariateBasis(period, center, scale, knots, torch.tensor(terms).reshape(-1, 3))
+    means = torch.cat([_functions(part, period, knots) for part in z]).mean(dim=0)
+    return CovariateBasis(period, center, scale, knots, means, torch.tensor(terms).reshape(-1, 3))
+
+
+def _functions(z: Tensor, period: int, knots: Tensor) -> Tensor:  # (T, k) -> (T, k, functions)
+    both = torch.stack([z, moving_mean(z, period)], dim=-1)[..., None]  # (T, k, 2, 1)
+    return torch.cat([both, (both - knots).clamp(min=0)], dim=-1).flatten(-2)
 
 
 def moving_mean(rows: Tensor, steps: int) -> Tensor:  # (T, k) -> (T, k)

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from klforecast.ops.coordinates import Coordinates, window_coordinates
 from klforecast.ops.covariate_terms import CovariateBasis, covariate_basis
-from klforecast.ops.experts import FoldedExpert, Moments, shares
+from klforecast.ops.experts import Moments, RidgeExpert, shares
 from klforecast.ops.gram import window_gram, window_moments
 from klforecast.training.plan import CorePlan
 from klforecast.training.weigh import Blocks, SpreadWindows, spread_windows, time_blocks
@@ -194,7 +194,8 @@ def apart_is_better(panel: CovariatePanel, plan: CorePlan, effects: Sequence[Ten
 class _Pilot:
     """Maps from the past of a window to its future, one for each block of time, solved without it.
 
-    They are the mixture by prior weights of the experts that all channels share, but for the folded ones.
+    They are the mixture by prior weights of the ridge experts that all channels share; of those with nothing to fit
+    where the series are too short for any.
     """
 
     def __init__(self, panel: Sequence[Tensor], plan: CorePlan):
@@ -207,11 +208,9 @@ class _Pilot:
         self.coordinates: Coordinates = window_coordinates(
             gram, plan.edges, plan.horizon, plan.n_components, plan.n_outputs
         )
-        experts = [
-            expert
-            for expert in plan.experts
-            if expert.pooling != "channel" and not isinstance(expert, FoldedExpert)
-        ]
+        shared = [expert for expert in plan.experts if expert.pooling != "channel"]
+        fitted = [expert for expert in shared if isinstance(expert, RidgeExpert)]
+        experts = fitted or [expert for expert in shared if expert.pooling == "none"]
         trained = self._trained_grams(panel)
         self._maps = []
         for gram in trained:

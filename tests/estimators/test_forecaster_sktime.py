@@ -4,9 +4,8 @@ from sktime.utils.estimator_checks import check_estimator, parametrize_with_chec
 from klforecast.estimators.forecaster import KLMemoryForecaster
 
 
-# sktime passes X to everybody, shortens series until they are degenerate, and concatenates in a way
-# that pandas deprecates.
-@pytest.mark.filterwarnings("ignore:X was passed, but KLMemoryForecaster:UserWarning")
+# sktime shortens series until they are degenerate, and concatenates in a way that pandas deprecates.
+@pytest.mark.filterwarnings("ignore:X was passed to pretrain:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*more than the data allow:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*is too long for:UserWarning")
 @pytest.mark.filterwarnings("ignore:Sorting by default when concatenating all DatetimeIndex")

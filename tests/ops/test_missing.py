@@ -23,7 +23,7 @@ def with_gaps(series, share, seed=1):
 def test_the_filled_value_is_the_best_linear_prediction(share):
     gappy = with_gaps(waves(336), share)
     covariance = gap_covariance([gappy], 24)
-    filled = GapFiller(covariance).before(gappy, gappy, 336, 336)
+    filled = GapFiller(covariance).fill(gappy)
     for values, row, found in zip(gappy.T, covariance, filled.T, strict=True):
         lag = torch.arange(336)
         matrix = row[(lag[:, None] - lag).abs()]
