@@ -20,7 +20,13 @@ PUBLIC = {
         "SpectralSSMClassifier",
         "SpectralSSMPanelClassifier",
     },
-    "klforecast.modules": {"ForecastModule", "KLMemory", "LinearCore", "SpectralSSM"},
+    "klforecast.modules": {
+        "ForecastModule",
+        "KLMemory",
+        "LinearCore",
+        "SpectralSSM",
+        "with_memory",
+    },
     "klforecast.data": {
         "Borders",
         "Dataset",
