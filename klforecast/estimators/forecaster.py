@@ -100,17 +100,24 @@ class KLMemoryForecaster(ConformalForecaster):
         One row per training epoch; empty for the closed form.
     scalers_ : dict of tuple to Standardizer
         Mean and scale of each series, by its labels; ``()`` names a single series.
+    calibration_ : Calibration
+        Scores of the errors out of fold and the model of their scale, from which intervals are made.
+    adapted_levels_ : dict of tuple to Tensor
+        Levels at which the scores are read, (channels, levels of the grid), of each series.
 
     Notes
     -----
     - `fit` starts from nothing. After `pretrain` it starts from the pretrained net, which it reads
       and does not change.
-    - ``update(y, update_params=False)`` moves the context and nothing else.
+    - ``update(y, update_params=False)`` moves the context, and the levels of the intervals with the
+      errors of every horizon that the new rows complete; no weight moves.
       ``update(y, update_params=True)`` solves (or trains) again on all rows known so far, at the
       cost of a fit; on a pretrained forecaster the weights stay as `pretrain` left them.
     - All rows given to `fit` and `update` are kept, once, in float64; `predict` reads
       `memory_depth_` of them. Where a series is shorter than that, it is continued to the left by
       its first cycle.
+    - Intervals are conformal; `klforecast.ops.conformal` has the equations. Quantiles never cross, and
+      the point forecast is that of `predict`.
     - A `fit`, `update` or `pretrain` that fails leaves the forecaster as it was before the call.
     - Costs: `fit` of T rows, C channels and depth D takes O(C (T D + D^2) + D^3) time and O(D^2)
       memory with the default encoder; a forecast O(D horizon C).
