@@ -23,9 +23,9 @@ def learn(rows, periods=(24,), **settings):
 
 
 def test_without_memory_the_core_reads_its_window_alone(rows):
-    net, input_length, n_components = learn(rows, input_length=24, memory="none")
+    net, input_length, n_components, _ = learn(rows, input_length=24, memory="none")
     assert (input_length, n_components, net.module_.depth) == (24, 0, 24)
-    net, input_length, n_components = learn(rows, input_length=24, memory_depth=96)
+    net, input_length, n_components, _ = learn(rows, input_length=24, memory_depth=96)
     assert (input_length, net.module_.depth) == (24, 96)
     assert n_components > 0
 
@@ -43,14 +43,14 @@ def test_the_period_reaches_the_core(rows):
 
 @pytest.mark.parametrize(("periods", "row_length"), [((24,), 24), ((), 0)])
 def test_the_encoder_reads_the_history_by_cycles_or_by_patches(rows, periods, row_length):
-    net, input_length, n_components = learn(rows, periods, **TINY)
+    net, input_length, n_components, _ = learn(rows, periods, **TINY)
     assert net.module_.row_length == row_length
     assert (input_length, n_components) == (96, 5)
     assert net.module_.history_length == 200 - 96 - (200 - 96) % (row_length or 16)
 
 
 def test_a_short_series_has_a_short_window_and_a_short_memory(rows):
-    net, input_length, _ = learn(rows[:100], (), patch_length=4, **TINY)
+    net, input_length, *_ = learn(rows[:100], (), patch_length=4, **TINY)
     assert input_length == 25
     assert net.module_.depth <= 50
 
