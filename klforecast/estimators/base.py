@@ -104,7 +104,7 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
             Covariates at the new rows, needed if `fit` was given some; further rows are kept.
         update_params : bool, default=True
             False moves the context: forecasts start from the new rows, weights, modes and scalers
-            stay as they are. True also learns again from all rows known so far.
+            stay as they are, and intervals follow the errors seen. True also learns again from all rows known so far.
 
         Returns
         -------

@@ -130,12 +130,17 @@ class KLMemoryForecaster(ConformalForecaster):
         Effect of the covariates that help out of fold; None if none does.
     gap_covariance_ : Tensor, (channels, w)
         Covariance over w steps by which missing values are filled.
+    calibration_ : Calibration
+        Scores of the errors out of fold and the model of their scale, from which intervals are made.
+    adapted_levels_ : dict of tuple to Tensor
+        Levels at which the scores are read, (channels, levels of the grid), of each series.
 
     Notes
     -----
     - `fit` starts from nothing. After `pretrain` it starts from the pretrained net, which it reads
       and does not change.
-    - ``update(y, update_params=False)`` moves the context and nothing else.
+    - ``update(y, update_params=False)`` moves the context, and the levels of the intervals with the
+      errors of every horizon that the new rows complete; no weight moves.
       ``update(y, update_params=True)`` learns from all rows known so far: the closed form absorbs
       the new rows and is solved again, at a cost that does not depend on how many came before; the
       transformer is trained again. On a pretrained forecaster the weights stay as `pretrain` left
@@ -146,6 +151,8 @@ class KLMemoryForecaster(ConformalForecaster):
     - Missing values (NaN) of y are filled by their conditional mean, given the values around them
       and before the cutoff. Covariates act through X of `fit`, `update` and `predict`; those that
       do not help out of fold have no effect.
+    - Intervals are conformal; `klforecast.ops.conformal` has the equations. Quantiles never cross, and
+      the point forecast is that of `predict`.
     - A `fit`, `update` or `pretrain` that fails leaves the forecaster as it was before the call.
     - Costs: `fit` of T rows, C channels and depth D takes O(C (T D + D^2) + D^3) time and O(D^2)
       memory with the default encoder; a forecast O(D horizon C).
