@@ -152,6 +152,7 @@ class KLMemoryForecaster(SeriesForecaster):
         "capability:multivariate": True,
         "capability:exogenous": True,
         "capability:categorical_in_X": False,
+        "X-y-must-have-same-index": False,
         "capability:insample": False,
         "capability:pred_int": False,
         "capability:missing_values": True,
@@ -371,7 +372,7 @@ class KLMemoryForecaster(SeriesForecaster):
         if self.period is not None:
             return [self.period] if self.period > 1 else []
         if np.isnan(rows).any():
-            rows = interpolate(torch.from_numpy(rows), 1).numpy()
+            rows = interpolate(torch.tensor(rows), 1).numpy()
         return [period for period in find_periods(rows, frequency) if period > 1]
 
     def _fit_effects(self) -> None:
