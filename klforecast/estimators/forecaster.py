@@ -177,6 +177,7 @@ class KLMemoryForecaster(ConformalForecaster):
         "capability:multivariate": True,
         "capability:exogenous": True,
         "capability:categorical_in_X": False,
+        "X-y-must-have-same-index": False,
         "capability:insample": False,
         "capability:pred_int": True,
         "capability:pred_int:insample": False,
@@ -443,7 +444,7 @@ class KLMemoryForecaster(ConformalForecaster):
         if self.period is not None:
             return [self.period] if self.period > 1 else []
         if np.isnan(rows).any():
-            rows = interpolate(torch.from_numpy(rows), 1).numpy()
+            rows = interpolate(torch.tensor(rows), 1).numpy()
         return [period for period in find_periods(rows, frequency) if period > 1]
 
     def _fit_effects(self) -> None:

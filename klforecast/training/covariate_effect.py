@@ -209,8 +209,12 @@ class _Pilot:
             gram, plan.edges, plan.horizon, plan.n_components, plan.n_outputs
         )
         shared = [expert for expert in plan.experts if expert.pooling != "channel"]
-        fitted = [expert for expert in shared if isinstance(expert, RidgeExpert)]
-        experts = fitted or [expert for expert in shared if expert.pooling == "none"]
+        fitted = any(isinstance(expert, RidgeExpert) for expert in shared)
+        experts = [
+            expert
+            for expert in shared
+            if (isinstance(expert, RidgeExpert) if fitted else expert.pooling == "none")
+        ]
         trained = self._trained_grams(panel)
         self._maps = []
         for gram in trained:

@@ -4,12 +4,12 @@ from sktime.utils.estimator_checks import check_estimator, parametrize_with_chec
 from klforecast.estimators.forecaster import KLMemoryForecaster
 
 
-# sktime shortens series until they are degenerate, leaves rows of X out between steps of fh,
-# and concatenates in a way that pandas deprecates.
+# sktime shortens series until they are degenerate, passes X for the steps of fh alone, and
+# concatenates in a way that pandas deprecates.
+@pytest.mark.filterwarnings("ignore:X has no row at .* steps between those of fh:UserWarning")
 @pytest.mark.filterwarnings("ignore:X was passed to pretrain:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*more than the data allow:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*is too long for:UserWarning")
-@pytest.mark.filterwarnings("ignore:X has no row at:UserWarning")
 @pytest.mark.filterwarnings("ignore:Sorting by default when concatenating all DatetimeIndex")
 @pytest.mark.filterwarnings("ignore::klforecast.exceptions.NumericalWarning")
 @parametrize_with_checks([KLMemoryForecaster])
