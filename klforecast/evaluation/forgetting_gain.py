@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         data = load(name)
         known = data.frame[: data.borders.validation_end if data.borders else None]
         series[name] = known.drop(columns=list(data.covariates))
-        periods[name] = data.periods[0]
+        periods[name] = data.periods[0] if data.periods else 1
     errors = {
         name: {f: following_error(y, f, periods[name]) for f in options.forgetting}
         for name, y in series.items()
