@@ -18,6 +18,9 @@ _LONG_TRAINING = {"max_epochs": 200, "patience": 20, "schedule": "constant"}
 class HarnessForecaster(BaseForecaster):
     """Any model of the benchmark, made anew at each fit for the horizon that fit is given.
 
+    `update` fits again on all rows, or with ``update_params=False`` forecasts from the new rows with
+    the model as it is.
+
     On a series too short for a model's lookback, the lookback is cut, with a warning. On one that
     gives a network fewer than 100 steps per epoch, its published schedule, made for thousands,
     gives way to up to 200 epochs at a constant step size and a patience of 20.
@@ -59,6 +62,7 @@ class HarnessForecaster(BaseForecaster):
         "capability:multivariate": True,
         "capability:exogenous": False,
         "capability:insample": False,
+        "capability:update": True,
         "capability:missing_values": False,
         "capability:random_state": True,
         "property:randomness": "derandomized",
@@ -115,6 +119,13 @@ class HarnessForecaster(BaseForecaster):
         self.model_.fit(y)
         self._rows = y
         return self
+
+    def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
+        """Join the new rows to the known ones, which they replace at the same stamps, and fit again."""
+        before = self._rows[: self._rows.index.searchsorted(y.index[0])]
+        after = self._rows[self._rows.index.searchsorted(y.index[-1], side="right") :]
+        self._rows = pd.concat([before, y, after])
+        return self._fit(self._rows, X, self.fh) if update_params else self
 
     def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:
         forecast = self.model_.predict_windows(self._rows, [len(self._rows)])[0]

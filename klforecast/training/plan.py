@@ -124,8 +124,8 @@ def plan_core(
     memory : {"history", "none"}
         "none" looks back no further than the input window.
     forgetting : float
-        Weight of a window relative to the next newer one. Below 1, a series supports no more than the number of
-        windows that it remembers, 1 / (1 - forgetting).
+        Weight of a window relative to the next newer one. Below 1, a series counts as no more windows than it
+        remembers, 1 / (1 - forgetting), and supports the depth of a series of that many.
 
     Returns
     -------
@@ -137,13 +137,15 @@ def plan_core(
     >>> plan.edges
     (96, 336, 720, 1440)
     """
-    if forgetting < 1:
-        lengths = [min(rows, horizon + math.ceil(1 / (1 - forgetting))) for rows in lengths]
+    remembered = math.ceil(1 / (1 - forgetting)) if forgetting < 1 else max(lengths)
+    # A depth that was asked for needs rows; one that is chosen needs windows that count.
+    supported = max(lengths) if memory_depth else min(max(lengths), horizon + remembered)
     period = periods[0] if periods else 1
-    edges = _edges(max(lengths), horizon, period, memory_depth, input_length, memory)
+    edges = _edges(supported, horizon, period, memory_depth, input_length, memory)
     depth = edges[-1]
     folds = _folds(period, depth, max(lengths) - horizon) if memory == "history" else ()
-    windows = sum(max(0, rows - depth - horizon + 1) for rows in lengths) * channels
+    windows = sum(min(max(0, rows - depth - horizon + 1), remembered) for rows in lengths)
+    windows *= channels
     trust = min(1.0, windows / (_WINDOWS_PER_INPUT * edges[0])) if windows >= edges[0] else 0.0
     experts = _fitted(edges, folds, channels, trust) if trust > 0 else []
     experts += _references(period, edges[0], depth, trust)

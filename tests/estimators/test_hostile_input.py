@@ -151,7 +151,7 @@ def check_forecast(forecaster, y, state_of, fh):
     assert forecast.index.is_monotonic_increasing
 
 
-@cases(700)
+@cases(600)
 @given(FORECASTERS, frames(), st.sets(st.integers(1, 9), min_size=1))
 def test_a_forecaster_forecasts_or_says_why_not(state_of, forecaster, y, fh):
     if answer(forecaster, state_of, lambda: forecaster.fit(y)) is not None:

@@ -1,0 +1,39 @@
+"""Keep up with a stream: take in rows as they come, put the forecaster away, and go on where it was."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from klforecast import KLMemoryForecaster
+
+rng = np.random.default_rng(0)
+hours = pd.date_range("2024-01-01", periods=24 * 120, freq="h")
+day = np.sin(2 * np.pi * hours.hour / 24)
+load = (
+    5
+    + day
+    + 0.2 * rng.standard_normal(len(hours))
+    + 0.002 * rng.standard_normal(len(hours)).cumsum()
+)
+y = pd.DataFrame({"load": load}, index=hours)
+
+settings = {"horizon": 24, "memory_depth": 168, "period": 24}
+forecaster = KLMemoryForecaster(**settings).fit(y[: 24 * 90])
+for start in range(24 * 90, 24 * 118, 24):
+    forecaster.update(y[start : start + 24])  # absorbs a day, whatever came before
+
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "load.safetensors"
+    forecaster.save(path)  # one file: safetensors and JSON, no code
+    print(f"{path.stat().st_size / 1e6:.2f} MB")
+    awake = KLMemoryForecaster.load(path)
+
+steps = range(1, 25)
+assert awake.predict(steps).equals(forecaster.predict(steps))
+awake.update(y[24 * 118 : 24 * 119])
+
+refitted = KLMemoryForecaster(**settings).fit(y[: 24 * 119])
+assert np.allclose(awake.predict(steps), refitted.predict(steps), rtol=1e-6)
+print(awake.predict(steps).head(3))
