@@ -10,7 +10,8 @@ Karhunen-Loeve modes of these. Probabilities are a softmax of the scores, at the
 which the left-out rows are most likely.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
 from itertools import product
 
 import torch
@@ -79,7 +80,7 @@ class ClosedFormClassifier:
             kind: values if landmarks is None else values[landmarks]
             for kind, values in rows.items()
         }
-        cross = sum(
+        cross = _total(
             weight * _products(rows[kind], spanning[kind]) for kind, weight in self.weights_.items()
         )
         fit, dual = _solve(cross, landmarks, targets, weights)
@@ -99,7 +100,7 @@ class ClosedFormClassifier:
     ) -> Tensor:  # (n, classes)
         """Scores of the classes; -1 and +1 stand for no and yes."""
         rows = self._scaled(self.features_.transform(series))
-        return self._intercept + sum(
+        return self._intercept + _total(
             rows[kind].double() @ coef for kind, coef in self._coef.items()
         )
 
@@ -122,6 +123,10 @@ def _scaling(features: Tensor) -> tuple[Tensor, Tensor]:
     return features.mean(0), factor
 
 
+def _total(parts: Iterable[Tensor]) -> Tensor:
+    return reduce(torch.add, parts)
+
+
 def _products(rows: Tensor, others: Tensor) -> Tensor:
     return (rows @ others.T).double()
 
@@ -134,7 +139,7 @@ def _choose_weights(
     grams = [center_gram(_products(rows[kind][judged], rows[kind][judged]), some) for kind in KINDS]
     errors = {}
     for candidate in _WEIGHTS:
-        gram = sum(weight * part for weight, part in zip(candidate, grams, strict=True))
+        gram = _total(weight * part for weight, part in zip(candidate, grams, strict=True))
         errors[candidate] = loo_ridge(*gram_modes(gram, some), targets[judged], some).error
     best = min(errors, key=errors.__getitem__)
     return dict(zip(KINDS, best, strict=True))
