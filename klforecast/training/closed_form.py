@@ -28,6 +28,7 @@ _TEMPERATURES = tuple(10.0 ** (power / 10) for power in range(-20, 11))
 _JUDGED = 400
 _DIRECT = 2500
 _LANDMARKS = 2000
+_AT_ONCE = 500  # series whose features are held at a time while scoring
 
 
 class ClosedFormClassifier:
@@ -99,6 +100,11 @@ class ClosedFormClassifier:
         series: Sequence[Tensor],  # (channels, length) each
     ) -> Tensor:  # (n, classes)
         """Scores of the classes; -1 and +1 stand for no and yes."""
+        return torch.cat(
+            [self._some_scores(series[i : i + _AT_ONCE]) for i in range(0, len(series), _AT_ONCE)]
+        )
+
+    def _some_scores(self, series: Sequence[Tensor]) -> Tensor:
         rows = self._scaled(self.features_.transform(series))
         return self._intercept + _total(
             rows[kind].double() @ coef for kind, coef in self._coef.items()
@@ -109,10 +115,11 @@ class ClosedFormClassifier:
         return (scores / self.temperature_).softmax(dim=1)
 
     def _scaled(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {
-            kind: (values - self._scaling[kind][0]) * self._scaling[kind][1]
-            for kind, values in features.items()
-        }
+        # In place: features are the largest thing in memory, and nobody else holds them.
+        for kind, values in features.items():
+            mean, factor = self._scaling[kind]
+            values.sub_(mean).mul_(factor)
+        return features
 
 
 def _scaling(features: Tensor) -> tuple[Tensor, Tensor]:
