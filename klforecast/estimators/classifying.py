@@ -142,6 +142,11 @@ def learn_classifier(
     weights = torch.tensor(
         compute_class_weight(settings["class_weight"], classes=classes, y=labels)
     ).double()
+    if not (weights > 0).all():
+        raise ValueError(
+            f"class_weight gives the weights {weights.tolist()}; pass weights above 0, and leave "
+            "out the series of a class that must not count"
+        )
     seed = draw_seed(settings["random_state"])
     model: ClosedFormClassifier | SequenceEnsemble
     if settings["solver"] == "closed-form":

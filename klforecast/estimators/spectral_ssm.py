@@ -266,10 +266,10 @@ class SpectralSSMClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _with_channels(values: np.ndarray) -> np.ndarray:
-    """(n, length) or (n, channels, length) as (n, channels, length)."""
+def _with_channels(values: np.ndarray) -> list[np.ndarray]:
+    """(n, length) or (n, channels, length) as one (channels, length) for each series."""
     if values.ndim > 3:
         raise ValueError(
             f"X has {values.ndim} dimensions; pass (n, length) or (n, channels, length)"
         )
-    return values[:, None] if values.ndim == 2 else values
+    return list(values[:, None] if values.ndim == 2 else values)

@@ -202,7 +202,7 @@ class SpectralSSMPanelClassifier(BaseClassifier):
         """Forget what was learned; what scikit-learn has parked here stays."""
         parked = {name: vars(self)[name] for name in _PARKED_BY_SKLEARN if name in vars(self)}
         super().reset()
-        vars(self).update(parked)
+        self.__dict__.update(parked)
         return self
 
     def _fit(self, X: Sequence[pd.DataFrame], y: np.ndarray) -> Self:

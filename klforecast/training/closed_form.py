@@ -10,7 +10,8 @@ Karhunen-Loeve modes of these. Probabilities are a softmax of the scores, at the
 which the left-out rows are most likely.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
 from itertools import product
 
 import torch
@@ -27,6 +28,7 @@ _TEMPERATURES = tuple(10.0 ** (power / 10) for power in range(-20, 11))
 _JUDGED = 400
 _DIRECT = 2500
 _LANDMARKS = 2000
+_AT_ONCE = 500  # series whose features are held at a time while scoring
 
 
 class ClosedFormClassifier:
@@ -79,7 +81,7 @@ class ClosedFormClassifier:
             kind: values if landmarks is None else values[landmarks]
             for kind, values in rows.items()
         }
-        cross = sum(
+        cross = _total(
             weight * _products(rows[kind], spanning[kind]) for kind, weight in self.weights_.items()
         )
         fit, dual = _solve(cross, landmarks, targets, weights)
@@ -98,8 +100,13 @@ class ClosedFormClassifier:
         series: Sequence[Tensor],  # (channels, length) each
     ) -> Tensor:  # (n, classes)
         """Scores of the classes; -1 and +1 stand for no and yes."""
+        return torch.cat(
+            [self._some_scores(series[i : i + _AT_ONCE]) for i in range(0, len(series), _AT_ONCE)]
+        )
+
+    def _some_scores(self, series: Sequence[Tensor]) -> Tensor:
         rows = self._scaled(self.features_.transform(series))
-        return self._intercept + sum(
+        return self._intercept + _total(
             rows[kind].double() @ coef for kind, coef in self._coef.items()
         )
 
@@ -108,10 +115,11 @@ class ClosedFormClassifier:
         return (scores / self.temperature_).softmax(dim=1)
 
     def _scaled(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {
-            kind: (values - self._scaling[kind][0]) * self._scaling[kind][1]
-            for kind, values in features.items()
-        }
+        # In place: features are the largest thing in memory, and nobody else holds them.
+        for kind, values in features.items():
+            mean, factor = self._scaling[kind]
+            values.sub_(mean).mul_(factor)
+        return features
 
 
 def _scaling(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,6 +128,10 @@ def _scaling(features: Tensor) -> tuple[Tensor, Tensor]:
     varies = deviation > 1e-6 * (1 + features.abs().amax(0))
     factor = torch.where(varies, 1 / deviation, 0.0) / max(1, int(varies.sum())) ** 0.5
     return features.mean(0), factor
+
+
+def _total(parts: Iterable[Tensor]) -> Tensor:
+    return reduce(torch.add, parts)
 
 
 def _products(rows: Tensor, others: Tensor) -> Tensor:
@@ -134,7 +146,7 @@ def _choose_weights(
     grams = [center_gram(_products(rows[kind][judged], rows[kind][judged]), some) for kind in KINDS]
     errors = {}
     for candidate in _WEIGHTS:
-        gram = sum(weight * part for weight, part in zip(candidate, grams, strict=True))
+        gram = _total(weight * part for weight, part in zip(candidate, grams, strict=True))
         errors[candidate] = loo_ridge(*gram_modes(gram, some), targets[judged], some).error
     best = min(errors, key=errors.__getitem__)
     return dict(zip(KINDS, best, strict=True))

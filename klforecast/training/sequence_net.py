@@ -7,7 +7,6 @@ that were best on it are kept, those before the first step included.
 from collections.abc import Sequence
 from typing import Any, Self
 
-import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.dataset import Dataset
@@ -94,9 +93,9 @@ class SequenceNet(NeuralNet):
     ) -> tuple[Subset, Subset]:
         """Split by class; where no class can spare a sequence, validate on the training part."""
         validation = _stratified(y, self.validation_fraction)
-        training = np.setdiff1d(np.arange(len(y)), validation)
+        training = sorted(set(range(len(y))) - set(validation))
         data = Dataset(X, y)
-        return Subset(data, training), Subset(data, validation if len(validation) else training)
+        return Subset(data, training), Subset(data, validation or training)
 
     def validate(self, dataset: Subset) -> tuple[float, dict[str, Tensor]]:
         """Cross-entropy of the present weights, and the weights, for `KeepBest`."""
@@ -205,11 +204,11 @@ class SequenceEnsemble:
         return {"x": pad_sequence(scaled, batch_first=True), "mask": mask}
 
 
-def _stratified(labels: Tensor, fraction: float) -> np.ndarray:
+def _stratified(labels: Tensor, fraction: float) -> list[int]:
     """Indices of a share of each class, at least one of a class of four or more."""
     chosen = []
     for label in labels.unique():
         members = torch.nonzero(labels == label)[:, 0]
         count = max(int(fraction * len(members)), int(len(members) >= 4 and fraction > 0))
         chosen.append(members[torch.randperm(len(members))[:count]])
-    return torch.cat(chosen).sort().values.numpy()
+    return torch.cat(chosen).sort().values.tolist()

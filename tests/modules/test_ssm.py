@@ -8,7 +8,6 @@ from klforecast.modules.ssm_layer import SpectralLayer
 
 
 def network(**options) -> SpectralSSM:
-    torch.manual_seed(0)
     return SpectralSSM(**({"n_channels": 3, "d_model": 16, "n_modes": 4} | options))
 
 
@@ -78,3 +77,24 @@ def test_the_forward_pass_in_evaluation_writes_nothing():
 
 def test_double_precision_is_kept():
     assert network().double()(torch.randn(1, 9, 3, dtype=torch.float64)).dtype == torch.float64
+
+
+@pytest.mark.parametrize(("max_length", "remembers"), [(4096, True), (32, False)])
+def test_the_first_steps_are_remembered_over_4096_where_time_constants_allow(max_length, remembers):
+    # Both series of a pair are the same after 64 steps, so whoever sees only the last 4,032 steps
+    # gives both the same answer: half of all answers are wrong, whatever was learned.
+    generator = torch.Generator().manual_seed(0)
+    noise = 1e-3 * torch.randn(24, 4096, 1, generator=generator, dtype=torch.float64)
+    cue = torch.zeros(4096, 1, dtype=torch.float64)
+    cue[:64] = 1
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        encode = network(n_channels=1, n_layers=1, n_scales=4, max_length=max_length).double()
+    with torch.no_grad():
+        last = encode(torch.cat([noise + cue, noise - cue]))[:, -1]
+    rows = torch.cat([last, torch.ones(48, 1)], dim=1)
+    labels = torch.tensor([1.0, -1.0]).double().repeat_interleave(24)
+    train = torch.arange(48) % 24 < 12
+    readout = torch.linalg.pinv(rows[train], rtol=1e-8) @ labels[train]
+    accuracy = ((rows[~train] @ readout).sign() == labels[~train]).double().mean()
+    assert accuracy > 0.95 if remembers else accuracy == 0.5
