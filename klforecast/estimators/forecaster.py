@@ -25,10 +25,11 @@ from klforecast.estimators.base import SeriesForecaster
 from klforecast.estimators.context import extend_past, forecast_windows, past_windows
 from klforecast.estimators.indices import stamps_ahead, steps_ahead
 from klforecast.estimators.learning import learn_net
+from klforecast.estimators.memory_plots import MemoryPlots
 from klforecast.estimators.panel import join_series, split_series
 
 
-class KLMemoryForecaster(SeriesForecaster):
+class KLMemoryForecaster(MemoryPlots, SeriesForecaster):
     """Forecast many steps ahead from a deep past, compressed by Karhunen-Loeve memory.
 
     The default, ``encoder="linear"``, is solved in closed form: a ridge regression from the last
