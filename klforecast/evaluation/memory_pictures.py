@@ -11,15 +11,16 @@ from sktime.datasets import load_airline
 
 from klforecast.data.datasets import load
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.plotting import new_figure
 from klforecast.evaluation.protocol import require_borders
 
 
 def draw_memory(forecaster: KLMemoryForecaster, name: str, folder: Path) -> list[Path]:
     """Draw the modes and the memory of a fitted forecaster to two files, and return their paths."""
     paths = [folder / f"{kind}_{name}.png" for kind in ("modes", "memory")]
-    for path, figure in zip(
-        paths, (forecaster.plot_modes().figure, forecaster.plot_memory()), strict=True
-    ):
+    modes = new_figure((8, 4))
+    forecaster.plot_modes(ax=modes.add_subplot())
+    for path, figure in zip(paths, (modes, forecaster.plot_memory()), strict=True):
         figure.savefig(path, dpi=100)
     return paths
 
