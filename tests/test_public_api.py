@@ -12,7 +12,13 @@ PUBLIC = {
         "KarhunenLoeve",
     },
     "klforecast.estimators": {"KLMemoryForecaster", "KLMemoryRegressor", "KarhunenLoeve"},
-    "klforecast.modules": {"ForecastModule", "KLMemory", "LinearCore", "SpectralSSM"},
+    "klforecast.modules": {
+        "ForecastModule",
+        "KLMemory",
+        "LinearCore",
+        "SpectralSSM",
+        "with_memory",
+    },
     "klforecast.data": {
         "Borders",
         "Dataset",
