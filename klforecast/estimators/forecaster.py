@@ -29,13 +29,14 @@ from klforecast.estimators.following import Following, follow, keep_up
 from klforecast.estimators.indices import stamps_ahead, steps_ahead
 from klforecast.estimators.intervals import ConformalForecaster
 from klforecast.estimators.learning import learn_net, take_calibration
+from klforecast.estimators.memory_plots import MemoryPlots
 from klforecast.estimators.panel import Key, TimeSeries, join_series, split_series
 from klforecast.ops.missing import GapFiller, interpolate
 from klforecast.training.nets import ForecastNet
 from klforecast.training.stream import solve_stream
 
 
-class KLMemoryForecaster(ConformalForecaster):
+class KLMemoryForecaster(MemoryPlots, ConformalForecaster):
     """Forecast many steps ahead from a deep past, compressed by Karhunen-Loeve memory.
 
     The default, ``encoder="linear"``, is solved in closed form: a ridge regression from the last

@@ -7,6 +7,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def plot_forecast(
@@ -41,7 +42,7 @@ def plot_forecast(
     ImportError
         If matplotlib is not installed.
     """
-    ax = _axes(ax)
+    ax = new_axes(ax)
     lines = [("known", y, "0.4"), ("forecast", forecast, "C0")]
     if actual is not None:
         lines.insert(1, ("actual", actual, "0.7"))
@@ -82,7 +83,7 @@ def plot_modes(
     ImportError
         If matplotlib is not installed.
     """
-    ax = _axes(ax)
+    ax = new_axes(ax)
     columns = np.asarray(modes).T
     labels = [f"mode {number}" for number in range(1, len(columns) + 1)]
     if eigenvalues is not None:
@@ -101,9 +102,13 @@ def _one_channel(rows: pd.Series | pd.DataFrame, channel: object) -> pd.Series:
     return rows[rows.columns[0] if channel is None else channel]
 
 
-def _axes(ax: "Axes | None") -> "Axes":
-    if ax is not None:
-        return ax
+def new_axes(ax: "Axes | None" = None) -> "Axes":
+    """Return the given axes, or those of a new figure; ImportError where matplotlib is missing."""
+    return new_figure((8, 4)).add_subplot() if ax is None else ax
+
+
+def new_figure(size: tuple[float, float]) -> "Figure":
+    """Return an empty figure of that size in inches; ImportError where matplotlib is missing."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -111,4 +116,4 @@ def _axes(ax: "Axes | None") -> "Axes":
             "plots need matplotlib, which is not installed; run pip install 'klforecast[plot]'"
         ) from error
     # A figure of its own, outside pyplot, so that nothing global collects figures.
-    return Figure(figsize=(8, 4), layout="constrained").add_subplot()
+    return Figure(figsize=size, layout="constrained")

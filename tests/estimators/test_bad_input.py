@@ -98,7 +98,7 @@ BAD_PARAMETERS = {
     "period": [(0, ValueError)],
     "n_components": [(0, ValueError), (1.0, TypeError)],
     "memory": [("long", ValueError)],
-    "encoder": [("lstm", ValueError)],
+    "encoder": [("lstn", ValueError)],
     "mixer": [("sum", ValueError)],
     "dropout": [(1.0, ValueError), (-0.1, ValueError), (None, TypeError)],
     "validation_fraction": [(1.0, ValueError)],
@@ -122,7 +122,7 @@ def test_parameters_out_of_range_are_refused_by_name(name, value, error, hourly)
 def test_parameters_that_contradict_each_other_are_refused(hourly):
     with pytest.raises(ValueError, match=r"memory_depth=30 is less than input_length=40"):
         make(input_length=40).fit(hourly)
-    with pytest.raises(ValueError, match=r"memory='trajectory'.*encoder='transformer'"):
+    with pytest.raises(ValueError, match=r"memory='trajectory'.*pass another encoder"):
         make(memory="trajectory").fit(hourly)
     with pytest.raises(ValueError, match=r"d_model=10 cannot be shared among n_heads=4"):
         make(encoder="transformer", d_model=10).fit(hourly)
