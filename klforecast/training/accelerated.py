@@ -64,6 +64,14 @@ def make_accelerator(mixed_precision: str = "no", cpu: bool = False) -> "Acceler
     )
 
 
+class CrossEntropy:
+    """Mean cross-entropy. No torch module: one without parameters cannot be given to processes."""
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Loss of a batch."""
+        return nn.functional.cross_entropy(logits, labels)
+
+
 class AcceleratedNet(AccelerateMixin, NeuralNet):
     """Classify, on one process or on many, and end with the weights of lowest validation loss.
 
@@ -101,7 +109,7 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         patience: int = 10,
         seed: int = 0,
         checkpoint: Path | None = None,
-        criterion: type[nn.Module] = nn.CrossEntropyLoss,
+        criterion: type = CrossEntropy,
         optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW,
         train_split: None = None,
         verbose: int = 0,
