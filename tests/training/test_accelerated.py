@@ -118,7 +118,7 @@ def test_the_rate_rises_in_a_line_and_falls_along_a_cosine_to_zero():
     assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
     assert rates[55] == pytest.approx((1 + math.cos(math.pi * 45 / 90)) / 2)
     assert rates[-1] < 1e-3
-    assert [_rate(step, 4, 0.0) for step in range(4)][0] == 1
+    assert _rate(0, 4, 0.0) == 1
 
 
 def test_the_rate_follows_the_steps_and_decays_and_frequencies_have_no_weight_decay():

@@ -30,16 +30,18 @@ class TaskName(StrEnum):
 
 def lra(
     task: Annotated[TaskName, typer.Option(help="Task.")],
-    config: Annotated[
-        str, typer.Option(help="small, full, or a YAML file of your own.")
-    ] = "small",
+    config: Annotated[str, typer.Option(help="small, full, or a YAML file of your own.")] = "small",
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of the official files. Default: synthetic sequences.", exists=True),
+        typer.Option(
+            help="Folder of the official files. Default: synthetic sequences.", exists=True
+        ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="File of JSON lines. Default: lra-synthetic.jsonl or lra-official.jsonl."),
+        typer.Option(
+            help="File of JSON lines. Default: lra-synthetic.jsonl or lra-official.jsonl."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and dropout.")] = 0,
     param: Annotated[
@@ -150,5 +152,7 @@ def _table(row: "Mapping[str, Any]", is_new: bool) -> Table:
     for layer in row["layers"] or []:
         table.add_row(layer["layer"], f"{layer['milliseconds']:.1f} ms, {layer['share']:.0%}")
     for point in row["compression"] or []:
-        table.add_row(f"{point['mask']}, {point['ratio']:g} of the modes", f"{point['accuracy']:.4f}")
+        table.add_row(
+            f"{point['mask']}, {point['ratio']:g} of the modes", f"{point['accuracy']:.4f}"
+        )
     return table

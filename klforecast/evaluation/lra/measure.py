@@ -35,6 +35,9 @@ class Measures(NamedTuple):
     compression_ratios: tuple[float, ...] = ()
 
 
+NOTHING = Measures()
+
+
 def measure(
     model: Predictor,
     rebuild: Callable[[], nn.Module],

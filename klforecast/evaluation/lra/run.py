@@ -13,7 +13,7 @@ from torch import nn
 from klforecast.evaluation import machine
 from klforecast.evaluation.lra import rows
 from klforecast.evaluation.lra.config import Config
-from klforecast.evaluation.lra.measure import Measures, measure
+from klforecast.evaluation.lra.measure import NOTHING, Measures, measure
 from klforecast.evaluation.lra.parts import Sequences, TaskData
 from klforecast.evaluation.lra.tasks import TASKS, Task
 from klforecast.modules.ssm_cost import n_parameters
@@ -26,7 +26,7 @@ def run_task(
     *,
     folder: Path | None = None,
     seed: int = 0,
-    measures: Measures = Measures(),
+    measures: Measures = NOTHING,
     checkpoints: Path | None = None,
     callbacks: Sequence[Any] = (),
     cpu: bool = False,

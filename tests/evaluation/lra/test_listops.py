@@ -9,6 +9,14 @@ from klforecast.evaluation.lra.listops import TOKENS, draw_expression, evaluate,
 SMALL = {"n_train": 200, "n_validation": 40, "n_test": 60, "min_length": 5, "max_length": 60}
 
 
+REFERENCE = {
+    "[MIN": lambda digits: sorted(digits)[0],
+    "[MAX": lambda digits: sorted(digits)[-1],
+    "[MED": lambda digits: int(statistics.median(digits)),
+    "[SM": lambda digits: int(str(sum(digits))[-1]),
+}
+
+
 def words(tokens) -> list[str]:
     return [TOKENS[token - 1] for token in tokens if token]
 
@@ -21,12 +29,7 @@ def value_of(expression: list[str]) -> int:
         start = max(i for i in range(end) if expression[i].startswith("["))
         digits = [int(word) for word in expression[start + 1 : end]]
         assert len(digits) >= 2
-        value = {
-            "[MIN": lambda: sorted(digits)[0],
-            "[MAX": lambda: sorted(digits)[-1],
-            "[MED": lambda: int(statistics.median(digits)),
-            "[SM": lambda: int(str(sum(digits))[-1]),
-        }[expression[start]]()
+        value = REFERENCE[expression[start]](digits)
         expression[start : end + 1] = [str(value)]
     return int(expression[0])
 
@@ -87,7 +90,7 @@ def test_the_official_files_are_read_without_their_round_brackets(tmp_path):
         (tmp_path / f"basic_{name}.tsv").write_text("\n".join(rows) + "\n")
     data = listops.load(tmp_path, max_length=9)
     assert data.train.sequences.shape == (2, 9)
-    assert words(data.test.sequences[0]) == "[MED 1 4 [SM 9 8 ] ]".split()
+    assert words(data.test.sequences[0]) == ["[MED", "1", "4", "[SM", "9", "8", "]", "]"]
     for sequence, label in zip(*data.validation, strict=True):
         assert value_of(words(sequence)) == label
 

@@ -35,7 +35,7 @@ def test_the_seed_decides_the_documents():
 def test_the_official_files_are_read_with_texts_written_as_bytes_or_plain(tmp_path):
     for part in ("train", "eval", "test"):
         (tmp_path / f"new_aan_pairs.{part}.tsv").write_text(
-            "1.0\tA00-1\tB00-2\tb'abc \\xc3\\xa9'\tb\"it's\"\n0.0\tA00-1\tC00-3\tplain \"text\"\té\n",
+            '1.0\tA00-1\tB00-2\tb\'abc \\xc3\\xa9\'\tb"it\'s"\n0.0\tA00-1\tC00-3\tplain "text"\té\n',
             encoding="utf-8",
         )
     data = retrieval.load(tmp_path, max_length=12)
