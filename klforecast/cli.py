@@ -173,25 +173,28 @@ def _row_line(progress: "Progress") -> str:
 
 @app.command()
 def report(
-    rows: Annotated[list[Path], typer.Argument(help="Files that `benchmark` wrote.", exists=True)],
+    rows: Annotated[list[Path], typer.Argument(help="Files of `benchmark` or `lra`.", exists=True)],
     out: Annotated[Path | None, typer.Option(help="File to write. Default: the terminal.")] = None,
     form: Annotated[Format, typer.Option("--format", help="Form of the report.")] = Format.html,
     title: Annotated[str, typer.Option(help="Title of the page.")] = "klforecast benchmark",
 ) -> None:
     """Write pictures and tables of benchmark rows, beside published numbers and their sources."""
     with _plain(ImportError, ValueError):
+        from klforecast.evaluation.lra.rows import read_runs
         from klforecast.evaluation.markdown import render_markdown
         from klforecast.evaluation.report import render_html
         from klforecast.evaluation.rows import read_rows
 
-        found = read_rows(*rows)
-        text = render_html(found, title) if form is Format.html else render_markdown(found)
+        found, runs = read_rows(*rows), read_runs(*rows)
+        text = (
+            render_html(found, title, runs) if form is Format.html else render_markdown(found, runs)
+        )
     if out is None:
         typer.echo(text)
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
-    typer.echo(f"{len(found)} rows: {out}")
+    typer.echo(f"{len(found) + len(runs)} rows: {out}")
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from klforecast.evaluation.lra.page import markdown_sections
 from klforecast.evaluation.published import Published, standard_horizons
 from klforecast.evaluation.tables import Line, Table, build_tables
 from klforecast.evaluation.wording import (
@@ -15,15 +16,19 @@ from klforecast.evaluation.wording import (
 )
 
 
-def render_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+def render_markdown(
+    rows: Sequence[Mapping[str, Any]], lra_rows: Sequence[Mapping[str, Any]] = ()
+) -> str:
     """Return the tables for `rows`, one section per regime, published numbers in italics.
+
+    Those of `lra` follow, official and synthetic sequences apart.
 
     Raises
     ------
     ValueError
         If there is no row.
     """
-    if not rows:
+    if not rows and not lra_rows:
         raise ValueError("there are no rows to report; run `klforecast benchmark` first")
     tables = build_tables(rows)
     parts = []
@@ -32,7 +37,7 @@ def render_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         if chosen:
             parts.append(f"## {title}")
             parts += [_table(table) for table in chosen]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *markdown_sections(lra_rows)]) + "\n"
 
 
 def _table(table: Table) -> str:

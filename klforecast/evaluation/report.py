@@ -12,6 +12,7 @@ from klforecast.evaluation.figures import (
     as_svg,
     critical_difference,
 )
+from klforecast.evaluation.lra.page import html_sections
 from klforecast.evaluation.models import MODELS
 from klforecast.evaluation.published import Published, standard_horizons
 from klforecast.evaluation.ranks import rank_models, rank_scores
@@ -53,15 +54,19 @@ white-space: normal; } td.text { text-align: left; white-space: normal; }
 """
 
 
-def render_html(rows: Sequence[Mapping[str, Any]], title: str = "klforecast benchmark") -> str:
-    """Return the page for `rows` as text.
+def render_html(
+    rows: Sequence[Mapping[str, Any]],
+    title: str = "klforecast benchmark",
+    lra_rows: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Return the page for the rows of `benchmark`, and of `lra`, as text.
 
     Raises
     ------
     ValueError
         If there is no row.
     """
-    if not rows:
+    if not rows and not lra_rows:
         raise ValueError("there are no rows to report; run `klforecast benchmark` first")
     tables = build_tables(rows)
     sections = [
@@ -73,9 +78,10 @@ def render_html(rows: Sequence[Mapping[str, Any]], title: str = "klforecast benc
     body = "\n".join(
         [
             f"<h1>{escape(title)}</h1>",
-            f'<p class="note">{escape(_summary(rows, tables))}</p>',
+            f'<p class="note">{escape(_summary(rows, tables))}</p>' if rows else "",
             *sections,
-            _environment(rows),
+            *html_sections(lra_rows),
+            _environment([*rows, *lra_rows]),
         ]
     )
     return (

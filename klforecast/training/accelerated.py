@@ -12,6 +12,7 @@ Accelerate (`pip install klforecast[lra]`).
 import json
 import math
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -64,6 +65,14 @@ def make_accelerator(mixed_precision: str = "no", cpu: bool = False) -> "Acceler
     )
 
 
+class CrossEntropy:
+    """Mean cross-entropy. No torch module: one without parameters cannot be given to processes."""
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Loss of a batch."""
+        return nn.functional.cross_entropy(logits, labels)
+
+
 class AcceleratedNet(AccelerateMixin, NeuralNet):
     """Classify, on one process or on many, and end with the weights of lowest validation loss.
 
@@ -101,7 +110,7 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         patience: int = 10,
         seed: int = 0,
         checkpoint: Path | None = None,
-        criterion: type[nn.Module] = nn.CrossEntropyLoss,
+        criterion: type = CrossEntropy,
         optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW,
         train_split: None = None,
         verbose: int = 0,
@@ -198,6 +207,7 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
     def run_single_epoch(self, iterator: DataLoader, training: bool, **kwargs: Any) -> None:
         """Train for an epoch; on the validation part `KeepBest` alone looks."""
         if training:
+            self.epoch_began_ = time.process_time()
             self.steps_per_epoch_ = len(iterator)
             self.step_ = (len(self.history) - 1) * self.steps_per_epoch_
             super().run_single_epoch(iterator, training=training, **kwargs)
@@ -222,8 +232,10 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         self.accelerator.clip_grad_norm_(self.module_.parameters(), self.clip_norm)
 
     def validate(self, dataset: Dataset) -> tuple[float, dict[str, Tensor]]:
-        """Loss and weights, for `KeepBest`; the accuracy goes into the history."""
+        """Loss and weights, for `KeepBest`; accuracy and CPU time go into the history."""
         loss, accuracy = self.judge(dataset)
+        if hasattr(self, "epoch_began_"):  # not yet when the first weights are judged
+            self.history.record("cpu_seconds", time.process_time() - self.epoch_began_)
         self.history.record("valid_loss", loss)
         self.history.record("valid_accuracy", accuracy)
         return loss, self.accelerator.unwrap_model(self.module_).state_dict()
@@ -273,7 +285,8 @@ class Checkpoint(Callback):
         net.accelerator.unwrap_model(net.module_).load_state_dict(state["module"])
         net.optimizer_.load_state_dict(state["optimizer"])
         net.history = History(json.loads(state["history"]))
-        vars(net._keep_best).update(state["keep_best"])
+        for name, value in state["keep_best"].items():
+            setattr(net._keep_best, name, value)
         if net.accelerator.scaler is not None:
             net.accelerator.scaler.load_state_dict(state["scaler"])
 

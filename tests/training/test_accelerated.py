@@ -118,7 +118,7 @@ def test_the_rate_rises_in_a_line_and_falls_along_a_cosine_to_zero():
     assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
     assert rates[55] == pytest.approx((1 + math.cos(math.pi * 45 / 90)) / 2)
     assert rates[-1] < 1e-3
-    assert [_rate(step, 4, 0.0) for step in range(4)][0] == 1
+    assert _rate(0, 4, 0.0) == 1
 
 
 def test_the_rate_follows_the_steps_and_decays_and_frequencies_have_no_weight_decay():
@@ -158,7 +158,8 @@ def test_a_loss_that_is_not_finite_is_an_error():
 PROGRAM = """
 import json, sys, torch
 torch.set_num_threads(1)
-torch.set_default_dtype(torch.float64)
+if sys.argv[2] == "no":
+    torch.set_default_dtype(torch.float64)
 from tests.training.test_accelerated import Marks, make_net, make_accelerator
 
 net = make_net(accelerator=make_accelerator(sys.argv[2], cpu=True)).fit(Marks(70, seed=0))
@@ -199,7 +200,7 @@ def test_two_processes_equal_one_with_the_same_global_batch(tmp_path):
 
 def test_mixed_precision_trains_close_to_full_precision(tmp_path):
     full, half = run_program(tmp_path, 1), run_program(tmp_path, 1, "bf16")
-    assert half["losses"] != full["losses"]
+    assert half["losses"] != pytest.approx(full["losses"], rel=1e-5)
     assert half["losses"] == pytest.approx(full["losses"], rel=0.05)
 
 

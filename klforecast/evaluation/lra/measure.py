@@ -20,6 +20,7 @@ from klforecast.evaluation import machine
 from klforecast.evaluation.compression import Predictor, compression_curve
 from klforecast.evaluation.lra.parts import Sequences
 from klforecast.evaluation.network_cost import tokens_per_second
+from klforecast.modules.ssm import SpectralBlock
 from klforecast.modules.ssm_cost import n_parameters, n_steps
 
 MASKS = ("low_pass", "random", "energy", "learned")
@@ -33,6 +34,9 @@ class Measures(NamedTuple):
     memory: bool = False
     layers: bool = False
     compression_ratios: tuple[float, ...] = ()
+
+
+NOTHING = Measures()
 
 
 def measure(
@@ -118,7 +122,9 @@ def profile_layers(model: Predictor, x: Tensor, repeats: int = 3) -> list[dict[s
     names = {module: name for name, module in model.named_modules()}
     backbone = model.backbone
     layers: list[nn.Module] = [backbone.embedding]
-    layers += [layer for block in backbone.blocks for layer in (block.mixer, block.mlp)]
+    for block in backbone.blocks:
+        assert isinstance(block, SpectralBlock)
+        layers += [block.mixer, block.mlp]
     began: dict[nn.Module, float] = {}
     seconds: dict[nn.Module, list[float]] = {layer: [] for layer in layers}
 
@@ -140,7 +146,7 @@ def profile_layers(model: Predictor, x: Tensor, repeats: int = 3) -> list[dict[s
         torch.set_num_threads(threads)
         for handle in handles:
             handle.remove()
-    with torch.no_grad(), FlopCounterMode(display=False, depth=None) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(x)
     counts = {
         name.partition(".")[2]: sum(of.values()) for name, of in counter.get_flop_counts().items()

@@ -1,4 +1,4 @@
-"""Text: what does a review say, read byte by byte?
+"""Text: is a review good or bad? It is read byte by byte.
 
 Long Range Arena (arXiv 2011.04006) takes the film reviews of Maas et al. (2011). `synthesise` draws
 reviews of our own from a small grammar: opinions on aspects of a film, some of them negated, among

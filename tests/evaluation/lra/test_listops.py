@@ -9,6 +9,14 @@ from klforecast.evaluation.lra.listops import TOKENS, draw_expression, evaluate,
 SMALL = {"n_train": 200, "n_validation": 40, "n_test": 60, "min_length": 5, "max_length": 60}
 
 
+REFERENCE = {
+    "[MIN": lambda digits: sorted(digits)[0],
+    "[MAX": lambda digits: sorted(digits)[-1],
+    "[MED": lambda digits: int(statistics.median(digits)),
+    "[SM": lambda digits: int(str(sum(digits))[-1]),
+}
+
+
 def words(tokens) -> list[str]:
     return [TOKENS[token - 1] for token in tokens if token]
 
@@ -21,12 +29,7 @@ def value_of(expression: list[str]) -> int:
         start = max(i for i in range(end) if expression[i].startswith("["))
         digits = [int(word) for word in expression[start + 1 : end]]
         assert len(digits) >= 2
-        value = {
-            "[MIN": lambda: sorted(digits)[0],
-            "[MAX": lambda: sorted(digits)[-1],
-            "[MED": lambda: int(statistics.median(digits)),
-            "[SM": lambda: int(str(sum(digits))[-1]),
-        }[expression[start]]()
+        value = REFERENCE[expression[start]](digits)
         expression[start : end + 1] = [str(value)]
     return int(expression[0])
 

@@ -1,0 +1,46 @@
+import pytest
+
+pytest.importorskip("yaml", reason="configurations need PyYAML")
+
+from klforecast.evaluation.lra.config import PACKAGED, Config, Training, read_config, write_config
+from klforecast.evaluation.lra.tasks import TASKS
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", PACKAGED)
+def test_every_packaged_configuration_survives_the_way_through_yaml(name, task, tmp_path):
+    config = read_config(name, task)
+    write_config(config, tmp_path / "config.yaml")
+    assert read_config(tmp_path / "config.yaml", task) == config
+    assert config.synthetic
+    assert config.model["d_model"] >= 32
+
+
+def test_a_change_touches_what_it_names_only():
+    config = Config("text", {"n_train": 5}, {}, {"d_model": 16})
+    changed = config.changed({"training.lr": 0.5, "model.n_layers": 3})
+    assert changed.training == Training(lr=0.5)
+    assert changed.model == {"d_model": 16, "n_layers": 3}
+    assert config == Config("text", {"n_train": 5}, {}, {"d_model": 16})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"lr": 0.1}, "got a change of 'lr'; name what to change as PART.NAME"),
+        ({"training.speed": 1}, r"text.training names \['speed'\]; what can be set is batch_size"),
+        ({"training.mixed_precision": "int8"}, "pass one of no, bf16, fp16"),
+        ({"training.warmup": 1.0}, "warmup is 1.0; pass a share"),
+    ],
+)
+def test_what_does_not_exist_is_refused(changes, said):
+    with pytest.raises(ValueError, match=said):
+        Config("text").changed(changes)
+
+
+def test_a_file_without_the_task_and_an_unknown_task_are_refused(tmp_path):
+    (tmp_path / "mine.yaml").write_text("listops: {model: {d_model: 8}}\n")
+    with pytest.raises(ValueError, match="says nothing of text"):
+        read_config(tmp_path / "mine.yaml", "text")
+    with pytest.raises(ValueError, match="task is 'images'; pass one of listops"):
+        Config("images")
