@@ -77,7 +77,8 @@ def interval_cost(data: Dataset, horizon: int, repeats: int) -> IntervalCost:
         times[1].append(_seconds(lambda: solve_from_plan(panel, plan)))
         times[2].append(_seconds(lambda: calibrate(residuals)))
     size = calibrate(residuals).scores.nbytes / 1e6
-    return IntervalCost(data.name, horizon, *map(statistics.median, times), kept_mb=size)
+    without, with_errors, calibration = map(statistics.median, times)
+    return IntervalCost(data.name, horizon, without, with_errors, calibration, size)
 
 
 def _seconds(run: Callable[[], Any]) -> float:

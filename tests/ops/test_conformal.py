@@ -137,6 +137,13 @@ def test_levels_move_by_the_rate_times_the_miss():
     assert_close(moved[0, inner], (GRID + 0.001 * (GRID - 1))[inner])
 
 
+def test_levels_stay_in_order_however_fast_they_move():
+    calibration = unscaled(noise(999, 4, 1), rows=10**6)
+    # All errors in the middle push the levels below it up and those above it down.
+    moved = adapt_levels(nominal_levels(1), noise(4, 1) * 1e-6, calibration, torch.tensor(0.9))
+    assert (moved.diff(dim=-1) >= 0).all()
+
+
 def test_levels_follow_errors_that_grow_until_the_coverage_is_right_again():
     calibration = unscaled(noise(500, 5, 1), rows=10**6)
     levels, wanted = nominal_levels(1), torch.tensor([0.1, 0.9], dtype=torch.float64)
