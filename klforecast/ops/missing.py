@@ -67,8 +67,10 @@ def interpolate(series: Tensor, period: int) -> Tensor:  # (T, C) -> (T, C)
 
     Beyond the first and the last observed value the line is level. A channel without any value becomes zero.
     """
-    phase = torch.arange(len(series)) % period
     observed = torch.isfinite(series)
+    if observed.all():
+        return series
+    phase = torch.arange(len(series)) % period
     values = torch.where(observed, series, 0.0)
     sums = torch.zeros(period, series.shape[1], dtype=series.dtype).index_add_(0, phase, values)
     counts = torch.zeros_like(sums).index_add_(0, phase, observed.to(series.dtype))
