@@ -154,10 +154,11 @@ line, and no line is that model's record. `linear` is the closed form, solved an
 its own much deeper history (the mixture of memories).
 
 *history*: tokens from the past of each window, which reaches further back than the window does; a
-longer window would be another way to use those steps, and is not compared here. *trajectory*: tokens from summaries of training
-batches, frozen at the end of training and the same for every forecast. Gains are in percent of the
-MSE without memory, seed by seed; positive is better; intervals are 95 % over seeds, and none is
-given for a single seed, which says nothing about luck."""
+longer window would be another way to use those steps, and is not compared here. *trajectory*:
+tokens from summaries of training batches, frozen at the end of training and the same for every
+forecast. Gains are in percent of the MSE without memory, seed by seed; positive is better;
+intervals are 95 % over seeds, and none is given for a single seed, which says nothing about
+luck."""
 
 _RECALL = """\
 One of four shapes is shown over 24 steps; noise follows, and the encoder sees the last 48 of 264
