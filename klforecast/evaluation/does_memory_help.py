@@ -19,6 +19,7 @@ from scipy.stats import t as student_t
 
 from klforecast.evaluation.models import ENCODER_BUDGET
 from klforecast.evaluation.rows import read_rows
+from klforecast.modules.encoders import ENCODERS
 
 SOURCES = ("history", "trajectory")
 
@@ -134,6 +135,7 @@ def render_page(rows: Sequence[Mapping[str, Any]], recall: Sequence[Mapping[str,
             f"Fitted on {fit_on}; seeds run: {', '.join(map(str, seeds))}. Every test window is "
             f"scored ({chosen[0]['n_test_windows']}).",
             _table(lines),
+            _coverage(lines, chosen),
             *(_conclusion(lines, source) for source in SOURCES),
         ]
     if recall:
@@ -144,16 +146,19 @@ def render_page(rows: Sequence[Mapping[str, Any]], recall: Sequence[Mapping[str,
 
 _INTRODUCTION = """\
 Karhunen-Loève tokens can be put in front of any sequence model. Whether they help is asked here of
-every encoder by name, with the same small budget for all of them ({budget}) and without the linear
-core under them, so that what is compared is the encoder with a memory and the same encoder without.
+every encoder by name, with the same small budget for all of them and without the linear core under
+them, so that what is compared is the encoder with a memory and the same encoder without. The budget:
+{budget}.
 Budgets this small leave every network short of its best; the question is the difference within a
 line, and no line is that model's record. `linear` is the closed form, solved and not trained, with
 its own much deeper history (the mixture of memories).
 
-*history*: tokens from the past of each window. *trajectory*: tokens from summaries of training
-batches, frozen at the end of training and the same for every forecast. Gains are in percent of the
-MSE without memory, seed by seed; positive is better; intervals are 95 % over seeds, and none is
-given for a single seed, which says nothing about luck."""
+*history*: tokens from the past of each window, which reaches further back than the window does; a
+longer window would be another way to use those steps, and is not compared here. *trajectory*:
+tokens from summaries of training batches, frozen at the end of training and the same for every
+forecast. Gains are in percent of the MSE without memory, seed by seed; positive is better;
+intervals are 95 % over seeds, and none is given for a single seed, which says nothing about
+luck."""
 
 _RECALL = """\
 One of four shapes is shown over 24 steps; noise follows, and the encoder sees the last 48 of 264
@@ -193,6 +198,16 @@ def _table(lines: Sequence[Line]) -> str:
         cells = [line.encoder, *errors, *gains, f"{line.cpu_seconds:.0f}"]
         out.append(f"| {' | '.join(cells)} |")
     return "\n".join(out)
+
+
+def _coverage(lines: Sequence[Line], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say what the table cost, and which encoders it lacks."""
+    minutes = sum(row["cpu_seconds"] or 0 for row in rows) / 60
+    missing = [name for name in ENCODERS if name not in {line.encoder for line in lines}]
+    text = f"{len(rows)} cells, {minutes:.0f} minutes of one core in all."
+    if missing:
+        text += f" Not run, for want of computing time: {', '.join(missing)}."
+    return text
 
 
 def _conclusion(lines: Sequence[Line], source: str) -> str:

@@ -103,6 +103,7 @@ def delta_rule(
     """
     length = q.shape[2]
     state = zero_state(k, v) if state is None else state
+    chunk = min(chunk, length)
     q, k, v, rate, log_keep = (in_chunks(term, chunk) for term in (q, k, v, rate, log_keep))
     total = log_keep.cumsum(dim=3)  # (b, h, chunks, c, 1)
     fade = fading(total)

@@ -103,6 +103,7 @@ def linear_attention(
         diagonal = min(v.shape[-1], _LONGEST_DIAGONAL_CHUNK)
         chunk = DEFAULT_CHUNK if log_keep.shape[-1] == 1 else diagonal
     state = zero_state(k, v) if state is None else state
+    chunk = min(chunk, length)
     q, k, v, log_keep = (in_chunks(term, chunk) for term in (q, k, v, log_keep))
     total = log_keep.cumsum(dim=3)  # (b, h, chunks, c, 1 or n)
     if log_keep.shape[-1] == 1:

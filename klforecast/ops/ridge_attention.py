@@ -110,6 +110,7 @@ def ridge_attention(
     """
     length = q.shape[2]
     covariance = zero_state(k, k) if state is None else state[0]
+    chunk = min(chunk, length)
     keys, keep = in_chunks(k, chunk), in_chunks(log_keep, chunk)
     total = keep.cumsum(dim=3)
     fade, outer = fading(total), keys[..., :, None] * keys[..., None, :]

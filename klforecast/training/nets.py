@@ -277,12 +277,15 @@ class EncoderNet(ForecastNet):
     ) -> None:
         """Show the encoder the windows that are trained on, and write their histories."""
         super().on_train_begin(net, X, y, **kwargs)
-        is_first = not self.history  # weights that were trained keep the statistics they know
+        # Weights that were trained keep the statistics they know.
+        absorbs = self.module_.encoder.absorbs and not self.history
         writes = self._memory_source == "history"
+        if not absorbs and not writes:
+            return
         training, _ = self.get_split_datasets(X)
         for past, future in DataLoader(training, _WINDOWS_PER_WRITE, collate_fn=_as_they_come):
             past = past.to(self.device)
-            if is_first:
+            if absorbs:
                 self.module_.absorb(past, future.to(self.device))
             if writes:
                 with torch.no_grad():

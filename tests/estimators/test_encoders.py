@@ -87,6 +87,14 @@ def test_without_the_core_the_encoder_forecasts_alone(encoder, memory, y):
     assert np.isfinite(forecaster.predict(fh=FH).to_numpy()).all()
 
 
+def test_the_statistics_of_an_encoder_are_those_of_its_first_training(y):
+    net = KLMemoryForecaster(encoder="olinear", **TINY).fit(y).net_
+    learned = net.module_.encoder.network.transform_in.clone()
+    assert not torch.allclose(learned, torch.eye(12))
+    net.partial_fit([torch.randn(110, 2).cumsum(dim=0)])
+    assert torch.equal(net.module_.encoder.network.transform_in, learned)
+
+
 def test_an_unknown_encoder_is_refused_with_the_names(y):
     with pytest.raises(ValueError, match=r"encoder is 'lstn'.*'linear'.*'lstm'.*'lightnet'"):
         KLMemoryForecaster(encoder="lstn").fit(y)

@@ -73,6 +73,7 @@ def test_the_page_states_the_verdict_and_the_budget():
     assert "the error falls for 1 of 1 encoders" in page
     assert "interval lies above zero for 1 and" in page
     assert "max_epochs=" in page
+    assert "Not run, for want of computing time: transformer, nlinear," in page
     assert "| gru | 0.5000 | 0.4010 | 0.5500 | +19.8 ± 0.5 % | -10.0 % | 2 |" in page
 
 

@@ -52,7 +52,10 @@ class Encoded(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """Base of the encoders; a subclass gives `forward`."""
+    """Base of the encoders; a subclass gives `forward` and `embed`."""
+
+    absorbs = False
+    """Whether training windows have to be passed to `absorb` before the first step."""
 
     def forward(self, window: Tensor, tokens: Tensor | None = None) -> Encoded:
         """Forecast from normalised windows beside their memory tokens.

@@ -6,6 +6,8 @@
 Per channel, V maps all tokens to `horizon` numbers or to the network's width.
 """
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from klforecast.modules.encoder import cut_patches
@@ -26,8 +28,9 @@ class WindowForecaster(Encoder):
 
     def __init__(self, sizes: Sizes, network: nn.Module, inside: bool = False):
         super().__init__()
-        self.network = network
+        self.network: Any = network
         self.inside = inside
+        self.absorbs = hasattr(network, "absorb")
         self.patch_length = sizes.patch
         if sizes.memory_tokens:
             width = sizes.d_model if inside else sizes.horizon
@@ -49,6 +52,5 @@ class WindowForecaster(Encoder):
 
     def absorb(self, window: Tensor, future: Tensor) -> None:
         """Hand training windows on to networks that have a use for them."""
-        absorb = getattr(self.network, "absorb", None)
-        if absorb is not None:
-            absorb(window, future)
+        if self.absorbs:
+            self.network.absorb(window, future)
