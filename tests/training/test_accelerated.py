@@ -158,8 +158,7 @@ def test_a_loss_that_is_not_finite_is_an_error():
 PROGRAM = """
 import json, sys, torch
 torch.set_num_threads(1)
-if sys.argv[2] == "no":
-    torch.set_default_dtype(torch.float64)
+torch.set_default_dtype(getattr(torch, sys.argv[3]))
 from tests.training.test_accelerated import Marks, make_net, make_accelerator
 
 net = make_net(accelerator=make_accelerator(sys.argv[2], cpu=True)).fit(Marks(70, seed=0))
@@ -172,14 +171,14 @@ if net.accelerator.is_main_process:
 """
 
 
-def run_program(folder: Path, processes: int, mixed_precision: str = "no"):
+def run_program(folder: Path, processes: int, mixed_precision="no", dtype="float64"):
     (folder / "program.py").write_text(PROGRAM)
     out = folder / f"{processes}-{mixed_precision}.json"
     launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command = [sys.executable, *(launch if processes > 1 else [])]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*command, str(folder / "program.py"), str(out), mixed_precision],
+        [*command, str(folder / "program.py"), str(out), mixed_precision, dtype],
         env=environment,
         capture_output=True,
         text=True,
@@ -199,7 +198,7 @@ def test_two_processes_equal_one_with_the_same_global_batch(tmp_path):
 
 
 def test_mixed_precision_trains_close_to_full_precision(tmp_path):
-    full, half = run_program(tmp_path, 1), run_program(tmp_path, 1, "bf16")
+    full, half = (run_program(tmp_path, 1, name, "float32") for name in ("no", "bf16"))
     assert half["losses"] != pytest.approx(full["losses"], rel=1e-5)
     assert half["losses"] == pytest.approx(full["losses"], rel=0.05)
 
