@@ -4,11 +4,11 @@
     predict   the rows up to the cutoff -> forecast, a pure function of those rows
     update    new rows -> the context moves on; `update_params=True` also absorbs them (`following`)
 
-This file knows sktime; indices are in `indices`, frames in `panel`, the rows that a model reads in
-`context`, refusals in `checks`.
+This file knows sktime; indices are in `indices`, frames in `panel`, what the memory learns from and
+forecasts in `rests`, intervals in `intervals`, refusals in `checks`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -19,20 +19,18 @@ from pandas.tseries.offsets import BaseOffset
 from sklearn.base import clone
 from sktime.forecasting.base import ForecastingHorizon
 
-from klforecast.data.periods import find_periods
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
-from klforecast.estimators.context import FilledRows, extend_past, fill_panel, forecast_windows
+from klforecast.estimators.context import FilledRows, extend_past, fill_panel
 from klforecast.estimators.covariates import of_windows, with_future
-from klforecast.estimators.effects import effect_ahead, effect_of_windows, learn_effects, rest_rows
+from klforecast.estimators.effects import effect_ahead, effect_of_windows, rest_rows
 from klforecast.estimators.following import Following, follow, keep_up
 from klforecast.estimators.indices import stamps_ahead, steps_ahead
 from klforecast.estimators.intervals import ConformalForecaster
 from klforecast.estimators.learning import learn_net, take_calibration
 from klforecast.estimators.memory_plots import MemoryPlots
-from klforecast.estimators.panel import Key, TimeSeries, join_series, split_series
-from klforecast.ops.missing import GapFiller, interpolate
-from klforecast.training.nets import ForecastNet
+from klforecast.estimators.panel import TimeSeries, join_series, split_series
+from klforecast.ops.missing import GapFiller
 from klforecast.training.stream import solve_stream
 
 
@@ -205,7 +203,6 @@ class KLMemoryForecaster(MemoryPlots, ConformalForecaster):
         "property:randomness": "derandomized",
     }
 
-    net_: ForecastNet
     _following: Following | None
 
     def __init__(
@@ -440,39 +437,6 @@ class KLMemoryForecaster(MemoryPlots, ConformalForecaster):
             checks.warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
             checks.warn_shrunk("n_components", self.n_components, self.n_components_)
 
-    def _periods(self, rows: np.ndarray, frequency: BaseOffset | None) -> list[int]:
-        """Cycles of one series in steps, the leading one first."""
-        if self.period is not None:
-            return [self.period] if self.period > 1 else []
-        if np.isnan(rows).any():
-            rows = interpolate(torch.tensor(rows), 1).numpy()
-        return [period for period in find_periods(rows, frequency) if period > 1]
-
-    def _fit_effects(self) -> None:
-        self.effects_ = None
-        if self._covariates is not None:
-            longest = max((series.values for series in self._series.values()), key=len)
-            self.effects_ = learn_effects(
-                self._series,
-                self._covariates,
-                min(self.horizon, checks.longest_horizon(len(longest))),
-                (self._periods(longest, self._frequency) or [1])[0],
-                self.get_params(deep=False),
-            )
-
-    def _rests(self) -> dict[Key, np.ndarray]:
-        """Rows of each series less the effect of covariates: what the memory learns and forecasts."""
-        return {
-            key: rest_rows(self.effects_, self._covariates, key, series)
-            for key, series in self._series.items()
-        }
-
-    def _fit_scalers(self) -> None:
-        self.scalers_ = {
-            key: Standardizer.fit(rows, self.forgetting, self.scale_lag_)
-            for key, rows in self._rests().items()
-        }
-
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:
         known = self._known_rows()
         cutoffs = {key: past.index[-1] for key, past in known.items()}
@@ -503,22 +467,3 @@ class KLMemoryForecaster(MemoryPlots, ConformalForecaster):
                 stamps_ahead(cutoff, ahead[cutoff], self._frequency) for cutoff in cutoffs.values()
             ]
         return join_series(forecasts, stamps, self._columns, self._index_names)
-
-    def _window(
-        self, key: Key, past: TimeSeries, filler: GapFiller
-    ) -> np.ndarray:  # (depth, channels)
-        """Scaled rows before the cutoff, without effects of covariates and without gaps."""
-        depth, cutoff = self.memory_depth_, len(past.index)
-        start = filler.first_row(cutoff, depth)
-        rest = rest_rows(self.effects_, self._covariates, key, past, start)
-        filled = FilledRows(self.scalers_[key].transform(rest), filler)
-        return extend_past(filled.before(cutoff - start, depth), depth, self.period_)
-
-    def _forecast(
-        self,
-        windows_of: Callable[[slice], np.ndarray],  # a batch -> (batch, depth, channels), scaled
-        n_windows: int,
-        steps: int,
-    ) -> np.ndarray:  # (n_windows, steps, channels), scaled
-        shape = (self.memory_depth_, self.n_channels_)
-        return forecast_windows(self.net_.module_, windows_of, n_windows, steps, shape)

@@ -16,11 +16,10 @@ from skbase.utils.dependencies import _check_soft_dependencies
 from sktime.forecasting.base import ForecastingHorizon
 from torch import Tensor
 
-from klforecast.data.scaling import Standardizer
-from klforecast.estimators.base import SeriesForecaster
-from klforecast.estimators.effects import Effects, rest_rows
+from klforecast.estimators.effects import rest_rows
 from klforecast.estimators.indices import steps_ahead
 from klforecast.estimators.panel import Key, TimeSeries, first_rows
+from klforecast.estimators.rests import RestForecaster
 from klforecast.exceptions import KLForecastError
 from klforecast.ops.conformal import (
     GRID,
@@ -42,36 +41,15 @@ _VALUES_PER_BATCH = 2**22
 _DISTRIBUTION = (np.arange(100) + 0.5) / 100  # levels that stand for a whole distribution
 
 
-class ConformalForecaster(SeriesForecaster):
+class ConformalForecaster(RestForecaster):
     """Base of forecasters with intervals.
 
-    A subclass forecasts scaled windows in `_forecast`, makes them in `_window`, learns `calibration_`
-    beside its weights, and calls `_start_levels` after every fit and `_follow_levels` in every update, before it learns
-    anew.
+    A subclass learns `calibration_` beside its weights, calls `_start_levels` after every fit, and
+    `_follow_levels` in every update before it learns from the new rows.
     """
 
     calibration_: Calibration | None
     adapted_levels_: dict[Key, Tensor]  # (C, G) each
-    effects_: Effects | None
-    gap_covariance_: Tensor
-    scalers_: dict[Key, Standardizer]
-    horizon_: int
-    memory_depth_: int
-    period_: int
-    n_channels_: int
-
-    def _forecast(
-        self,
-        windows_of: Callable[[slice], np.ndarray],  # a batch -> (batch, depth, channels), scaled
-        n_windows: int,
-        steps: int,
-    ) -> np.ndarray:  # (n_windows, steps, channels), scaled
-        raise NotImplementedError
-
-    def _window(
-        self, key: Key, past: TimeSeries, filler: GapFiller
-    ) -> np.ndarray:  # (depth, channels), scaled
-        raise NotImplementedError
 
     def _predict_quantiles(
         self, fh: ForecastingHorizon, X: Any, alpha: Sequence[float]
