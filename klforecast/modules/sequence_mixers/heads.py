@@ -81,7 +81,7 @@ class HeadMixer(nn.Module):
         return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
 
     def zeros(self, x: Tensor, *shape: int) -> Tensor:
-        """Zeros of shape (batch, heads, *shape), like x."""
+        """Zeros of the given shape for each sequence and head, like x."""
         return x.new_zeros(len(x), self.n_heads, *shape)
 
 
