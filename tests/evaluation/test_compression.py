@@ -81,3 +81,17 @@ def test_an_unknown_or_unlearned_mask_is_refused():
         rank_modes(layer, "learned", torch.zeros(1, 2, 16), torch.Generator())
     with pytest.raises(ValueError, match="mask is 'best'"):
         rank_modes(layer, "best", torch.zeros(1, 2, 16), torch.Generator())
+
+
+def test_energy_does_not_depend_on_what_stands_in_the_padding(trained):
+    layer = trained.backbone.spectral_layers[0]
+    torch.manual_seed(0)
+    x = torch.randn(4, 60, 16)
+    observed = (torch.arange(60) < 40).expand(4, -1)
+    other = torch.where(observed[..., None], x, 100 * torch.randn(4, 1, 16))
+
+    def order(inputs, seen):
+        return rank_modes(layer, "energy", inputs, torch.Generator(), seen).tolist()
+
+    assert order(x, observed) == order(other, observed)
+    assert order(x, None) != order(other, None)
