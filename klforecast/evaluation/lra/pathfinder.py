@@ -244,7 +244,7 @@ def load(folder: Path, *, seed: int = 0) -> TaskData:
     Parameters
     ----------
     folder : Path
-        It holds metadata/*.npy, text files of which every line names an image of this folder in
+        It holds ``metadata/*.npy``, text files of which every line names an image of this folder in
         its first two words and the class in its fourth, and the images, PNG files. Images that are
         missing or empty are left out with a warning, as the release has a few.
     seed : int, default=0
