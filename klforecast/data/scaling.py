@@ -23,7 +23,7 @@ def binary_unit(largest: np.ndarray | float) -> np.ndarray:
     Examples
     --------
     >>> binary_unit(np.array([0.75, 5.0, 1e300]))
-    array([5.00000000e-001, 4.00000000e+000, 7.46109262e+299])
+    array([5.00000000e-001, 4.00000000e+000, 6.69692879e+299])
     """
     return np.ldexp(1.0, np.frexp(largest)[1] - 1)
 

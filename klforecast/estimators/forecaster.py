@@ -131,8 +131,6 @@ class KLMemoryForecaster(MemoryPlots, ConformalForecaster):
         Covariance over w steps by which missing values are filled.
     calibration_ : Calibration
         Scores of the errors out of fold and the model of their scale, from which intervals are made.
-    adapted_levels_ : dict of tuple to Tensor
-        Levels at which the scores are read, (channels, levels of the grid), of each series.
 
     Notes
     -----

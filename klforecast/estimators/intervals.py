@@ -49,7 +49,7 @@ class ConformalForecaster(RestForecaster):
     """
 
     calibration_: Calibration | None
-    adapted_levels_: dict[Key, Tensor]  # (C, G) each
+    _levels: dict[Key, Tensor]  # (C, G) each
 
     def _predict_quantiles(
         self, fh: ForecastingHorizon, X: Any, alpha: Sequence[float]
@@ -86,7 +86,7 @@ class ConformalForecaster(RestForecaster):
     def _start_levels(self) -> None:
         """Take the levels as they are asked for; only rows after the present cutoffs move them."""
         nominal = nominal_levels(self.n_channels_)
-        self.adapted_levels_ = dict.fromkeys(self._series, nominal)
+        self._levels = dict.fromkeys(self._series, nominal)
         self._learned_until = self._scored_until = self._cutoffs
 
     def _follow_levels(self) -> None:
@@ -103,7 +103,7 @@ class ConformalForecaster(RestForecaster):
             windows[key] = cutoffs[::-1][:: steps[key]][::-1]
         places = [(key, cutoff) for key, cutoffs in windows.items() for cutoff in cutoffs]
         if places:
-            self.adapted_levels_ = self._moved_levels(known, places, steps)
+            self._levels = self._moved_levels(known, places, steps)
         self._scored_until = self._cutoffs
 
     def _newly_complete(self, key: Key, rows: TimeSeries) -> np.ndarray:  # (m,) int
@@ -122,7 +122,7 @@ class ConformalForecaster(RestForecaster):
         steps: Mapping[Key, int],
     ) -> dict[Key, Tensor]:
         errors = self._scaled_errors(known, places)
-        levels = dict(self.adapted_levels_)
+        levels = dict(self._levels)
         of_series: dict[Key, list[int]] = {}
         for place, (key, _) in enumerate(places):
             of_series.setdefault(key, []).append(place)
@@ -204,7 +204,7 @@ class ConformalForecaster(RestForecaster):
                 calibration.growth,
                 steps,
             )
-            for key, adapted in self.adapted_levels_.items()
+            for key, adapted in self._levels.items()
             if key in set(keys)
         }
         scales = self._scales(windows_of, lengths)

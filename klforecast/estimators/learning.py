@@ -13,7 +13,7 @@ from torch import Tensor
 
 from klforecast.modules.linear_core import LinearCore
 from klforecast.ops.conformal import Calibration, calibrate
-from klforecast.training.fit import fit_encoder_net, fit_linear_net
+from klforecast.training.fit import fit_encoder_net, fit_linear_net, validation_residuals
 from klforecast.training.nets import ForecastNet
 from klforecast.training.solve import solve_linear_core
 
@@ -88,7 +88,11 @@ def learn_net(
     base = solve if settings["linear_core"] else None
     net = fit_encoder_net(panel, horizon, solve=base, **training, **encoder)
     core = net.module_.core
-    calibration = None if core is None else take_calibration(core)
+    calibration = (
+        calibrate(validation_residuals(net, panel, periods[0] if periods else 1))
+        if core is None
+        else take_calibration(core)
+    )
     return Learned(net, encoder["input_length"], encoder["n_components"], calibration)
 
 

@@ -31,6 +31,7 @@ def test_threads_that_share_a_forecaster_forecast_what_one_would(settings, hourl
         np.testing.assert_array_equal(one, other)
     for other in moved:
         np.testing.assert_array_equal(windows, other)
+    forecaster.predict(horizons[-1])  # sktime notes the last fh, and any thread may be the last one
     assert state_of(forecaster) == before
 
 
