@@ -8,7 +8,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def plain(value: Any) -> Any:
     return repr(value)
 
 
-def complete(row: Mapping[str, Any]) -> dict[str, Any]:
+def complete(row: Mapping[str, Any], fields: Sequence[str] = FIELDS) -> dict[str, Any]:
     """Return the row with every field, in order and in JSON's types; what it lacks is None.
 
     Raises
@@ -87,10 +87,10 @@ def complete(row: Mapping[str, Any]) -> dict[str, Any]:
     ValueError
         If it holds a field that no row has.
     """
-    unknown = sorted(set(row) - set(FIELDS))
+    unknown = sorted(set(row) - set(fields))
     if unknown:
-        raise ValueError(f"a row holds the unknown fields {unknown}; the fields are {list(FIELDS)}")
-    return {field: plain(row.get(field)) for field in FIELDS}
+        raise ValueError(f"a row holds the unknown fields {unknown}; the fields are {list(fields)}")
+    return {field: plain(row.get(field)) for field in fields}
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:

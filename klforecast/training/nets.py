@@ -27,14 +27,14 @@ from torch.utils.data import DataLoader, Dataset
 from klforecast.exceptions import KLForecastError
 from klforecast.modules.forecast import ForecastModule
 from klforecast.modules.linear_core import LinearCore
-from klforecast.training.callbacks import CosineRate, KeepBest
+from klforecast.training.judged_net import JudgedNet
 from klforecast.training.seeding import seeded
 from klforecast.training.windows import PanelWindows
 
 _WINDOWS_PER_WRITE = 1024
 
 
-class ForecastNet(NeuralNet):
+class ForecastNet(JudgedNet):
     """What both nets share: windows of a panel, seeds, and the judging of weights.
 
     Parameters
@@ -143,20 +143,6 @@ class ForecastNet(NeuralNet):
             squares += errors.double().square().sum().item()
             count += errors.numel()
         return squares / count, self.module_.state_dict()
-
-    def get_default_callbacks(self) -> list:
-        """Those of skorch, and the two that rule how training goes down and ends."""
-        return [
-            *super().get_default_callbacks(),
-            ("cosine_rate", CosineRate()),
-            ("keep_best", KeepBest(self.patience)),
-        ]
-
-    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Stop where `KeepBest` is exhausted, before the epoch enters the history."""
-        if dict(self.callbacks_)["keep_best"].exhausted:
-            raise KeyboardInterrupt  # how training is ended in skorch
-        super().on_epoch_begin(net, **kwargs)
 
     def get_split_datasets(
         self, X: PanelWindows, y: None = None, **fit_params: Any

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
-from skorch import NeuralNet
 from skorch.dataset import Dataset
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
@@ -16,14 +15,14 @@ from torch.utils.data import Subset
 
 from klforecast.exceptions import KLForecastError
 from klforecast.modules.ssm_heads import SequencePredictor
-from klforecast.training.callbacks import CosineRate, KeepBest
 from klforecast.training.fit import resolve_device
+from klforecast.training.judged_net import JudgedNet
 from klforecast.training.seeding import seeded
 
 _GRADIENT_NORM = 1.0
 
 
-class SequenceNet(NeuralNet):
+class SequenceNet(JudgedNet):
     """Train a `SequencePredictor` on padded sequences.
 
     Parameters
@@ -73,20 +72,6 @@ class SequenceNet(NeuralNet):
             super().fit(X, y, **fit_params)
         self.optimizer_.state.clear()
         return self
-
-    def get_default_callbacks(self) -> list:
-        """Those of skorch, and the two that rule how training goes down and ends."""
-        return [
-            *super().get_default_callbacks(),
-            ("cosine_rate", CosineRate()),
-            ("keep_best", KeepBest(self.patience)),
-        ]
-
-    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Stop where `KeepBest` is exhausted, before the epoch enters the history."""
-        if dict(self.callbacks_)["keep_best"].exhausted:
-            raise KeyboardInterrupt  # how training is ended in skorch
-        super().on_epoch_begin(net, **kwargs)
 
     def get_split_datasets(
         self, X: dict[str, Tensor], y: Tensor, **fit_params: Any

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from klforecast.evaluation import rows
 from klforecast.evaluation.rows import append_line, plain, read_lines
 
 KIND = "lra"
@@ -67,17 +68,8 @@ def identity(row: Mapping[str, Any]) -> str:
 
 
 def complete(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row with every field, in order and in JSON's types; what it lacks is None.
-
-    Raises
-    ------
-    ValueError
-        If it holds a field that no row has.
-    """
-    unknown = sorted(set(row) - set(FIELDS))
-    if unknown:
-        raise ValueError(f"a row holds the unknown fields {unknown}; the fields are {list(FIELDS)}")
-    return {name: plain(row.get(name)) for name in FIELDS}
+    """Return the row with every field of `FIELDS`; see `klforecast.evaluation.rows.complete`."""
+    return rows.complete(row, FIELDS)
 
 
 def check_file(path: Path, source: str) -> None:
