@@ -7,6 +7,7 @@ words, split into one array per series, joined with the known ones, and found ag
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Any, Self
 
 import numpy as np
@@ -31,6 +32,7 @@ from klforecast.estimators.panel import (
 )
 from klforecast.estimators.persistence import SavedEstimator
 
+_ONE_AT_A_TIME = RLock()  # of the module, since a forecaster with a lock could not be pickled
 _SKTIME_SUFFIXES = ("", ".zip")
 
 
@@ -167,6 +169,11 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
         if path is None or Path(path).suffix in _SKTIME_SUFFIXES:
             return BaseForecaster.save(self, path, serialization_format)
         return super().save(path)
+
+    def _check_fh(self, fh: Any, pred_int: bool = False) -> Any:
+        """Take `fh` over; sktime hands back its note of it, which another thread may overwrite."""
+        with _ONE_AT_A_TIME:
+            return super()._check_fh(fh, pred_int)
 
     def _check_X_y(self, X: Any = None, y: Any = None, **options: Any) -> tuple[Any, Any]:
         """Refuse bad rows in our own words, before sktime converts them."""
