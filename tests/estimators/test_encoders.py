@@ -1,4 +1,4 @@
-"""Every encoder by name: through fit, predict, clone, pickle and a grid search, with each memory."""
+"""Every encoder by name: through fit, predict, clone, pickle, file and a grid search, with each memory."""
 
 import pickle
 
@@ -48,13 +48,16 @@ def memories_of(name):
     return [memory for memory in MEMORIES if name != "linear" or memory != "trajectory"]
 
 
-def test_an_encoder_runs_with_every_memory_and_copies_agree(name, y):
+def test_an_encoder_runs_with_every_memory_and_copies_agree(name, y, tmp_path):
     for memory in memories_of(name):
         forecaster = KLMemoryForecaster(encoder=name, memory=memory, **TINY).fit(y)
         forecast = forecaster.predict(fh=FH)
         assert np.isfinite(forecast.to_numpy()).all()
         thawed = pickle.loads(pickle.dumps(forecaster))
         np.testing.assert_array_equal(thawed.predict(fh=FH), forecast)
+        forecaster.save(tmp_path / "saved.safetensors")
+        loaded = KLMemoryForecaster.load(tmp_path / "saved.safetensors")
+        np.testing.assert_array_equal(loaded.predict(fh=FH), forecast)
     again = forecaster.clone().fit(y)
     np.testing.assert_array_equal(again.predict(fh=FH), forecast)
     assert forecaster.get_params() == again.get_params()
