@@ -4,4 +4,5 @@ import typer
 
 from klforecast.evaluation.lra.command import lra
 
-typer.run(lra)
+if __name__ == "__main__":
+    typer.run(lra)
