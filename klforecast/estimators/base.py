@@ -4,8 +4,7 @@ What every forecaster of this package does the same way, whatever it learns: row
 words, split into one array per series, joined with the known ones, and found again by cutoff.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self
@@ -31,6 +30,7 @@ from klforecast.estimators.panel import (
     split_series,
 )
 from klforecast.estimators.persistence import SavedEstimator
+from klforecast.training.rollback import unchanged_on_error
 
 _ONE_AT_A_TIME = RLock()  # of the module, since a forecaster with a lock could not be pickled
 _SKTIME_SUFFIXES = ("", ".zip")
@@ -87,7 +87,7 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
         TypeError, ValueError
             For parameters or rows that cannot be used. The forecaster stays as it was.
         """
-        with _as_before_on_error(self):
+        with unchanged_on_error(self):
             return super().fit(y, X=X, fh=fh)
 
     def fit_predict(self, y: Any, X: Any = None, fh: Any = None, X_pred: Any = None) -> Any:
@@ -112,14 +112,14 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
         -------
         self
         """
-        with _as_before_on_error(self):
+        with unchanged_on_error(self):
             return super().update(y, X=X, update_params=update_params)
 
     def update_predict_single(
         self, y: Any = None, fh: Any = None, X: Any = None, update_params: bool = True
     ) -> Any:
         """Take in new rows and forecast from them: `update` and then `predict`."""
-        with _as_before_on_error(self):
+        with unchanged_on_error(self):
             return super().update_predict_single(y, fh=fh, X=X, update_params=update_params)
 
     def pretrain(self, y: Any, X: Any = None, fh: Any = None) -> Self:
@@ -140,7 +140,7 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
         """
         if X is not None:
             checks.warn_unused_exogenous(type(self).__name__)
-        with _as_before_on_error(self):
+        with unchanged_on_error(self):
             if not hasattr(self, "pretraining_panel_"):
                 self.reset()
             return super().pretrain(y, X=X, fh=fh)
@@ -231,15 +231,3 @@ class SeriesForecaster(SavedEstimator, BaseForecaster):
     def _known_rows(self) -> dict[Key, TimeSeries]:
         """Rows of each series up to its cutoff, the last row that was passed for it."""
         return {key: rows_until(series, self._cutoffs[key]) for key, series in self._series.items()}
-
-
-@contextmanager
-def _as_before_on_error(forecaster: SeriesForecaster) -> Iterator[None]:
-    # Learned objects are replaced and never changed in place, so the references are enough.
-    before = dict(forecaster.__dict__)
-    try:
-        yield
-    except BaseException:
-        forecaster.__dict__.clear()
-        forecaster.__dict__.update(before)
-        raise

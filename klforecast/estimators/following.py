@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from klforecast.estimators.checks import longest_horizon
 from klforecast.estimators.learning import core_settings
 from klforecast.estimators.panel import Key, TimeSeries
 from klforecast.training.plan import CorePlan, plan_core
@@ -85,7 +86,7 @@ def keep_up(
     stream = following.stream
     longest = max(len(part.values) for part in series.values())
     if longest >= 2 * stream.longest:
-        horizon = min(settings["horizon"], max(1, longest // 3))
+        horizon = min(settings["horizon"], longest_horizon(longest))
         periods = [period] if period > 1 else []
         if plan_for(series, horizon, periods, settings) != stream.plan:
             return None

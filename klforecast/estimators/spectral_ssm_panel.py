@@ -13,6 +13,7 @@ from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 from sktime.classification.base import BaseClassifier
 
 from klforecast.estimators.classifying import check_series, check_settings, learn_classifier
+from klforecast.training.rollback import unchanged_on_error
 from klforecast.training.sequence_net import SequenceEnsemble
 
 _PARKED_BY_SKLEARN = ("_parent_callback_ctx", "_skl_callbacks")
@@ -168,14 +169,8 @@ class SpectralSSMPanelClassifier(BaseClassifier):
         TypeError, ValueError
             For settings, series or classes that cannot be used. The classifier stays as it was.
         """
-        # Learned objects are replaced and never changed in place, so the references are enough.
-        before = dict(self.__dict__)
-        try:
+        with unchanged_on_error(self):
             return super().fit(X, y)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
 
     def compress(self) -> Self:
         """Remove the modes that the masks of the networks do not keep.

@@ -13,8 +13,7 @@ with the best weights seen, those before the first step included. A fitted net h
 state of its optimiser: every call that trains starts with a fresh one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -28,6 +27,7 @@ from klforecast.exceptions import KLForecastError
 from klforecast.modules.forecast import ForecastModule
 from klforecast.modules.linear_core import LinearCore
 from klforecast.training.judged_net import JudgedNet
+from klforecast.training.rollback import unchanged_on_error
 from klforecast.training.seeding import seeded
 from klforecast.training.windows import PanelWindows
 
@@ -96,7 +96,7 @@ class ForecastNet(JudgedNet):
         KLForecastError
             If the training loss is not finite. After any error the net is as it was before.
         """
-        with _unchanged_on_error(self), seeded(self.random_state, self.device):
+        with unchanged_on_error(self), seeded(self.random_state, self.device):
             self.initialize()
             return self._train(X)
 
@@ -214,7 +214,7 @@ class LinearNet(ForecastNet):
 
     def fit(self, X: Sequence[Tensor], y: None = None, **fit_params: Any) -> Self:
         """Forget everything and solve; parameters as in `ForecastNet.fit`."""
-        with _unchanged_on_error(self), seeded(self.random_state, self.device):
+        with unchanged_on_error(self), seeded(self.random_state, self.device):
             return self.adopt(self.solve(X))
 
     def adopt(self, core: LinearCore) -> Self:
@@ -225,7 +225,7 @@ class LinearNet(ForecastNet):
         core : LinearCore
             Becomes ``module_``.
         """
-        with _unchanged_on_error(self):
+        with unchanged_on_error(self):
             self._solved = (core,)  # skorch refuses a module as such outside of initialize_module
             self.initialize()
             del self._solved
@@ -327,18 +327,6 @@ class EncoderNet(ForecastNet):
         if self.module_.memory is not None:
             self.module_.memory.freeze()
         return self
-
-
-@contextmanager
-def _unchanged_on_error(net: NeuralNet) -> Iterator[None]:
-    # Fitting rebinds the attributes of a net and never writes into the old ones.
-    before = dict(vars(net))
-    try:
-        yield
-    except BaseException:
-        vars(net).clear()
-        vars(net).update(before)
-        raise
 
 
 def _as_they_come(batch: Any) -> Any:
