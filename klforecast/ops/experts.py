@@ -67,6 +67,11 @@ class RidgeExpert:
     strength: float
     prior: float
 
+    @property
+    def reverts(self) -> bool:
+        """Whether its forecasts return to the mean of the training rows."""
+        return not self.centred
+
     def solve(self, moments: Moments, coordinates: Coordinates) -> Tensor:
         """Map of shape (H, d)."""
         size = coordinates.sizes[coordinates.edges.index(self.depth)]
@@ -105,6 +110,7 @@ class FoldedExpert:
     strength: float
     rank: int
     prior: float
+    reverts: ClassVar[bool] = False
 
     def solve(self, moments: Moments, coordinates: Coordinates) -> Tensor:
         """Map of shape (H, d)."""
@@ -138,6 +144,11 @@ class LevelExpert:
     prior: float
     pooling: ClassVar[str] = "none"
 
+    @property
+    def reverts(self) -> bool:
+        """Whether its forecasts return to the mean of the training rows."""
+        return self.steps == 0
+
     def solve(self, moments: Moments, coordinates: Coordinates) -> Tensor:
         """Map of shape (H, d)."""
         horizon = len(coordinates.output_modes)
@@ -164,6 +175,7 @@ class SeasonalExpert:
     cycles: int
     prior: float
     pooling: ClassVar[str] = "none"
+    reverts: ClassVar[bool] = False
 
     def solve(self, moments: Moments, coordinates: Coordinates) -> Tensor:
         """Map of shape (H, d)."""
@@ -195,6 +207,7 @@ class GrowthExpert:
     steps: int
     prior: float
     pooling: ClassVar[str] = "none"
+    reverts: ClassVar[bool] = False
 
     def solve(self, moments: Moments, coordinates: Coordinates) -> Tensor:
         """Map of shape (H, d)."""
@@ -221,6 +234,7 @@ class DriftExpert:
     steps: int
     prior: float
     pooling: ClassVar[str] = "none"
+    reverts: ClassVar[bool] = False
 
     def solve(self, moments: Moments, coordinates: Coordinates) -> Tensor:
         """Map of shape (H, d)."""

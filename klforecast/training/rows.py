@@ -69,6 +69,28 @@ def spread_over(series: Rows, channel: int, length: int, stride: int) -> Tensor:
     return torch.from_numpy((windows - scaler.mean[channel]) / scaler.scale[channel]).float()
 
 
+def spread_rows(series: Rows, most: int) -> Tensor:
+    """About `most` rows, evenly spread, scaled, in float64.
+
+    The step from one to the next is odd, so that an even period, of a day in hours or of a year in months, is met in
+    more than one phase.
+
+    Parameters
+    ----------
+    series : Tensor or StreamRows, (time, channels)
+    most : int
+        All rows of a series that has no more.
+
+    Returns
+    -------
+    Tensor of shape (rows, channels)
+    """
+    step = (len(series) // most) | 1
+    if isinstance(series, Tensor):
+        return series[::step].double()
+    return torch.from_numpy(series.scaler.transform(series.values[::step]))
+
+
 def remembered_rows(panel: Sequence[Rows], plan: CorePlan) -> list[Rows]:
     """The rows of each series whose windows still count; all of them without forgetting."""
     if plan.forgetting == 1:

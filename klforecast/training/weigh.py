@@ -23,13 +23,15 @@ from klforecast.ops.conformal import Residuals
 from klforecast.ops.coordinates import Coordinates
 from klforecast.ops.experts import Expert, Moments, folded_gram, shares
 from klforecast.ops.mixture import weights_out_of_fold
+from klforecast.ops.reversion import trust_in_reversion, variance_between_parts
 from klforecast.ops.volatility import recent_volatility
 from klforecast.training.plan import CorePlan
-from klforecast.training.rows import Rows, spread_over
+from klforecast.training.rows import Rows, spread_over, spread_rows
 
 _N_WINDOWS = 2500  # windows that are looked at; neighbours are nearly equal, so more add little
 _N_JUDGED = 1000  # of these, windows whose forecasts are judged
 _N_BLOCKS = 5
+_N_ROWS = 5000  # of a series, from which its wandering is judged
 _KEPT_CHANNELS = 32  # some 15 MB each; where there are more, they are encoded twice instead
 MOST_ERRORS = 2**25  # single errors of experts that are kept by default: 128 MB
 
@@ -127,7 +129,7 @@ def judge_out_of_fold(
         blocks = Blocks(torch.ones(1, len(everything), dtype=torch.bool), (everything,))
     weights = shares(plan.experts).repeat(panel[0].shape[1], len(plan.segments), 1)
     if not usable.any():
-        return OutOfFold(weights, None)
+        return OutOfFold(_discount_reversion(weights, panel, plan), None)
     chosen = [expert for expert, use in zip(plan.experts, usable, strict=True) if use]
     held_out = _held_out_errors(
         panel, plan._replace(experts=tuple(chosen)), coordinates, windows, blocks, most_errors
@@ -141,12 +143,23 @@ def judge_out_of_fold(
         plan.shrinkage,
         max(rows_ahead / plan.horizon - len(panel), 1.0),
     )
+    weights = _discount_reversion(weights, panel, plan)
     if most_errors == 0:
         return OutOfFold(weights, None)
     per_step = expand_segments(weights[..., usable], plan.segments).float()
     errors = torch.einsum("cenh,che->nhc", held_out.errors, per_step)
     residuals = Residuals(errors, held_out.features, rows_ahead)
     return OutOfFold(weights, residuals)
+
+
+def _discount_reversion(weights: Tensor, panel: Sequence[Rows], plan: CorePlan) -> Tensor:
+    """Take from the experts that return to the mean what the wandering of a channel speaks against."""
+    between = [variance_between_parts(spread_rows(series, _N_ROWS)) for series in panel]
+    trust = trust_in_reversion(torch.stack(between).mean(dim=0))
+    reverting = torch.tensor([expert.reverts for expert in plan.experts])
+    kept = weights * torch.where(reverting, trust[:, None, None], 1.0)
+    total = kept.sum(dim=-1, keepdim=True)
+    return torch.where(total > 0, kept / total, weights)
 
 
 def spread_windows(lengths: Sequence[int], plan: CorePlan) -> SpreadWindows:

@@ -170,6 +170,18 @@ def test_training_on_nothing_but_a_constant_forecasts_the_level(expert, coordina
     assert_close(found, flat[:, DEPTH:])
 
 
+REVERTING = [RidgeExpert(DEPTH, False, "shared", 0.01, 1.0), LevelExpert(0, 1.0)]
+
+
+@pytest.mark.parametrize("expert", CENTRED + REVERTING, ids=str)
+def test_an_expert_reverts_if_a_level_added_to_the_window_is_not_added_to_the_forecast(
+    expert, windows, coordinates
+):
+    weight = expert.solve(moments_of(windows, coordinates), coordinates)
+    kept = weight @ coordinates.ones()
+    assert expert.reverts == bool((kept - 1).abs().max() > 1e-6)
+
+
 def test_prior_shares_sum_to_one_in_their_proportions():
     experts = [LevelExpert(0, 0.1), LevelExpert(1, 0.3)]
     assert_close(shares(experts), torch.tensor([0.25, 0.75], dtype=torch.float64))

@@ -203,3 +203,36 @@ def test_a_series_too_short_to_hold_anything_out_still_leaves_errors(too_short):
     errors = judged_out_of_fold(noisy_wave(22), too_short).residuals.errors
     assert errors.shape[1:] == (8, 1)
     assert errors.abs().mean() > 0
+
+
+def test_a_channel_that_wanders_is_not_forecast_to_return_to_its_mean():
+    rows = 1200
+    line = torch.linspace(-2, 2, rows)[:, None]
+    plan = plan_core([rows], 2, 24, periods=[12])
+    reverts = torch.tensor([expert.reverts for expert in plan.experts])
+    assert reverts.any()
+    weights = weights_of(torch.cat([noisy_wave(rows), line + 0.1 * noisy_wave(rows)], dim=1), plan)
+    assert not weights[1, :, reverts].any()
+    assert (weights[0, :, reverts].sum(dim=-1) > 0.05).all()
+    assert_close(weights.sum(dim=-1), torch.ones(weights.shape[:2], dtype=torch.float64))
+
+
+def test_experts_that_return_to_the_mean_keep_their_weights_where_there_are_no_others():
+    line = torch.linspace(-2, 2, 600)[:, None]
+    plan = plan_core([600], 1, 6)
+    experts = (LevelExpert(0, 1.0), RidgeExpert(plan.edges[0], False, "shared", 0.01, 1.0))
+    weights = weights_of(line, plan._replace(experts=experts))
+    assert_close(weights.sum(dim=-1), torch.ones(weights.shape[:2], dtype=torch.float64))
+
+
+def test_wandering_is_judged_series_by_series():
+    plan = plan_core([600, 600], 1, 6)
+    wave = noisy_wave(600).double()
+    moments = [window_moments(wave, plan.depth + plan.padded_horizon)]
+    size = plan.depth + plan.horizon
+    coordinates = window_coordinates(
+        window_gram(moments)[:size, :size], plan.edges, 6, plan.n_components, plan.n_outputs
+    )
+    together = judge_out_of_fold([wave, wave + 1000], plan, coordinates, most_errors=0)
+    reverts = torch.tensor([expert.reverts for expert in plan.experts])
+    assert (together.weights[..., reverts].sum(dim=-1) > 0).all()
