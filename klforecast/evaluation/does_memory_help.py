@@ -22,6 +22,8 @@ from klforecast.evaluation.rows import read_rows
 from klforecast.modules.encoders import ENCODERS
 
 SOURCES = ("history", "trajectory")
+WINDOW = "window"  # no memory, but a window that reaches as far back as the history does
+_COMPARED = (*SOURCES, WINDOW)
 
 
 class Estimate(NamedTuple):
@@ -64,8 +66,8 @@ class Line(NamedTuple):
     """What memory did for one encoder in one cell."""
 
     encoder: str
-    errors: dict[str, Estimate]  # memory -> error
-    gains: dict[str, Estimate]  # source -> percent of the error without memory
+    errors: dict[str, Estimate]  # "none", a source or "window" -> error
+    gains: dict[str, Estimate]  # a source or "window" -> percent of the error without memory
     cpu_seconds: float
 
 
@@ -76,6 +78,7 @@ def compare(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
     ----------
     rows : sequence of mapping
         Of one data set and horizon, models named encoder/memory; rows with an error are left out.
+        Those without memory whose `input_length` was changed are the longer window.
 
     Returns
     -------
@@ -85,6 +88,8 @@ def compare(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
     found: dict[str, dict[str, dict[int, Mapping[str, Any]]]] = {}
     for row in rows:
         encoder, _, memory = row["model"].partition("/")
+        if "input_length" in (row["changed_params"] or {}):
+            memory = WINDOW if memory == "none" else ""
         if row["error"] is None and memory:
             found.setdefault(encoder, {}).setdefault(memory, {})[row["seed"]] = row
     lines = []
@@ -93,7 +98,7 @@ def compare(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
         if without is None:
             continue
         gains = {}
-        for source in SOURCES:
+        for source in _COMPARED:
             seeds = sorted(set(without) & set(memories.get(source, ())))
             if seeds:
                 gains[source] = estimate(
@@ -120,23 +125,23 @@ def render_page(rows: Sequence[Mapping[str, Any]], recall: Sequence[Mapping[str,
     recall : sequence of mapping, default=()
         Rows of ``python -m klforecast.evaluation.long_recall``.
     """
-    parts = ["# Does memory help?", _INTRODUCTION.format(budget=_budget(ENCODER_BUDGET))]
-    cells = sorted({(row["dataset"], row["horizon"], row["fit_on"]) for row in rows})
-    for dataset, horizon, fit_on in cells:
-        chosen = [
-            row
-            for row in rows
-            if (row["dataset"], row["horizon"], row["fit_on"]) == (dataset, horizon, fit_on)
-        ]
-        lines = compare(chosen)
-        seeds = sorted({row["seed"] for row in chosen})
+    groups: dict[tuple, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(_cell(row), []).append(row)
+    lines = {cell: compare(groups[cell]) for cell in sorted(groups)}
+    introduction = _INTRODUCTION.format(budget=_budget(ENCODER_BUDGET), window=_reach(rows))
+    parts = ["# Does memory help?", introduction, "## In short", _verdict(lines)]
+    for cell, found in lines.items():
+        dataset, fit_on, changed, horizon = cell
+        seeds = sorted({row["seed"] for row in groups[cell]})
+        budget = f", {_budget(dict(changed))}" if changed else ""
         parts += [
-            f"## {dataset}, {horizon} steps ahead",
+            f"## {dataset}, {horizon} steps ahead{budget}",
             f"Fitted on {fit_on}; seeds run: {', '.join(map(str, seeds))}. Every test window is "
-            f"scored ({chosen[0]['n_test_windows']}).",
-            _table(lines),
-            _coverage(lines, chosen),
-            *(_conclusion(lines, source) for source in SOURCES),
+            f"scored ({groups[cell][0]['n_test_windows']}).",
+            _table(found),
+            _coverage(found, groups[cell]),
+            *(_conclusion(found, source) for source in _COMPARED if _gains(found, source)),
         ]
     if recall:
         parts += ["## A task that no window can solve", _RECALL, _recall_table(recall)]
@@ -153,12 +158,12 @@ Budgets this small leave every network short of its best; the question is the di
 line, and no line is that model's record. `linear` is the closed form, solved and not trained, with
 its own much deeper history (the mixture of memories).
 
-*history*: tokens from the past of each window, which reaches further back than the window does; a
-longer window would be another way to use those steps, and is not compared here. *trajectory*:
-tokens from summaries of training batches, frozen at the end of training and the same for every
-forecast. Gains are in percent of the MSE without memory, seed by seed; positive is better;
-intervals are 95 % over seeds, and none is given for a single seed, which says nothing about
-luck."""
+*history*: tokens from the past of each window, which reaches further back than the window does.
+*window*: no memory, but a window of {window} steps, which reaches as far back as the history: the
+other way to use those steps. *trajectory*: tokens from summaries of training batches, frozen at the
+end of training and the same for every forecast. Gains are in percent of the MSE without memory, seed
+by seed; positive is better; intervals are 95 % over seeds, and none is given for a single seed,
+which says nothing about luck."""
 
 _RECALL = """\
 One of four shapes is shown over 24 steps; noise follows, and the encoder sees the last 48 of 264
@@ -171,6 +176,10 @@ _COMMANDS = """\
 ```bash
 klforecast benchmark --model encoders --dataset ETTh1 --horizon 96 --fit-on train \\
   --seed 0 --seed 1 --seed 2 --out docs/results/encoders.jsonl
+klforecast benchmark --model gru/none --dataset ETTh1 --horizon 96 --fit-on train \\
+  --param input_length=432 --out docs/results/encoders.jsonl    # the longer window, encoder by encoder
+klforecast benchmark --model encoders --dataset ETTh1 --horizon 96 --fit-on train \\
+  --param max_epochs=5 --out docs/results/encoders.jsonl
 python -m klforecast.evaluation.long_recall --out docs/results/long_recall.jsonl
 python -m klforecast.evaluation.does_memory_help docs/results/encoders.jsonl \\
   --recall docs/results/long_recall.jsonl --out docs/does_memory_help.md
@@ -184,20 +193,65 @@ def _budget(settings: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in settings.items())
 
 
+def _cell(row: Mapping[str, Any]) -> tuple[str, str, tuple[tuple[str, Any], ...], int]:
+    """Data set, rows fitted on, what the budget was changed to, and horizon; they sort in that order."""
+    changed = {k: v for k, v in (row["changed_params"] or {}).items() if k != "input_length"}
+    return row["dataset"], row["fit_on"], tuple(sorted(changed.items())), row["horizon"]
+
+
+def _reach(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Lengths of the longer windows that were run."""
+    changes = [row["changed_params"] or {} for row in rows]
+    found = {changed["input_length"] for changed in changes if "input_length" in changed}
+    return " or ".join(map(str, sorted(found))) or "more"
+
+
+def _gains(lines: Sequence[Line], source: str) -> list[Estimate]:
+    return [line.gains[source] for line in lines if source in line.gains]
+
+
 def _table(lines: Sequence[Line]) -> str:
-    head = "| encoder | none | history | trajectory | gain, history | gain, trajectory | CPU s |"
-    out = [head, "|---|---|---|---|---|---|---|"]
+    shown = [source for source in _COMPARED if source != WINDOW or _gains(lines, WINDOW)]
+    titles = ["encoder", "none", *shown, *(f"gain, {source}" for source in shown), "CPU s"]
+    out = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for line in lines:
         errors = [
             f"{line.errors[memory].mean:.4f}" if memory in line.errors else "-"
-            for memory in ("none", *SOURCES)
+            for memory in ("none", *shown)
         ]
         gains = [
-            f"{line.gains[source]:+.1f} %" if source in line.gains else "-" for source in SOURCES
+            f"{line.gains[source]:+.1f} %" if source in line.gains else "-" for source in shown
         ]
         cells = [line.encoder, *errors, *gains, f"{line.cpu_seconds:.0f}"]
         out.append(f"| {' | '.join(cells)} |")
     return "\n".join(out)
+
+
+def _verdict(cells: Mapping[tuple, Sequence[Line]]) -> str:
+    """One sentence for each source over all tables, and how history compares with a longer window."""
+    sentences = []
+    for source in _COMPARED:
+        gains = [gain for lines in cells.values() for gain in _gains(lines, source)]
+        if gains:
+            up, down = (sum(gain.sign == sign for gain in gains) for sign in (1, -1))
+            sentences.append(
+                f"*{source}* lowers the error in {sum(gain.mean > 0 for gain in gains)} of "
+                f"{len(gains)} cells of encoder and horizon, by {median(g.mean for g in gains):+.1f} % "
+                f"in the median; beyond chance over seeds it helps in {up} and harms in {down}."
+            )
+    pairs = [
+        (line.errors["history"].mean, line.errors[WINDOW].mean)
+        for lines in cells.values()
+        for line in lines
+        if {"history", WINDOW} <= set(line.errors)
+    ]
+    if pairs:
+        better = sum(history < window for history, window in pairs)
+        sentences.append(
+            f"Where both were run, tokens of the history beat the longer window for {better} of "
+            f"{len(pairs)} encoders."
+        )
+    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def _coverage(lines: Sequence[Line], rows: Sequence[Mapping[str, Any]]) -> str:
@@ -211,9 +265,7 @@ def _coverage(lines: Sequence[Line], rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _conclusion(lines: Sequence[Line], source: str) -> str:
-    gains = [line.gains[source] for line in lines if source in line.gains]
-    if not gains:
-        return f"Not run with memory *{source}*."
+    gains = _gains(lines, source)
     better = sum(gain.mean > 0 for gain in gains)
     several = [gain for gain in gains if gain.n_seeds > 1]
     text = (

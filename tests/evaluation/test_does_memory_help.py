@@ -11,7 +11,7 @@ from klforecast.evaluation.runner import expand_cells
 from klforecast.modules.encoders import ENCODERS
 
 
-def row(name, seed, mse, error=None):
+def row(name, seed, mse, error=None, **changed):
     return complete(
         {
             "dataset": "ETTh1",
@@ -22,6 +22,7 @@ def row(name, seed, mse, error=None):
             "mse": mse,
             "cpu_seconds": 2.0,
             "n_test_windows": 2785,
+            "changed_params": changed,
             "error": error,
         }
     )
@@ -75,6 +76,29 @@ def test_the_page_states_the_verdict_and_the_budget():
     assert "max_epochs=" in page
     assert "Not run, for want of computing time: transformer, nlinear," in page
     assert "| gru | 0.5000 | 0.4010 | 0.5500 | +19.8 ± 0.5 % | -10.0 % | 2 |" in page
+
+
+def test_a_longer_window_without_memory_stands_beside_the_memories():
+    page = render_page([*ROWS, row("gru/none", 0, 0.45, input_length=432)])
+    assert "| gru | 0.5000 | 0.4010 | 0.5500 | 0.4500 | +19.8 ± 0.5 % | -10.0 % | +10.0 % |" in page
+    assert "a window of 432 steps" in page
+    assert "tokens of the history beat the longer window for 1 of 1 encoders" in page
+
+
+def test_cells_of_another_budget_have_a_table_of_their_own():
+    page = render_page([*ROWS, row("lstm/none", 0, 0.2, max_epochs=5)])
+    assert "## ETTh1, 96 steps ahead\n" in page
+    assert "## ETTh1, 96 steps ahead, max_epochs=5\n" in page
+    assert "| lstm | 0.3000 |" in page
+    assert "| lstm | 0.2000 |" in page
+
+
+def test_the_verdict_counts_over_all_tables():
+    other = [row("gru/none", s, 0.5, max_epochs=5) for s in range(3)]
+    other += [row("gru/history", s, 0.6 + 0.001 * s, max_epochs=5) for s in range(3)]
+    page = render_page([*ROWS, *other])
+    assert "*history* lowers the error in 1 of 2 cells" in page
+    assert "it helps in 1 and harms in 1." in page
 
 
 def test_the_history_solves_what_no_window_can():
