@@ -22,6 +22,7 @@ PUBLIC = {
     },
     "klforecast.modules": {
         "ForecastModule",
+        "KLActivation",
         "KLMemory",
         "LinearCore",
         "SpectralSSM",
