@@ -21,6 +21,7 @@ PUBLIC = {
         "SpectralSSMPanelClassifier",
     },
     "klforecast.modules": {
+        "DualLane",
         "ForecastModule",
         "KLActivation",
         "KLMemory",

@@ -1,5 +1,6 @@
 """Windows to predictions: torch modules that need nothing but torch."""
 
+from klforecast.modules.dual_lane import DualLane
 from klforecast.modules.forecast import ForecastModule
 from klforecast.modules.kl_activation import KLActivation
 from klforecast.modules.linear_core import LinearCore
@@ -8,6 +9,7 @@ from klforecast.modules.ssm import SpectralSSM
 from klforecast.modules.with_memory import with_memory
 
 __all__ = [
+    "DualLane",
     "ForecastModule",
     "KLActivation",
     "KLMemory",
