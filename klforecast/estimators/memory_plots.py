@@ -206,7 +206,7 @@ class MemoryPlots:
         known = extend_past(series.values, self.memory_depth_, self.period_)
         module = self.net_.module_
         past = torch.from_numpy(self.scalers_[key].transform(known))
-        past = past.to(next(module.parameters()).dtype)
+        past = past.to(next(module.parameters()))
         weights, names = _named_tokens(module, past, self._frequency)
         lower = 0.7 + 0.22 * len(names) if names else 0.0
         figure = new_figure((10, 4 + lower))
@@ -223,7 +223,7 @@ class MemoryPlots:
             kept = found.shares[: self.n_components_].sum()
             left.axvline(self.n_components_, color="0.6", linestyle="--", linewidth=1)
             left.set_title(f"{self.n_components_} modes hold {kept:.1%}", loc="left", fontsize=10)
-        moved = influence(module, past)
+        moved = influence(module, past).cpu().numpy()
         right.plot(np.arange(1 - len(moved), 1), moved, linewidth=1)
         right.set_yscale("log")
         right.set_xlabel("steps before the cutoff")
@@ -244,13 +244,13 @@ class MemoryPlots:
 def _named_tokens(
     module: torch.nn.Module, past: torch.Tensor, frequency: BaseOffset | None
 ) -> tuple[np.ndarray, list[str]]:  # (tokens, depth), a name for each
-    weights = token_weights(module, past).double().numpy()
+    weights = token_weights(module, past).double().cpu().numpy()
     if not isinstance(module, LinearCore):
         return weights, [f"token {number + 1}" for number in range(len(weights))]
     chosen, names = [], []
     for rows, columns in module.blocks:
         for column in range(*columns.indices(len(weights)))[:_COMPONENTS_SHOWN]:
-            mode = module.modes[rows, column].double().numpy()
+            mode = module.modes[rows, column].double().cpu().numpy()
             constant = np.ptp(mode) < 1e-3 * np.abs(mode).max()
             chosen.append(column)
             names.append("level" if constant else name_period(mode_period(mode), frequency))

@@ -18,7 +18,7 @@ Letters   x (..., d) hidden activations   k modes   mu (d,)   V (d, k)   s, a, b
 See       Marquez 2025, The Spectrum Remembers: Spectral Memory, published code, KLMemoryActivation:
           y = gelu(x + psi' H), H the means over time of the last 1,024 sequences and psi the
           leading mode of an exponential kernel over them. That is the shift h alone.
-Left out  Its kernel: the time scale is 64 / T rows of T held, so that at 1,024 rows the kernel is
+Left out  Its kernel: its time scale is 64 / T rows where T are held, so that at 1,024 it is
           the identity to six digits and psi any vector; the modes of the activations themselves
           stand in for it. Its writes in evaluation. Its T x T eigenproblem for every call. A mask:
           padded steps count as any other.
