@@ -3,15 +3,8 @@
 What comes next repeats what came 48 steps ago, and the models see 8 steps. Each is trained twice,
 with and without Karhunen-Loeve tokens of the 64 steps before its window.
 
-A model with another signature needs an adapter; one of Hugging Face's, for instance:
-
-    class Adapter(torch.nn.Module):
-        def __init__(self, model):
-            super().__init__()
-            self.model = model
-
-        def forward(self, x):
-            return self.model(inputs_embeds=x).last_hidden_state
+A model with another signature needs an adapter of a few lines, as in
+`memory_for_a_hugging_face_model.py`.
 """
 
 import torch

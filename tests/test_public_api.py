@@ -21,7 +21,9 @@ PUBLIC = {
         "SpectralSSMPanelClassifier",
     },
     "klforecast.modules": {
+        "DualLane",
         "ForecastModule",
+        "KLActivation",
         "KLMemory",
         "LinearCore",
         "SpectralSSM",

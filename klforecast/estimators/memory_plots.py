@@ -1,8 +1,9 @@
-"""Pictures of what a fitted forecaster remembers: modes with their periods, spectrum, influence.
+"""Pictures of what a fitted forecaster remembers: modes with their periods, spectrum, weights.
 
-modes       eigenvectors of the covariance over time of all pasts of `memory_depth_` steps, each
-            minus its own mean
-influence   mean of |d forecast / d past| over channels and a few steps ahead, by age
+modes     eigenvectors of the covariance over time of all pasts of `memory_depth_` steps, each minus
+          its own mean
+weights   how much each past step moves the forecast, and each memory token: derivatives, see
+          `klforecast.modules.attribution`
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +15,8 @@ from pandas.tseries.offsets import BaseOffset, Tick
 
 from klforecast.estimators.context import extend_past
 from klforecast.estimators.plotting import new_axes, new_figure
+from klforecast.modules.attribution import influence, token_weights
+from klforecast.modules.linear_core import LinearCore
 from klforecast.ops.linalg import fix_signs, safe_eigh
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WINDOWS_AT_MOST = 2000
-_STEPS_AHEAD = 8
+_COMPONENTS_SHOWN = 4  # of each block of a linear core
 _CYCLES_SHOWN = 10  # of the slowest mode drawn
 _CLOSE = 0.06  # relative difference from a cycle of the calendar that still bears its name
 _DAYS = {
@@ -117,31 +120,6 @@ def _days_per_step(frequency: BaseOffset | None) -> float | None:
     return frequency.n * _DAYS_PER_STEP[code[0]] if code[0] in _DAYS_PER_STEP else None
 
 
-def influence(module: torch.nn.Module, past: np.ndarray) -> np.ndarray:
-    """How much each past step moves the forecast, from the oldest to the newest.
-
-    Parameters
-    ----------
-    module : Module
-        Maps (1, depth, channels) to (1, horizon, channels).
-    past : ndarray, (depth, channels)
-
-    Returns
-    -------
-    ndarray, (depth,)
-        Mean absolute derivative, over channels and some steps ahead.
-    """
-    dtype = next(module.parameters()).dtype
-    given = torch.from_numpy(past).to(dtype)[None].requires_grad_()
-    forecast = module(given)
-    ahead = np.unique(np.linspace(0, forecast.shape[1] - 1, _STEPS_AHEAD).astype(int))
-    rows = [
-        torch.autograd.grad(forecast[0, step].sum(), given, retain_graph=True)[0][0]
-        for step in ahead
-    ]
-    return torch.stack(rows).abs().mean(dim=(0, 2)).double().numpy()
-
-
 class MemoryPlots:
     """Plots for a fitted forecaster; they need the `plot` extra (matplotlib)."""
 
@@ -205,8 +183,12 @@ class MemoryPlots:
         """Draw the spectrum of the past that the model reads, and how far back its forecast looks.
 
         On the left the share of the variance of each mode, largest first, with the number of
-        components that the memory keeps of each block. On the right how much a past step moves the
-        forecast, by its age, at the last known rows.
+        components that a linear core keeps of each block. On the right how much a past step moves the
+        forecast, by its age, at the last known rows. Below, where the memory reads the past, what
+        each of its tokens attends to: the weight of each step in the token, dark where it is
+        largest. For a trained encoder that is a derivative at the last known rows. The tokens of
+        the linear core are its components, whose weights are their modes at any rows; the leading
+        four of each block of the history are shown by name.
 
         Returns
         -------
@@ -220,24 +202,35 @@ class MemoryPlots:
             Before `fit`.
         """
         found = self._window_modes(1, "plot_memory")
-        figure = new_figure((10, 4))
-        left, right = figure.subplots(1, 2)
+        key, series = next(iter(self._series.items()))
+        known = extend_past(series.values, self.memory_depth_, self.period_)
+        module = self.net_.module_
+        past = torch.from_numpy(self.scalers_[key].transform(known))
+        past = past.to(next(module.parameters()))
+        weights, names = _named_tokens(module, past, self._frequency)
+        lower = 0.7 + 0.22 * len(names) if names else 0.0
+        figure = new_figure((10, 4 + lower))
+        grid = figure.add_gridspec(
+            2 if names else 1, 2, height_ratios=[4, lower][: 1 + bool(names)]
+        )
+        left, right = (figure.add_subplot(grid[0, column]) for column in (0, 1))
         shown = found.shares[found.shares > 1e-8]
         left.semilogy(np.arange(1, len(shown) + 1), shown, marker=".", linewidth=1)
         left.set_xscale("log")
         left.set_xlabel("mode")
         left.set_ylabel("share of the variance")
-        if 0 < self.n_components_ <= len(shown):
+        if isinstance(module, LinearCore) and 0 < self.n_components_ <= len(shown):
             kept = found.shares[: self.n_components_].sum()
             left.axvline(self.n_components_, color="0.6", linestyle="--", linewidth=1)
             left.set_title(f"{self.n_components_} modes hold {kept:.1%}", loc="left", fontsize=10)
-        key, series = next(iter(self._series.items()))
-        past = extend_past(series.values, self.memory_depth_, self.period_)
-        moved = influence(self.net_.module_, self.scalers_[key].transform(past))
+        moved = influence(module, past).cpu().numpy()
         right.plot(np.arange(1 - len(moved), 1), moved, linewidth=1)
         right.set_yscale("log")
         right.set_xlabel("steps before the cutoff")
         right.set_title("what moves the forecast", loc="left", fontsize=10)
+        if names:
+            below = figure.add_subplot(grid[1, :])
+            _draw_weights(below, weights, names)
         return figure
 
     def _window_modes(self, n_modes: int, method: str) -> WindowModes:
@@ -246,3 +239,37 @@ class MemoryPlots:
             self.scalers_[key].transform(series.values) for key, series in self._series.items()
         ]
         return window_modes(panel, self.memory_depth_, n_modes)
+
+
+def _named_tokens(
+    module: torch.nn.Module, past: torch.Tensor, frequency: BaseOffset | None
+) -> tuple[np.ndarray, list[str]]:  # (tokens, depth), a name for each
+    weights = token_weights(module, past).double().cpu().numpy()
+    if not isinstance(module, LinearCore):
+        return weights, [f"token {number + 1}" for number in range(len(weights))]
+    chosen, names = [], []
+    for rows, columns in module.blocks:
+        for column in range(*columns.indices(len(weights)))[:_COMPONENTS_SHOWN]:
+            mode = module.modes[rows, column].double().cpu().numpy()
+            constant = np.ptp(mode) < 1e-3 * np.abs(mode).max()
+            chosen.append(column)
+            names.append("level" if constant else name_period(mode_period(mode), frequency))
+    return weights[chosen], names
+
+
+def _draw_weights(ax: "Axes", weights: np.ndarray, names: list[str]) -> None:
+    largest = weights.max(axis=1, keepdims=True)
+    reached = weights.any(axis=0).argmax()  # the oldest step that any token reads
+    depth = weights.shape[1] - reached
+    ax.imshow(
+        weights[:, reached:] / np.where(largest > 0, largest, 1.0),
+        cmap="Blues",
+        vmin=0.0,
+        vmax=1.0,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(0.5 - depth, 0.5, len(names) - 0.5, -0.5),
+    )
+    ax.set_yticks(range(len(names)), names)
+    ax.set_xlabel("steps before the cutoff")
+    ax.set_title("what each token attends to, dark where most", loc="left", fontsize=10)

@@ -15,10 +15,9 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import normalize
 
-from klforecast.ops.kl import KLDecomposition, components, kernel_kl
-from klforecast.ops.linalg import rounding_floor, safe_eigh
+from klforecast.ops.kl import KLDecomposition, components, covariance_kl, kernel_kl
 from klforecast.ops.online import KLState, absorb, feature_modes
 
 _COLUMNS_PER_SVD = 512
@@ -133,15 +132,7 @@ class HistoryComponents(nn.Module):
     def _append_exact(self, columns: Tensor) -> None:
         total = self.weight + len(columns)
         self.covariance += (columns.mT @ columns - len(columns) * self.covariance) / total
-        eigenvalues, modes = safe_eigh(self.covariance)
-        real = eigenvalues > rounding_floor(eigenvalues, self.memory_depth)
-        missing = (0, max(0, self.n_components - self.memory_depth))
-        self._keep(
-            KLDecomposition(
-                pad((eigenvalues * real)[: self.n_components], missing),
-                pad((modes * real)[:, : self.n_components], missing),
-            )
-        )
+        self._keep(covariance_kl(self.covariance, self.n_components))
 
     def _append_online(self, columns: Tensor) -> None:
         state = KLState(

@@ -110,27 +110,58 @@ class MemoryBackbone(nn.Module):
         TypeError
             If the backbone returns something else than a tensor or a tuple that begins with one.
         """
-        if history is None and self.memory.source == "history":
-            raise ValueError(
-                "this memory reads the past of each sequence, and none was given; pass "
-                "history=(batch, memory_depth, state_size), or build it with source='trajectory'"
-            )
-        # Of what a trajectory is given, only the number of sequences counts.
-        read = x.new_zeros(len(x), 1, self.memory.state_size) if history is None else history
-        tokens = self.memory(read)
+        tokens = read_tokens(self.memory, x, history)
         if self.how == "prepend":
-            return self._run(torch.cat([tokens, x], dim=1))[:, -x.shape[1] :]
+            return run_backbone(self.backbone, torch.cat([tokens, x], dim=1))[:, -x.shape[1] :]
         if self.how == "add":
-            return self._run(x + self.features(tokens.flatten(1))[:, None])
-        return self._run(x + self.attention(x, tokens, tokens, need_weights=False)[0])
+            return run_backbone(self.backbone, x + self.features(tokens.flatten(1))[:, None])
+        return run_backbone(
+            self.backbone, x + self.attention(x, tokens, tokens, need_weights=False)[0]
+        )
 
-    def _run(self, x: Tensor) -> Tensor:
-        y = self.backbone(x)
-        if isinstance(y, tuple):
-            y = y[0]
-        if not isinstance(y, Tensor):
-            raise TypeError(
-                f"the backbone returned a {type(y).__name__}; wrap it in a module that returns the "
-                "tensor (batch, length, d_model)"
-            )
-        return y
+
+def read_tokens(memory: KLMemory, x: Tensor, history: Tensor | None) -> Tensor:
+    """Read the tokens that go with a batch of sequences.
+
+    Parameters
+    ----------
+    memory : KLMemory
+    x : Tensor of shape (batch, length, d_model)
+    history : Tensor of shape (batch, memory_depth, state_size) or None
+        None is for a memory of a trajectory.
+
+    Returns
+    -------
+    Tensor of shape (batch, memory_tokens, d_model)
+
+    Raises
+    ------
+    ValueError
+        If a memory of histories is given none.
+    """
+    if history is None and memory.source == "history":
+        raise ValueError(
+            "this memory reads the past of each sequence, and none was given; pass "
+            "history=(batch, memory_depth, state_size), or build it with source='trajectory'"
+        )
+    # Of what a trajectory is given, only the number of sequences counts.
+    return memory(x.new_zeros(len(x), 1, memory.state_size) if history is None else history)
+
+
+def run_backbone(backbone: nn.Module, x: Tensor) -> Tensor:
+    """Run a backbone; of a tuple that it returns, take the first entry.
+
+    Raises
+    ------
+    TypeError
+        If the backbone returns something else than a tensor or a tuple that begins with one.
+    """
+    y = backbone(x)
+    if isinstance(y, tuple):
+        y = y[0]
+    if not isinstance(y, Tensor):
+        raise TypeError(
+            f"the backbone returned a {type(y).__name__}; wrap it in a module that returns the "
+            "tensor (batch, length, d_model)"
+        )
+    return y

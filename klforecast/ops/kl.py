@@ -209,8 +209,42 @@ def kernel_kl(
     if T == 0:
         return _nothing(covariance.new_zeros(0, 0), n_components)
     root = _weights(T, measure).sqrt()
-    eigenvalues, modes = safe_eigh(root[:, None] * covariance * root)
-    return KLDecomposition(*_leading(eigenvalues, modes, n_components, T))
+    return covariance_kl(root[:, None] * covariance * root, n_components)
+
+
+def covariance_kl(
+    covariance: Tensor,  # (n, n)
+    n_components: int,
+) -> KLDecomposition:
+    """Leading modes of a covariance that is at hand, over time or over features.
+
+    Parameters
+    ----------
+    covariance : Tensor of shape (n, n)
+        Symmetric, not negative, finite.
+    n_components : int
+        Number of modes. More than n of them are filled up with zeros.
+
+    Returns
+    -------
+    KLDecomposition
+        Eigenvalues (k,) and modes (n, k), both float64, without gradients.
+
+    Raises
+    ------
+    ValueError
+        As for `klforecast.ops.linalg.safe_eigh`, or if `n_components` is not a positive integer.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from klforecast.ops.kl import covariance_kl
+    >>> covariance_kl(torch.diag(torch.tensor([1.0, 4.0, 0.0])), n_components=3).eigenvalues
+    tensor([4., 1., 0.], dtype=torch.float64)
+    """
+    _check_n_components(n_components)
+    eigenvalues, modes = safe_eigh(covariance.detach())
+    return KLDecomposition(*_leading(eigenvalues, modes, n_components, len(covariance)))
 
 
 def components(

@@ -43,8 +43,8 @@ class KeepBest(Callback):
 
     Parameters
     ----------
-    patience : int, default=3
-        Epochs without improvement after which training is exhausted.
+    patience : int or None, default=3
+        Epochs without improvement after which training is exhausted; None: never.
 
     Attributes
     ----------
@@ -54,13 +54,13 @@ class KeepBest(Callback):
         Epochs trained when it was reached; 0 is before the first step.
     """
 
-    def __init__(self, patience: int = 3):
+    def __init__(self, patience: int | None = 3):
         self.patience = patience
 
     @property
     def exhausted(self) -> bool:
         """Whether `patience` epochs have passed without improvement."""
-        return self.epochs_ - self.best_epoch_ >= self.patience
+        return self.patience is not None and self.epochs_ - self.best_epoch_ >= self.patience
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Forget the candidates of earlier training."""

@@ -78,7 +78,7 @@ def fit_encoder_net(
     batch_size: int = 64,
     lr: float = 1e-3,
     weight_decay: float = 1e-2,
-    patience: int = 3,
+    patience: int | None = 3,
     validation_fraction: float = 0.2,
     callbacks: Sequence[Callback | tuple[str, Callback]] | None = None,
     device: str = "auto",
@@ -108,8 +108,8 @@ def fit_encoder_net(
         Passes over the training windows at most; windows in a step.
     lr, weight_decay : float, default=1e-3, 1e-2
         Of AdamW; the rate falls along half a cosine over `max_epochs`.
-    patience : int, default=3
-        Epochs without improvement after which training stops.
+    patience : int or None, default=3
+        Epochs without improvement after which training stops; None: never.
     validation_fraction : float, default=0.2
         Newest share of the rows of each series that validates, at least one horizon.
     callbacks : sequence, default=None

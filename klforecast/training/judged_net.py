@@ -10,10 +10,10 @@ from klforecast.training.callbacks import CosineRate, KeepBest
 class JudgedNet(NeuralNet):
     """Base of nets with a falling learning rate and early stopping; see `KeepBest` for `validate`.
 
-    A subclass sets `patience`, epochs without improvement after which training stops.
+    A subclass sets `patience`, epochs without improvement after which training stops; None: never.
     """
 
-    patience: int
+    patience: int | None
 
     def get_default_callbacks(self) -> list:
         """Those of skorch, and the two that rule how training goes down and ends."""

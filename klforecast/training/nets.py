@@ -43,8 +43,8 @@ class ForecastNet(JudgedNet):
         Class of the torch module; its parameters are passed as ``module__*``.
     validation_fraction : float, default=0.2
         Newest share of each series, in rows, that validates.
-    patience : int, default=3
-        Epochs without improvement after which training stops.
+    patience : int or None, default=3
+        Epochs without improvement after which training stops; None: never.
     random_state : int, RandomState or None, default=None
         For initial weights, the order of windows and dropout. The global generators stay as they
         are.
@@ -57,7 +57,7 @@ class ForecastNet(JudgedNet):
         module: type[nn.Module],
         *,
         validation_fraction: float = 0.2,
-        patience: int = 3,
+        patience: int | None = 3,
         random_state: int | np.random.RandomState | None = None,
         criterion: type[nn.Module] = nn.MSELoss,
         optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW,

@@ -6,7 +6,6 @@ from sktime.exceptions import NotFittedError
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.memory_plots import (
-    influence,
     mode_period,
     name_period,
     window_modes,
@@ -62,15 +61,6 @@ def test_modes_are_orthonormal_and_shares_sum_to_one():
     assert (np.diff(found.shares) <= 1e-12).all()
 
 
-def test_the_influence_of_a_linear_map_is_its_weight(fitted, hourly):
-    core = fitted.net_.module_
-    past = np.random.default_rng(0).normal(size=(core.depth, 2))
-    moved = influence(core, past)
-    assert moved.shape == (core.depth,)
-    past[0] += 1e3
-    np.testing.assert_allclose(influence(core, past), moved)
-
-
 def test_the_leading_modes_of_a_daily_series_are_daily(fitted):
     ax = fitted.plot_modes(2)
     assert [line.get_label().split(",")[0] for line in ax.get_legend().legend_handles] == [
@@ -79,15 +69,37 @@ def test_the_leading_modes_of_a_daily_series_are_daily(fitted):
     ]
 
 
+TINY = {"d_model": 4, "n_layers": 1, "n_heads": 1, "max_epochs": 1}
+
+
 @pytest.mark.parametrize("encoder", ["linear", "gru"])
 def test_the_memory_is_drawn_and_nothing_is_written(encoder, hourly, state_of):
-    tiny = {"d_model": 4, "n_layers": 1, "n_heads": 1, "max_epochs": 1}
-    forecaster = KLMemoryForecaster(encoder=encoder, **SETTINGS, **tiny).fit(hourly[:200])
+    forecaster = KLMemoryForecaster(encoder=encoder, **SETTINGS, **TINY).fit(hourly[:200])
     before = state_of(forecaster)
-    spectrum, moved = forecaster.plot_memory().axes
+    spectrum, moved, tokens = forecaster.plot_memory().axes
     assert len(moved.lines[0].get_xdata()) == forecaster.memory_depth_
     assert spectrum.lines[0].get_ydata()[0] > 0.4
+    assert tokens.images[0].get_extent()[:2] == [0.5 - forecaster.memory_depth_, 0.5]
     assert state_of(forecaster) == before
+
+
+def test_each_token_has_a_row_and_components_have_their_names(fitted, hourly):
+    rows = fitted.plot_memory().axes[2]
+    assert [label.get_text() for label in rows.get_yticklabels()][:3] == ["level", "daily", "daily"]
+    trained = KLMemoryForecaster(encoder="gru", memory_tokens=3, **SETTINGS, **TINY).fit(hourly)
+    rows = trained.plot_memory().axes[2]
+    assert [label.get_text() for label in rows.get_yticklabels()] == [
+        "token 1",
+        "token 2",
+        "token 3",
+    ]
+    assert rows.images[0].get_array().shape == (3, 72)
+
+
+def test_without_tokens_of_the_past_there_is_no_panel_for_them(hourly):
+    settings = SETTINGS | TINY | {"encoder": "gru", "memory": "trajectory"}
+    assert len(KLMemoryForecaster(**settings).fit(hourly[:200]).plot_memory().axes) == 2
+    assert len(KLMemoryForecaster(horizon=2).fit(hourly[:30]).plot_memory().axes) == 2
 
 
 @pytest.mark.parametrize("method", ["plot_modes", "plot_memory"])

@@ -178,6 +178,11 @@ def test_training_stops_after_patience_epochs_without_improvement(fit_small, pan
     assert all("valid_loss" in row for row in net.history)
 
 
+def test_without_patience_no_epoch_is_left_out(fit_small, panel):
+    net = fit_small(panel, lr=10.0, max_epochs=6, patience=None)
+    assert len(net.history) == 6
+
+
 def test_the_rate_falls_along_half_a_cosine_and_comes_back(fit_small, panel):
     class Rates(Callback):
         def on_train_begin(self, net, **kwargs):

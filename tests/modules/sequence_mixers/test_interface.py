@@ -34,6 +34,10 @@ def mixer(request):
     return built
 
 
+def test_every_mixer_is_tested_here():
+    assert {type(build()).__name__ for build in BUILD.values()} == set(mixers.__all__)
+
+
 def by_steps(mixer, x, state=None):
     outputs = []
     for x_t in x.unbind(dim=1):

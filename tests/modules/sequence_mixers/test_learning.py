@@ -1,4 +1,7 @@
-"""What a mixer can learn: parity needs negative eigenvalues, recall a memory that is written by content."""
+"""What a mixer can learn: parity needs negative eigenvalues, recall a memory that is written by content.
+
+Parity is asked of every mixer. Recall is not asked of GRU, LSTM and Mamba, which hold some pairs.
+"""
 
 import pytest
 import torch
@@ -50,11 +53,36 @@ def parity(n, length):
         (lambda d: mixers.DeltaNet(d, 2, reflections=2), 200, True),
         (lambda d: mixers.DeltaNet(d, 2), 400, True),
         (lambda d: mixers.Recurrent(d, "gru"), 400, True),
+        (lambda d: mixers.Recurrent(d, "lstm"), 400, True),
         (lambda d: mixers.DeltaNet(d, 2, negative_eigenvalues=False), 400, False),
         (lambda d: mixers.LinearAttention(d, 2), 200, False),
+        (lambda d: mixers.MLSTM(d, 2), 200, False),
+        (lambda d: mixers.MixtureOfMemories(d, 2), 200, False),
+        (lambda d: mixers.LightNet(d, 2), 200, False),
+        (lambda d: mixers.GatedKalmaNet(d, 2), 200, False),
+        (mixers.Mamba, 200, False),
         (mixers.S4D, 200, False),
+        (mixers.LSSL, 200, False),
+        (lambda d: mixers.SpaceTime(d, 4), 200, False),
+        (lambda d: mixers.SpectralMixer(d, 2), 200, False),
     ],
-    ids=["deltaproduct", "deltanet", "gru", "positive deltanet", "linear attention", "s4d"],
+    ids=[
+        "deltaproduct",
+        "deltanet",
+        "gru",
+        "lstm",
+        "positive deltanet",
+        "linear attention",
+        "mlstm",
+        "mixture of memories",
+        "lightnet",
+        "gated kalmanet",
+        "mamba",
+        "s4d",
+        "lssl",
+        "spacetime",
+        "spectral",
+    ],
 )
 def test_parity_beyond_the_trained_length_needs_a_state_that_flips(build, steps, learns):
     torch.manual_seed(0)
@@ -80,13 +108,30 @@ def recall(n, pairs=8, n_keys=12, n_values=4):
     ("build", "learns"),
     [
         (lambda d: mixers.DeltaNet(d, 1), True),
+        (lambda d: mixers.DeltaNet(d, 1, reflections=2), True),
         (lambda d: mixers.LinearAttention(d, 2), True),
         (lambda d: mixers.MLSTM(d, 1), True),
         (lambda d: mixers.MixtureOfMemories(d, 1), True),
+        (lambda d: mixers.LightNet(d, 1), True),
+        (lambda d: mixers.GatedKalmaNet(d, 2), True),
         (lambda d: mixers.S4D(d, 4), False),
+        (lambda d: mixers.LSSL(d, 4), False),
+        (lambda d: mixers.SpaceTime(d, 4), False),
         (lambda d: mixers.SpectralMixer(d, 2), False),
     ],
-    ids=["deltanet", "linear attention", "mlstm", "mixture of memories", "s4d", "spectral"],
+    ids=[
+        "deltanet",
+        "deltaproduct",
+        "linear attention",
+        "mlstm",
+        "mixture of memories",
+        "lightnet",
+        "gated kalmanet",
+        "s4d",
+        "lssl",
+        "spacetime",
+        "spectral",
+    ],
 )
 def test_recall_needs_a_memory_that_is_read_by_content(build, learns):
     torch.manual_seed(0)

@@ -1,0 +1,17 @@
+"""The Python of a page that is made to be copied runs from top to bottom."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.mark.parametrize("page", ["plug_in_memory"])
+def test_the_python_of_a_page_runs(page):
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / f"{page}.md").read_text(), re.DOTALL)
+    assert blocks
+    torch.manual_seed(0)
+    exec("\n".join(blocks), {})
