@@ -31,6 +31,8 @@ class OLinear(nn.Module):
         Sizes in and out.
     d_model, n_layers : int
         Width and number of the layers between.
+    d_ff : int, default=None
+        Width between the maps of a feed-forward layer. None is `d_model`.
     dropout : float, default=0.1
         In the layers.
     """
@@ -48,6 +50,7 @@ class OLinear(nn.Module):
         *,
         d_model: int,
         n_layers: int,
+        d_ff: int | None = None,
         dropout: float = 0.1,
     ):
         super().__init__()
@@ -55,7 +58,10 @@ class OLinear(nn.Module):
             self.register_buffer(f"moments_{name}", torch.zeros(size, size, dtype=torch.float64))
             self.register_buffer(f"transform_{name}", torch.eye(size))
         self.embed = nn.Linear(lookback, d_model)
-        self.layers = nn.ModuleList(_Layer(channels, d_model, dropout) for _ in range(n_layers))
+        d_ff = d_ff or d_model
+        self.layers = nn.ModuleList(
+            _Layer(channels, d_model, d_ff, dropout) for _ in range(n_layers)
+        )
         self.head = nn.Linear(d_model, horizon)
 
     @torch.no_grad()
@@ -84,16 +90,16 @@ class OLinear(nn.Module):
 
 
 class _Layer(nn.Module):
-    def __init__(self, channels: int, d_model: int, dropout: float):
+    def __init__(self, channels: int, d_model: int, d_ff: int, dropout: float):
         super().__init__()
         self.across = nn.Parameter(torch.randn(channels, channels))
         self.norm = nn.LayerNorm(d_model)
         self.mlp = nn.Sequential(
             nn.LayerNorm(d_model),
-            nn.Linear(d_model, d_model),
+            nn.Linear(d_model, d_ff),
             nn.GELU(),
             nn.Dropout(dropout),
-            nn.Linear(d_model, d_model),
+            nn.Linear(d_ff, d_model),
         )
 
     def forward(self, hidden: Tensor) -> Tensor:  # (batch, channels, d_model)
