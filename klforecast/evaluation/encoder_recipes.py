@@ -121,6 +121,58 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
         "16 states a channel instead of 2",
         {336: {"lr": 5e-5}, 720: {"lr": 5e-5}},
     ),
+    "timesnet": EncoderRecipe(
+        {"input_length": 96, "lr": 1e-4, "d_model": 16, "d_ff": 32, "n_layers": 2},
+        "2 periods instead of 5, kernels of 1 and 3 steps instead of 1 to 11",
+    ),
+    "timexer": EncoderRecipe(
+        {
+            "input_length": 96,
+            "lr": 1e-4,
+            "batch_size": 4,
+            "d_model": 256,
+            "d_ff": 2048,
+            "n_layers": 1,
+            "n_heads": 8,
+        },
+        "nothing",
+        {
+            192: {"d_model": 128, "n_layers": 2},
+            336: {"d_model": 512, "d_ff": 1024, "batch_size": 16},
+            720: {"d_ff": 1024, "batch_size": 16},
+        },
+    ),
+    "autoformer": EncoderRecipe(
+        {
+            "input_length": 96,
+            "lr": 1e-4,
+            "d_model": 64,
+            "d_ff": 256,
+            "n_layers": 2,
+            "dropout": 0.05,
+        },
+        "an eighth of the width (64 instead of 512)",
+    ),
+    "patchtst": EncoderRecipe(
+        {
+            "input_length": 336,
+            "lr": 1e-4,
+            "batch_size": 128,
+            "d_model": 16,
+            "d_ff": 128,
+            "n_layers": 3,
+            "n_heads": 4,
+            "dropout": 0.3,
+            "lr_schedule": "slow-decay",
+            "max_epochs": 100,
+            "patience": 10,
+        },
+        "patience of 10 epochs instead of 100",
+    ),
+    "transformer": EncoderRecipe(
+        {"input_length": 96, "lr": 1e-4, "lr_schedule": "constant"},
+        "an eighth of the width (64 instead of 512); no memory, which the published number has",
+    ),
 }
 """By the name of the encoder."""
 
