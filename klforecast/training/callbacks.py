@@ -9,7 +9,6 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch.utils.data import Dataset
 
-
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "cosine": lambda epoch, epochs: (1 + math.cos(math.pi * min(epoch / epochs, 1))) / 2,
     "constant": lambda epoch, epochs: 1.0,

@@ -43,7 +43,9 @@ class SMamba(nn.Module):
     ):
         super().__init__()
         self.embed = nn.Sequential(nn.Linear(lookback, d_model), nn.Dropout(dropout))
-        self.layers = nn.ModuleList(_Layer(d_model, d_ff or 2 * d_model, dropout) for _ in range(n_layers))
+        self.layers = nn.ModuleList(
+            _Layer(d_model, d_ff or 2 * d_model, dropout) for _ in range(n_layers)
+        )
         self.norm = nn.LayerNorm(d_model)
         self.head = nn.Linear(d_model, horizon)
 
