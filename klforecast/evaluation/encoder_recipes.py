@@ -73,8 +73,8 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
             "patience": 10,
             "lr_schedule": "slow-decay",
         },
-        "maps of rank 4 for the segments and the frequency cut-off, rate less by a tenth an epoch "
-        "instead of a fifth",
+        "time and frequency without the weight and the cut-off that the script sets for each "
+        "horizon, rate less by a tenth an epoch instead of a fifth",
     ),
     "swift": EncoderRecipe(
         {
