@@ -65,8 +65,8 @@ def hold(rows: Iterable[Mapping[str, Any]]) -> list[Line]:
         encoder, _, kind = row["model"].partition("/")
         wanted = kind == "published" and row["error"] is None and row["published"]
         if wanted and row["dataset"] == _DATASET and not row["changed_params"]:
-            cells = found.setdefault(encoder, {}).setdefault(row["horizon"], {})
-            cells[row["seed"]] = row
+            by_seed = found.setdefault(encoder, {}).setdefault(row["horizon"], {})
+            by_seed[row["seed"]] = row
     lines = []
     for encoder in (name for name in ENCODER_RECIPES if name in found):
         of = {horizon: list(found[encoder][horizon].values()) for horizon in sorted(found[encoder])}
