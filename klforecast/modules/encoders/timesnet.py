@@ -1,16 +1,16 @@
 """TimesNet: a window folded by its leading periods into pictures, and convolved in two dimensions.
 
-    x           = W_t embedded window                     from L steps to the L + H with the future
-    P_1 ... P_k = periods of the largest amplitudes in the spectra of training windows and futures
+    P_1 ... P_k = periods of the largest amplitudes in the spectra of the training windows
     picture_i   = x as a matrix of cycles x phases of P_i, convolved by an inception block
-    x           = norm(x + sum_i softmax(amplitude_i) picture_i unfolded)          once a layer
-    forecast    = the last H steps of W_o x
+    x           = x + sum_i softmax(amplitude_i) picture_i unfolded
+    forecast    = W_o W_t x                                          first over time, then out
 
-Letters   L lookback   H horizon   P period in steps   k periods   d model width
+Letters   P period in steps   k periods   d model width
 Paper     Wu et al. 2023, TimesNet, arXiv 2210.02186.
-Left out  Kernels larger than 3 x 3; positions and calendar marks in the embedding. The published
-          code takes the periods of each batch, so that a forecast depends on its batch mates; here
-          they are those of the training rows, and their amplitudes each window's own.
+Left out  Extending the window to the horizon before the blocks (the map over time comes after
+          them); kernels larger than 3 x 3. The published code takes the periods of each batch, so
+          that a forecast depends on its batch mates; here they are those of the training windows,
+          and their amplitudes each window's own.
 """
 
 import math
@@ -55,8 +55,7 @@ class TimesNet(nn.Module):
         dropout: float = 0.1,
     ):
         super().__init__()
-        self.horizon = horizon
-        n_bins = (lookback + horizon) // 2
+        n_bins = lookback // 2
         first = torch.arange(1, min(n_periods, max(1, n_bins)) + 1)
         self.register_buffer("amplitudes", torch.zeros(n_bins + 1, dtype=torch.float64))
         self.register_buffer("frequencies", first.clamp(max=max(1, n_bins)))
@@ -64,14 +63,13 @@ class TimesNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(_Inception(d_model, d_ff or d_model) for _ in range(n_layers))
         self.norm = nn.LayerNorm(d_model)
-        self.over_time = nn.Linear(lookback, lookback + horizon)
+        self.over_time = nn.Linear(lookback, horizon)
         self.out = nn.Linear(d_model, channels)
 
     @torch.no_grad()
     def absorb(self, window: Tensor, future: Tensor) -> None:
-        """Add the spectra of training windows and their futures, and choose the periods again."""
-        rows = torch.cat([window, future], dim=2).double()
-        self.amplitudes += torch.fft.rfft(rows).abs().sum(dim=(0, 1))
+        """Add the spectra of training windows, and choose the periods again."""
+        self.amplitudes += torch.fft.rfft(window.double()).abs().sum(dim=(0, 1))
         ranked = self.amplitudes[1:].topk(min(len(self.frequencies), len(self.amplitudes) - 1))
         self.frequencies[: len(ranked.indices)] = ranked.indices + 1
 
@@ -84,10 +82,9 @@ class TimesNet(nn.Module):
         x = self.dropout(self.embed(past.mT).mT)
         if features is not None:
             x = x + features.mean(dim=1, keepdim=True)
-        x = self.over_time(x.mT).mT
         for block in self.blocks:
             x = self.norm(x + self._fold(x, block))
-        return self.out(x[:, -self.horizon :])
+        return self.out(self.over_time(x.mT).mT)
 
     def _fold(self, x: Tensor, block: nn.Module) -> Tensor:
         length = x.shape[1]
