@@ -98,10 +98,9 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
             "n_layers": 2,
             "dropout": 0.2,
             "loss": "mae",
-            "max_epochs": 30,
-            "patience": 8,
         },
-        "the mean absolute error without its weights by step",
+        "the mean absolute error without its weights by step; 10 epochs instead of 30 and patience 3 "
+        "instead of 8, the rate being halved after each",
         {720: {"lr": 1e-4}},
     ),
     "itransformer": EncoderRecipe(
@@ -124,8 +123,7 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
     "timesnet": EncoderRecipe(
         {"input_length": 96, "lr": 1e-4, "d_model": 16, "d_ff": 32, "n_layers": 2},
         "2 periods instead of 5, kernels of 1 and 3 steps instead of 1 to 11, no extension of the "
-        "window over the horizon before it is folded (tried: it brings nothing without the rest); "
-        "with them all a training takes hours on a CPU",
+        "window over the horizon before it is folded: all of it is 143 times the arithmetic",
     ),
     "timexer": EncoderRecipe(
         {
