@@ -117,7 +117,7 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
     ),
     "s-mamba": EncoderRecipe(
         {"input_length": 96, "lr": 7e-5, "d_model": 256, "d_ff": 256, "n_layers": 2},
-        "16 states a channel instead of 2",
+        "16 states a channel instead of 2, layers normalised before instead of after",
         {336: {"lr": 5e-5}, 720: {"lr": 5e-5}},
     ),
     "timesnet": EncoderRecipe(
@@ -135,7 +135,7 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
             "n_layers": 1,
             "n_heads": 8,
         },
-        "nothing",
+        "layers normalised before instead of after",
         {
             192: {"d_model": 128, "n_layers": 2},
             336: {"d_model": 512, "d_ff": 1024, "batch_size": 16},
@@ -151,7 +151,7 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
             "n_layers": 2,
             "dropout": 0.05,
         },
-        "an eighth of the width (64 instead of 512)",
+        "an eighth of the width (64 instead of 512), no decoder, delays of each window by itself",
     ),
     "patchtst": EncoderRecipe(
         {
@@ -167,7 +167,8 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
             "max_epochs": 100,
             "patience": 10,
         },
-        "patience of 10 epochs instead of 100",
+        "layer instead of batch normalisation, no patch that repeats the last value, patience of 10 "
+        "epochs instead of 100",
     ),
     "transformer": EncoderRecipe(
         {"input_length": 96, "lr": 1e-4, "lr_schedule": "constant"},
