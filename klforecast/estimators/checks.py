@@ -13,6 +13,8 @@ from sklearn.utils import check_random_state
 from klforecast.estimators.indices import check_regular, find_frequency, name_stamps
 from klforecast.estimators.panel import Key, TimeSeries, name_series, split_series
 from klforecast.modules.encoders import ENCODERS
+from klforecast.training.callbacks import SCHEDULES
+from klforecast.training.nets import LOSSES
 
 _LARGEST = 1e140  # squared and summed over many rows it stays below 1e308
 
@@ -50,7 +52,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Raise unless the constructor arguments of the forecaster make sense, alone and together."""
     for name in ("horizon", "memory_tokens", "d_model", "n_layers", "n_heads", "patch_length"):
         check_integer(name, parameters[name], minimum=1)
-    for name in ("input_length", "memory_depth", "period", "n_components", "patience"):
+    for name in ("input_length", "memory_depth", "period", "n_components", "patience", "d_ff"):
         check_integer(name, parameters[name], minimum=1, optional=True)
     check_integer("batch_size", parameters["batch_size"], minimum=1)
     check_integer("max_epochs", parameters["max_epochs"], minimum=0)
@@ -58,10 +60,13 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     check_choice("memory", parameters["memory"], ("history", "trajectory", "none"))
     check_choice("encoder", parameters["encoder"], ("linear", *ENCODERS))
     check_choice("mixer", parameters["mixer"], ("factorized", "dense", "bottleneck"))
+    check_choice("lr_schedule", parameters["lr_schedule"], tuple(SCHEDULES))
+    check_choice("loss", parameters["loss"], tuple(LOSSES))
     check_number("dropout", parameters["dropout"], 0, 1)
     check_number("validation_fraction", parameters["validation_fraction"], 0, 1)
     check_random_state(parameters["random_state"])
     check_number("lr", parameters["lr"], 0, above_low=True)
+    check_number("weight_decay", parameters["weight_decay"], 0)
     check_number("forgetting", parameters["forgetting"], 0, above_low=True)
     if parameters["forgetting"] > 1:
         raise ValueError(

@@ -80,12 +80,23 @@ class KLMemoryForecaster(MemoryPlots, ConformalForecaster):
         How components become memory tokens (trained encoders only).
     d_model, n_layers, n_heads, patch_length : int, default=64, 2, 4, 16
         Width, depth and heads of the encoder; steps of one patch.
+    d_ff : int or None, default=None
+        Width between the two maps of a feed-forward layer. None: what the encoder takes, mostly
+        twice `d_model`. Encoders without such layers have no use for it.
     dropout : float, default=0.1
         Probability that a unit of the encoder is dropped in training.
     max_epochs, batch_size : int, default=10, 64
         Passes over the training windows; windows per step (trained encoders only).
     lr : float, default=1e-3
-        Learning rate of Adam (trained encoders only).
+        Learning rate of AdamW (trained encoders only).
+    lr_schedule : {"cosine", "constant", "halve", "slow-decay"}, default="cosine"
+        How it goes on: half a cosine over `max_epochs`; as it is; halved after every epoch from the
+        second on; less by a tenth after every epoch from the fourth on (trained encoders only).
+    weight_decay : float, default=1e-2
+        Of AdamW; 0 is Adam (trained encoders only).
+    loss : {"mse", "mae"}, default="mse"
+        What training steps lower; early stopping goes by the squared error all the same (trained
+        encoders only).
     patience : int or None, default=3
         Epochs without a better validation error before training stops; the best weights are
         restored. None: never stops early.
@@ -220,11 +231,15 @@ class KLMemoryForecaster(MemoryPlots, ConformalForecaster):
         d_model: int = 64,
         n_layers: int = 2,
         n_heads: int = 4,
+        d_ff: int | None = None,
         patch_length: int = 16,
         dropout: float = 0.1,
         max_epochs: int = 10,
         batch_size: int = 64,
         lr: float = 1e-3,
+        lr_schedule: str = "cosine",
+        weight_decay: float = 1e-2,
+        loss: str = "mse",
         patience: int | None = 3,
         validation_fraction: float = 0.2,
         callbacks: Sequence | None = None,
@@ -248,11 +263,15 @@ class KLMemoryForecaster(MemoryPlots, ConformalForecaster):
         self.d_model = d_model
         self.n_layers = n_layers
         self.n_heads = n_heads
+        self.d_ff = d_ff
         self.patch_length = patch_length
         self.dropout = dropout
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.weight_decay = weight_decay
+        self.loss = loss
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.callbacks = callbacks

@@ -21,6 +21,9 @@ _TRAINING = (
     "max_epochs",
     "batch_size",
     "lr",
+    "lr_schedule",
+    "weight_decay",
+    "loss",
     "patience",
     "validation_fraction",
     "callbacks",
@@ -36,6 +39,7 @@ _ENCODER = (
     "d_model",
     "n_layers",
     "n_heads",
+    "d_ff",
     "patch_length",
     "dropout",
 )

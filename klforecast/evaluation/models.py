@@ -13,6 +13,7 @@ from typing import Any
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.evaluation.baselines import OLS, Persistence, SeasonalNaive
+from klforecast.evaluation.encoder_recipes import ENCODER_RECIPES, make_encoder
 from klforecast.evaluation.peers import recipes
 from klforecast.evaluation.protocol import Task, WindowModel
 from klforecast.evaluation.theta import Theta
@@ -151,7 +152,21 @@ def _encoder_cells() -> dict[str, Model]:
 ENCODER_CELLS = _encoder_cells()
 """Every encoder with every memory, by names like ``"deltanet/history"``."""
 
-GROUPS: dict[str, tuple[str, ...]] = {"encoders": tuple(ENCODER_CELLS)}
+PUBLISHED_CELLS: dict[str, Model] = {
+    f"{encoder}/published": Model(
+        partial(make_encoder, encoder=encoder),
+        f"encoder='{encoder}' alone, in the setting of its authors on ETTh1",
+        seeded=True,
+        ours=True,
+    )
+    for encoder in ENCODER_RECIPES
+}
+"""Every encoder with a published ETTh1 result, by names like ``"nlinear/published"``."""
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "encoders": tuple(ENCODER_CELLS),
+    "published-encoders": tuple(PUBLISHED_CELLS),
+}
 """Names that stand for many models."""
 
 
@@ -165,7 +180,7 @@ def model(name: str) -> Model:
     ImportError
         If it needs a distribution that is not installed.
     """
-    entry = MODELS.get(name) or ENCODER_CELLS.get(name)
+    entry = MODELS.get(name) or ENCODER_CELLS.get(name) or PUBLISHED_CELLS.get(name)
     if entry is None:
         raise ValueError(
             f"unknown model {name!r}; pass one of {', '.join([*MODELS, *GROUPS])}, or an encoder "

@@ -41,6 +41,8 @@ class Published:
         What is known of the windows that were scored.
     source : str
         Where the number was read.
+    encoder : str or None
+        Name in `klforecast.modules.encoders.ENCODERS`, for the number that the encoder is to reach.
     """
 
     model: str
@@ -53,6 +55,7 @@ class Published:
     mae_average: float | None
     loader: str
     source: str
+    encoder: str | None = None
 
     @property
     def is_trusted(self) -> bool:
@@ -115,4 +118,24 @@ def published_average(model: str, dataset: str, regime: str) -> dict[str, Any] |
     for entry in [*published_for(dataset, regime), *published_for(dataset, "lookback96")]:
         if entry.peer == model:
             return {"mse": entry.mse_average, "lookback": entry.lookback, "source": entry.source}
+    return None
+
+
+def published_encoder(encoder: str, dataset: str, horizon: int) -> dict[str, Any] | None:
+    """Return the printed result that an encoder is to reach, for its row; None if unknown.
+
+    Examples
+    --------
+    >>> published_encoder("olinear", "ETTh1", 192)["mse_at_horizon"]
+    0.416
+    """
+    for entry in published_results():
+        if (entry.encoder, entry.dataset) == (encoder, dataset):
+            return {
+                "mse": entry.mse_average,
+                "mse_at_horizon": (entry.mse or {}).get(horizon),
+                "lookback": entry.lookback,
+                "loader": entry.loader,
+                "source": entry.source,
+            }
     return None

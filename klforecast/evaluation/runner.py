@@ -8,9 +8,13 @@ from typing import Any, NamedTuple
 from klforecast.data.datasets import Dataset, dataset_names, load
 from klforecast.evaluation import machine
 from klforecast.evaluation.holdout import holdout_task, run_holdout
-from klforecast.evaluation.models import GROUPS, MODELS, model
+from klforecast.evaluation.models import GROUPS, MODELS, PUBLISHED_CELLS, model
 from klforecast.evaluation.protocol import Cell, describe, run_windows, task_of
-from klforecast.evaluation.published import published_average, standard_horizons
+from klforecast.evaluation.published import (
+    published_average,
+    published_encoder,
+    standard_horizons,
+)
 from klforecast.evaluation.rows import append_row, complete, identity, read_rows
 
 
@@ -148,6 +152,13 @@ def _finished_rows(out: Path) -> dict[str, dict[str, Any]]:
     return {identity(row): row for row in read_rows(out) if row["error"] is None}
 
 
+def _published(cell: Cell) -> dict[str, Any] | None:
+    if cell.model in PUBLISHED_CELLS:
+        encoder = cell.model.partition("/")[0]
+        return published_encoder(encoder, cell.dataset, cell.horizon)
+    return published_average(cell.model, cell.dataset, cell.regime)
+
+
 def _run_or_find(
     cell: Cell, finished: dict[str, dict[str, Any]], loaded: dict[str, Dataset]
 ) -> tuple[dict[str, Any], bool]:
@@ -160,7 +171,7 @@ def _run_or_find(
         "fit_on": cell.fit_on,
         "params": dict(cell.params),
         "changed_params": dict(cell.params),
-        "published": published_average(cell.model, cell.dataset, cell.regime),
+        "published": _published(cell),
         "versions": machine.versions(MODELS[cell.model].needs if cell.model in MODELS else ()),
         "commit": machine.commit(),
         "machine": machine.machine(),

@@ -109,6 +109,8 @@ class PatchEncoder(nn.Module):
         Maps (n, length, d_model) to the same shape, in place of the transformer.
     embedding : PatchEmbedding, default=None
         In place of the plain one.
+    d_ff : int, default=None
+        Width between the maps of a feed-forward layer of the transformer. None is ``2 * d_model``.
 
     Notes
     -----
@@ -126,6 +128,7 @@ class PatchEncoder(nn.Module):
         dropout: float = 0.1,
         backbone: nn.Module | None = None,
         embedding: PatchEmbedding | None = None,
+        d_ff: int | None = None,
     ):
         super().__init__()
         if d_model % n_heads:
@@ -136,7 +139,7 @@ class PatchEncoder(nn.Module):
         self.n_patches = self.embedding.n_patches(input_length)
         self.position = nn.Parameter(0.02 * torch.randn(memory_tokens + self.n_patches, d_model))
         self.dropout = nn.Dropout(dropout)
-        self.backbone = backbone or transformer(d_model, n_layers, n_heads, dropout)
+        self.backbone = backbone or transformer(d_model, n_layers, n_heads, dropout, d_ff)
 
     def forward(self, patches: Tensor, tokens: Tensor | None = None) -> Tensor:
         """Encode embedded patches beside memory tokens.
@@ -157,12 +160,14 @@ class PatchEncoder(nn.Module):
         return encoded[:, -self.n_patches :]
 
 
-def transformer(d_model: int, n_layers: int, n_heads: int, dropout: float) -> nn.Module:
+def transformer(
+    d_model: int, n_layers: int, n_heads: int, dropout: float, d_ff: int | None = None
+) -> nn.Module:
     """Pre-norm transformer over (batch, length, d_model)."""
     layer = nn.TransformerEncoderLayer(
         d_model,
         n_heads,
-        dim_feedforward=2 * d_model,
+        dim_feedforward=d_ff or 2 * d_model,
         dropout=dropout,
         activation="gelu",
         batch_first=True,

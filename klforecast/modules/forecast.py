@@ -74,7 +74,7 @@ class ForecastModule(nn.Module):
         See `klforecast.modules.mixers`.
     memory_options : Mapping, default=None
         Further options of `KLMemory`, for example of a preset.
-    d_model, n_layers, n_heads, patch_length, dropout
+    d_model, n_layers, n_heads, d_ff, patch_length, dropout
         Of the encoder; see `klforecast.modules.encoders.Sizes`.
 
     Raises
@@ -109,6 +109,7 @@ class ForecastModule(nn.Module):
         d_model: int = 64,
         n_layers: int = 2,
         n_heads: int = 4,
+        d_ff: int | None = None,
         patch_length: int = 16,
         dropout: float = 0.1,
     ):
@@ -147,6 +148,7 @@ class ForecastModule(nn.Module):
             d_model=d_model,
             n_layers=n_layers,
             n_heads=n_heads,
+            d_ff=d_ff,
             patch_length=patch_length,
             dropout=dropout,
             period=max(1, row_length),

@@ -76,7 +76,7 @@ def linear_attention(
         State before the first step; None is zero.
     chunk : int, default=None
         Steps per chunk: by default 16 with a scalar decay, and the smaller of p and 4 with a
-        diagonal one. It changes the cost, not the result.
+        diagonal one, or none at all for p = 1. It changes the cost, not the result.
 
     Returns
     -------
@@ -99,6 +99,8 @@ def linear_attention(
     tensor([2., 4., 6.])
     """
     length = q.shape[2]
+    if chunk is None and v.shape[-1] == 1 and log_keep.shape[-1] > 1:
+        return _narrow_attention(q, k, v, log_keep, state)
     if chunk is None:
         diagonal = min(v.shape[-1], _LONGEST_DIAGONAL_CHUNK)
         chunk = DEFAULT_CHUNK if log_keep.shape[-1] == 1 else diagonal
@@ -120,6 +122,22 @@ def linear_attention(
         state = carry[:, :, i] * state + written[:, :, i]
     y = scores @ v + (q * total.exp()) @ torch.stack(starts, dim=2)
     return y.flatten(2, 3)[:, :, :length], state
+
+
+def _narrow_attention(
+    q: Tensor, k: Tensor, v: Tensor, log_keep: Tensor, state: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Run with a diagonal decay and p = 1, where products of matrices would be of single numbers.
+
+    Only the state itself goes step by step; all before and after it is done for all steps at once.
+    """
+    current = zero_state(k, v)[..., 0] if state is None else state[..., 0]
+    states = []
+    for keep, written in zip(log_keep.exp().unbind(2), (k * v).unbind(2), strict=True):
+        current = torch.addcmul(written, keep, current)
+        states.append(current)
+    y = (q * torch.stack(states, dim=2)).sum(dim=-1, keepdim=True)
+    return y, current[..., None]
 
 
 def fading(total: Tensor) -> Tensor:  # (..., c, 1) -> (..., c, c)

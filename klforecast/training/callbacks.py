@@ -1,6 +1,7 @@
 """The skorch callbacks of a fit: how fast it steps, and which weights it ends with."""
 
 import math
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -8,13 +9,28 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch.utils.data import Dataset
 
+SCHEDULES: dict[str, Callable[[int, int], float]] = {
+    "cosine": lambda epoch, epochs: (1 + math.cos(math.pi * min(epoch / epochs, 1))) / 2,
+    "constant": lambda epoch, epochs: 1.0,
+    "halve": lambda epoch, epochs: 0.5 ** max(0, epoch - 1),
+    "slow-decay": lambda epoch, epochs: 0.9 ** max(0, epoch - 3),
+}
+"""From an epoch, from 0, and the number of epochs to the share of the full learning rate."""
 
-class CosineRate(Callback):
-    """Let the learning rate fall from its full value towards zero along half a cosine.
 
-    The rate of epoch e out of E is ``lr * (1 + cos(pi * e / E)) / 2`` for e = 0 .. E - 1. No
-    scheduler is kept, so nothing of the optimiser outlives training.
+class RateSchedule(Callback):
+    """Set the learning rate of every epoch.
+
+    No scheduler is kept, so nothing of the optimiser outlives training.
+
+    Parameters
+    ----------
+    schedule : str, default="cosine"
+        A key of `SCHEDULES`.
     """
+
+    def __init__(self, schedule: str = "cosine"):
+        self.schedule = schedule
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Note the full rates."""
@@ -23,7 +39,7 @@ class CosineRate(Callback):
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Set the rates of this epoch."""
-        factor = (1 + math.cos(math.pi * min(self.epoch_ / net.max_epochs, 1))) / 2
+        factor = SCHEDULES[self.schedule](self.epoch_, net.max_epochs)
         for group, rate in zip(net.optimizer_.param_groups, self.rates_, strict=True):
             group["lr"] = factor * rate
         self.epoch_ += 1

@@ -35,6 +35,7 @@ def fit_linear_net(
     callbacks: Sequence[Callback | tuple[str, Callback]] | None = None,
     device: str = "auto",
     random_state: int | np.random.RandomState | None = None,
+    weight_decay: float = 1e-2,
     **options: Any,
 ) -> LinearNet:
     """Solve the linear core and wrap it in a net that can be fine-tuned.
@@ -51,8 +52,11 @@ def fit_linear_net(
         "auto" is the first CUDA device if there is one, else the CPU.
     random_state : int, RandomState or None, default=None
         For later fine-tuning; solving is deterministic.
+    weight_decay : float, default=1e-2
+        Of AdamW in later fine-tuning.
     **options
-        Of `ForecastNet`: max_epochs, batch_size, lr, patience, validation_fraction, verbose.
+        Of `ForecastNet`: max_epochs, batch_size, lr, lr_schedule, loss, patience,
+        validation_fraction, verbose.
 
     Returns
     -------
@@ -64,6 +68,7 @@ def fit_linear_net(
         callbacks=_cloned(callbacks),
         device=resolve_device(device),
         random_state=random_state,
+        optimizer__weight_decay=weight_decay,
         **{"verbose": 0, **options},
     )
     return net.fit(panel)
@@ -79,6 +84,8 @@ def fit_encoder_net(
     lr: float = 1e-3,
     weight_decay: float = 1e-2,
     patience: int | None = 3,
+    lr_schedule: str = "cosine",
+    loss: str = "mse",
     validation_fraction: float = 0.2,
     callbacks: Sequence[Callback | tuple[str, Callback]] | None = None,
     device: str = "auto",
@@ -107,9 +114,13 @@ def fit_encoder_net(
     max_epochs, batch_size : int, default=10, 64
         Passes over the training windows at most; windows in a step.
     lr, weight_decay : float, default=1e-3, 1e-2
-        Of AdamW; the rate falls along half a cosine over `max_epochs`.
+        Of AdamW. A decay of 0 is Adam.
     patience : int or None, default=3
         Epochs without improvement after which training stops; None: never.
+    lr_schedule : str, default="cosine"
+        How the rate goes on from epoch to epoch: a key of `klforecast.training.callbacks.SCHEDULES`.
+    loss : {"mse", "mae"}, default="mse"
+        What training steps lower. Epochs are judged by their squared error all the same.
     validation_fraction : float, default=0.2
         Newest share of the rows of each series that validates, at least one horizon.
     callbacks : sequence, default=None
@@ -149,6 +160,8 @@ def fit_encoder_net(
         max_epochs=max_epochs,
         batch_size=batch_size,
         lr=lr,
+        loss=loss,
+        lr_schedule=lr_schedule,
         optimizer__weight_decay=weight_decay,
         optimizer__param_groups=[("gate", {"lr": _GATE_RATE * lr, "weight_decay": 0.0})],
         patience=patience,

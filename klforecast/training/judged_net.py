@@ -4,22 +4,24 @@ from typing import Any
 
 from skorch import NeuralNet
 
-from klforecast.training.callbacks import CosineRate, KeepBest
+from klforecast.training.callbacks import KeepBest, RateSchedule
 
 
 class JudgedNet(NeuralNet):
     """Base of nets with a falling learning rate and early stopping; see `KeepBest` for `validate`.
 
-    A subclass sets `patience`, epochs without improvement after which training stops; None: never.
+    A subclass sets `patience`, epochs without improvement after which training stops (None: never),
+    and may set `lr_schedule`, see `SCHEDULES`.
     """
 
     patience: int | None
+    lr_schedule: str = "cosine"
 
     def get_default_callbacks(self) -> list:
         """Those of skorch, and the two that rule how training goes down and ends."""
         return [
             *super().get_default_callbacks(),
-            ("cosine_rate", CosineRate()),
+            ("rate_schedule", RateSchedule(self.lr_schedule)),
             ("keep_best", KeepBest(self.patience)),
         ]
 

@@ -31,6 +31,9 @@ from klforecast.training.rollback import unchanged_on_error
 from klforecast.training.seeding import seeded
 from klforecast.training.windows import PanelWindows
 
+LOSSES: dict[str, type[nn.Module]] = {"mse": nn.MSELoss, "mae": nn.L1Loss}
+"""What training steps lower, by name."""
+
 _WINDOWS_PER_WRITE = 1024
 
 
@@ -45,6 +48,11 @@ class ForecastNet(JudgedNet):
         Newest share of each series, in rows, that validates.
     patience : int or None, default=3
         Epochs without improvement after which training stops; None: never.
+    lr_schedule : str, default="cosine"
+        How the learning rate goes on from epoch to epoch: a key of
+        `klforecast.training.callbacks.SCHEDULES`.
+    loss : {"mse", "mae"}, default="mse"
+        What training steps lower. Weights are judged by their squared error all the same.
     random_state : int, RandomState or None, default=None
         For initial weights, the order of windows and dropout. The global generators stay as they
         are.
@@ -58,6 +66,8 @@ class ForecastNet(JudgedNet):
         *,
         validation_fraction: float = 0.2,
         patience: int | None = 3,
+        lr_schedule: str = "cosine",
+        loss: str = "mse",
         random_state: int | np.random.RandomState | None = None,
         criterion: type[nn.Module] = nn.MSELoss,
         optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW,
@@ -77,6 +87,8 @@ class ForecastNet(JudgedNet):
         )
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.lr_schedule = lr_schedule
+        self.loss = loss
         self.random_state = random_state
 
     def fit(self, X: Sequence[Tensor], y: None = None, **fit_params: Any) -> Self:
@@ -121,6 +133,11 @@ class ForecastNet(JudgedNet):
             if not self.initialized_:
                 self.initialize()
             return self._train(X)
+
+    def initialize_criterion(self) -> Self:
+        """Take the criterion that `loss` names, which a saved net remembers."""
+        self.criterion = LOSSES[self.loss]
+        return super().initialize_criterion()
 
     def validate(self, windows: PanelWindows) -> tuple[float, dict[str, Tensor]]:
         """Judge the present weights, see `KeepBest`.

@@ -107,6 +107,10 @@ BAD_PARAMETERS = {
     "max_epochs": [(-1, ValueError)],
     "patience": [(0, ValueError)],
     "d_model": [(0, ValueError)],
+    "d_ff": [(0, ValueError), (1.5, TypeError)],
+    "lr_schedule": [("linear", ValueError)],
+    "weight_decay": [(-0.1, ValueError), ("none", TypeError)],
+    "loss": [("huber", ValueError)],
 }
 
 

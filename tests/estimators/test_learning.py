@@ -62,17 +62,27 @@ def test_batches_are_the_steps_of_a_trajectory(rows):
 
 
 def test_training_settings_reach_the_net(rows):
-    settings = {"lr": 0.01, "batch_size": 32, "patience": 7, "validation_fraction": 0.3}
+    settings = {
+        "lr": 0.01,
+        "batch_size": 32,
+        "patience": 7,
+        "validation_fraction": 0.3,
+        "lr_schedule": "constant",
+        "loss": "mae",
+    }
     for encoder in ({}, TINY):
-        net = learn(rows, **settings, **encoder).net
+        net = learn(rows, weight_decay=0.5, **settings, **encoder).net
         assert {name: getattr(net, name) for name in settings} == settings
+        assert net.get_params()["optimizer__weight_decay"] == 0.5
         assert net.random_state == 0
 
 
 def test_the_forecaster_and_the_module_agree_on_the_defaults_they_share():
     ours = inspect.signature(KLMemoryForecaster).parameters
     theirs = inspect.signature(ForecastModule).parameters
-    for name in ("memory", "mixer", "d_model", "n_layers", "n_heads", "patch_length", "dropout"):
+    for name in ("memory", "mixer", "d_model", "n_layers", "n_heads", "d_ff", "patch_length"):
+        assert ours[name].default == theirs[name].default, name
+    for name in ("dropout",):
         assert ours[name].default == theirs[name].default, name
 
 

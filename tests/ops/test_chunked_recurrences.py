@@ -12,6 +12,11 @@ from klforecast.ops.ridge_attention import ridge_attention, ridge_attention_loop
 BATCH, HEADS, N, P = 2, 3, 4, 5
 
 
+def narrow_terms(length):
+    q, k, v, keep = attention_terms(length, decay=N)
+    return [q, k, v[..., :1], keep]
+
+
 def normal(*shape):
     return torch.randn(*shape, dtype=torch.float64)
 
@@ -47,6 +52,12 @@ def ridge_state():
 CASES = {
     "scalar decay": (linear_attention, linear_attention_loop, attention_terms, matrix_state),
     "diagonal decay": (linear_attention, linear_attention_loop, diagonal_terms, matrix_state),
+    "diagonal decay, values of width one": (
+        linear_attention,
+        linear_attention_loop,
+        narrow_terms,
+        lambda: matrix_state()[..., :1],
+    ),
     "delta": (delta_rule, delta_rule_loop, delta_terms, matrix_state),
     "ridge": (ridge_attention, ridge_attention_loop, ridge_terms, ridge_state),
 }
@@ -76,13 +87,14 @@ def _parts(state):
 
 
 @pytest.mark.parametrize("length", [1, 7, 33])
-@pytest.mark.parametrize("chunk", [1, 4, 16])
+@pytest.mark.parametrize("chunk", [1, 4, 16, None])
 @pytest.mark.parametrize("with_state", [False, True])
 def test_the_chunked_form_is_the_loop(case, length, chunk, with_state):
     fast, loop, make_terms, make_state = case
     terms = make_terms(length)
     state = make_state() if with_state else None
-    assert_close(run(fast, terms, state, chunk=chunk), run(loop, terms, state))
+    options = {"chunk": chunk} if chunk else {}  # or as it is by default
+    assert_close(run(fast, terms, state, **options), run(loop, terms, state))
 
 
 def test_two_halves_are_one_whole(case):

@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from klforecast.exceptions import KLForecastError
 from klforecast.training.nets import EncoderNet, LinearNet
+from klforecast.training.seeding import seeded
 from klforecast.training.windows import PanelWindows, validation_start
 
 MEMORIES = ("history", "trajectory", "none")
@@ -183,7 +184,16 @@ def test_without_patience_no_epoch_is_left_out(fit_small, panel):
     assert len(net.history) == 6
 
 
-def test_the_rate_falls_along_half_a_cosine_and_comes_back(fit_small, panel):
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("cosine", [1, 0.904508, 0.654508, 0.345492, 0.095492]),
+        ("constant", [1, 1, 1, 1, 1]),
+        ("halve", [1, 1, 0.5, 0.25, 0.125]),
+        ("slow-decay", [1, 1, 1, 1, 0.9]),
+    ],
+)
+def test_the_rate_follows_its_schedule_and_comes_back(schedule, expected, fit_small, panel):
     class Rates(Callback):
         def on_train_begin(self, net, **kwargs):
             self.rates_ = []
@@ -191,10 +201,34 @@ def test_the_rate_falls_along_half_a_cosine_and_comes_back(fit_small, panel):
         def on_epoch_end(self, net, **kwargs):
             self.rates_.append(net.optimizer_.param_groups[-1]["lr"])
 
-    net = fit_small(panel, max_epochs=4, patience=9, lr=1e-2, callbacks=[("rates", Rates())])
-    expected = [1e-2, 0.853553e-2, 0.5e-2, 0.146447e-2]
-    assert dict(net.callbacks_)["rates"].rates_ == pytest.approx(expected, rel=1e-5)
+    options = {"max_epochs": 5, "patience": 9, "lr": 1e-2, "lr_schedule": schedule}
+    net = fit_small(panel, callbacks=[("rates", Rates())], **options)
+    assert dict(net.callbacks_)["rates"].rates_ == pytest.approx(
+        [1e-2 * share for share in expected], rel=1e-5
+    )
     assert net.optimizer_.param_groups[-1]["lr"] == 1e-2
+
+
+@pytest.mark.parametrize(("loss", "power"), [("mse", 2), ("mae", 1)])
+def test_training_lowers_the_loss_that_is_asked_for(loss, power, fit_small, panel):
+    options = {"solve": None, "memory": "none", "max_epochs": 1, "dropout": 0.0}
+    net = fit_small(panel, loss=loss, batch_size=10**6, **options)
+    untrained = clone(net)
+    with seeded(net.random_state, "cpu"):
+        untrained.initialize()
+    training, _ = net.get_split_datasets(windows_of(net, panel))
+    past, future = training.__getitems__(range(len(training)))
+    errors = untrained.evaluation_step((past, future)) - future
+    # All windows are one batch, so the loss of the epoch is that of the weights before it.
+    assert net.history[0, "train_loss"] == pytest.approx(
+        errors.abs().pow(power).mean().item(), rel=1e-5
+    )
+
+
+def test_weights_decay_but_the_gate_does_not(fit_small, panel):
+    net = fit_small(panel, weight_decay=0.25)
+    gate, rest = net.optimizer_.param_groups
+    assert (gate["weight_decay"], rest["weight_decay"]) == (0.0, 0.25)
 
 
 # Failures and what is left

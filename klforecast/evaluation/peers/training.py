@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from klforecast.evaluation.baselines import require_past
+from klforecast.training.callbacks import SCHEDULES
 
 _EVALUATION_BATCH = 256
 
@@ -35,9 +36,10 @@ class Recipe:
         Windows per step; the most epochs; epochs without a better validation error before stopping.
     learning_rate : float
         Adam's step size in the first epoch.
-    schedule : {"constant", "halve", "slow-decay"}
-        "halve" keeps the step size for two epochs and then halves it after every epoch;
-        "slow-decay" keeps it for four epochs and then takes off a tenth per epoch.
+    schedule : str
+        A key of `klforecast.training.callbacks.SCHEDULES`: "halve" keeps the step size for two
+        epochs and then halves it after every epoch; "slow-decay" keeps it for four epochs and then
+        takes off a tenth per epoch.
     """
 
     lookback: int
@@ -46,13 +48,6 @@ class Recipe:
     patience: int = 3
     learning_rate: float = 1e-3
     schedule: str = "halve"
-
-
-_SCHEDULES: dict[str, Callable[[int], float]] = {  # epoch, from 0 -> factor on the learning rate
-    "constant": lambda epoch: 1.0,
-    "halve": lambda epoch: 0.5 ** max(0, epoch - 1),
-    "slow-decay": lambda epoch: 0.9 ** max(0, epoch - 3),
-}
 
 
 def gather_windows(
@@ -139,7 +134,10 @@ class PeerForecaster:
 
     def _train(self, series: Tensor, training: Tensor, validation: Tensor) -> list[float]:
         optimizer = torch.optim.Adam(self.module_.parameters(), lr=self.recipe.learning_rate)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _SCHEDULES[self.recipe.schedule])
+        factor = SCHEDULES[self.recipe.schedule]
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda epoch: factor(epoch, self.recipe.max_epochs)
+        )
         best, best_weights, waited = np.inf, deepcopy(self.module_.state_dict()), 0
         history = []
         for _ in range(self.recipe.max_epochs):

@@ -89,6 +89,7 @@ ENCODERS: dict[str, Entry] = {
             s.n_channels,
             d_model=s.d_model,
             n_layers=s.n_layers,
+            d_ff=s.d_ff,
             dropout=s.dropout,
         )
     ),
@@ -100,6 +101,7 @@ ENCODERS: dict[str, Entry] = {
             d_model=s.d_model,
             n_layers=s.n_layers,
             n_heads=s.n_heads,
+            d_ff=s.d_ff,
             dropout=s.dropout,
         )
     ),
@@ -110,6 +112,7 @@ ENCODERS: dict[str, Entry] = {
             s.n_channels,
             d_model=s.d_model,
             n_layers=s.n_layers,
+            d_ff=s.d_ff,
             dropout=s.dropout,
         )
     ),
@@ -121,6 +124,7 @@ ENCODERS: dict[str, Entry] = {
             s.n_channels,
             d_model=s.d_model,
             n_layers=s.n_layers,
+            d_ff=s.d_ff,
             dropout=s.dropout,
         )
     ),
@@ -131,7 +135,12 @@ ENCODERS: dict[str, Entry] = {
     "mamba": _mixing(lambda s: Mamba(s.d_model)),
     "s-mamba": _embedding(
         lambda s: SMamba(
-            s.input_length, s.horizon, d_model=s.d_model, n_layers=s.n_layers, dropout=s.dropout
+            s.input_length,
+            s.horizon,
+            d_model=s.d_model,
+            n_layers=s.n_layers,
+            d_ff=s.d_ff,
+            dropout=s.dropout,
         )
     ),
     "spacetime": Entry(SpaceTimeForecaster, embeds=True),

@@ -49,6 +49,8 @@ class Autoformer(nn.Module):
         Sizes in and out.
     d_model, n_layers : int
         Width of a step, number of layers.
+    d_ff : int, default=None
+        Width between the maps of a feed-forward layer. None is ``2 * d_model``.
     dropout : float, default=0.1
         In the layers.
     """
@@ -61,12 +63,16 @@ class Autoformer(nn.Module):
         *,
         d_model: int,
         n_layers: int,
+        d_ff: int | None = None,
         dropout: float = 0.1,
     ):
         super().__init__()
         self.embed = nn.Conv1d(channels, d_model, 3, padding=1, padding_mode="circular")
         n_delays = max(1, int(2 * math.log(lookback)))
-        self.layers = nn.ModuleList(_Layer(d_model, n_delays, dropout) for _ in range(n_layers))
+        d_ff = d_ff or 2 * d_model
+        self.layers = nn.ModuleList(
+            _Layer(d_model, n_delays, d_ff, dropout) for _ in range(n_layers)
+        )
         self.seasonal = nn.Linear(lookback, horizon)
         self.trend = nn.Linear(lookback, horizon)
         self.seasonal_out = nn.Linear(d_model, channels)
@@ -91,14 +97,12 @@ class Autoformer(nn.Module):
 
 
 class _Layer(nn.Module):
-    def __init__(self, d_model: int, n_delays: int, dropout: float):
+    def __init__(self, d_model: int, n_delays: int, d_ff: int, dropout: float):
         super().__init__()
         self.n_delays = n_delays
         self.into = nn.Linear(d_model, 3 * d_model)
         self.out = nn.Linear(d_model, d_model)
-        self.mlp = nn.Sequential(
-            nn.Linear(d_model, 2 * d_model), nn.GELU(), nn.Linear(2 * d_model, d_model)
-        )
+        self.mlp = nn.Sequential(nn.Linear(d_model, d_ff), nn.GELU(), nn.Linear(d_ff, d_model))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # (batch, length, d_model)

@@ -23,6 +23,8 @@ class Sizes:
         Tokens that come with every window; 0 for an encoder without memory.
     d_model, n_layers, n_heads, patch_length : int
     dropout : float
+    d_ff : int or None
+        Width between the two maps of a feed-forward layer; None is what the encoder takes.
     period : int
         Steps of the leading cycle; 1 where there is none.
     """
@@ -36,12 +38,27 @@ class Sizes:
     n_heads: int = 4
     patch_length: int = 16
     dropout: float = 0.1
+    d_ff: int | None = None
     period: int = 1
 
     @property
     def patch(self) -> int:
         """Steps of a patch, which is never longer than the window."""
         return min(self.patch_length, self.input_length)
+
+    @property
+    def feed_forward(self) -> int:
+        """Width between the two maps of a feed-forward layer: `d_ff`, or twice the width."""
+        return self.d_ff or 2 * self.d_model
+
+
+def feed_forward(sizes: Sizes) -> nn.Module:
+    """Build two maps with a GELU between them, `d_model` wide on the outside."""
+    return nn.Sequential(
+        nn.Linear(sizes.d_model, sizes.feed_forward),
+        nn.GELU(),
+        nn.Linear(sizes.feed_forward, sizes.d_model),
+    )
 
 
 class Encoded(NamedTuple):

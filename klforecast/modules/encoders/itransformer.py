@@ -24,12 +24,13 @@ class ITransformer(nn.Module):
         d_model: int,
         n_layers: int = 2,
         n_heads: int = 8,
+        d_ff: int | None = None,
         dropout: float = 0.1,
     ):
         super().__init__()
         self.embed = nn.Sequential(nn.Linear(lookback, d_model), nn.Dropout(dropout))
         layer = nn.TransformerEncoderLayer(
-            d_model, n_heads, d_model, dropout, activation="gelu", batch_first=True
+            d_model, n_heads, d_ff or d_model, dropout, activation="gelu", batch_first=True
         )
         self.encoder = nn.TransformerEncoder(layer, n_layers, norm=nn.LayerNorm(d_model))
         self.head = nn.Linear(d_model, horizon)

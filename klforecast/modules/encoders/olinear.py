@@ -2,17 +2,19 @@
 
     z        = Q_in' window                    Q: eigenvectors of the correlation over time
     h        = W_e z                           per channel
-    h        = h + N h, N_ij = softplus(A_ij) / sum_j softplus(A_ij)      across channels
-    h        = h + mlp(h)
-    forecast = Q_out W_d h
+    h        = norm(h + W_o N W_v h), N_ij = softplus(A_ij) / sum_j softplus(A_ij)  across channels
+    h        = norm(h + mlp(h))
+    u_e      = Q_out W_e' h                    e = 1 ... E futures
+    forecast = mlp(u_1, ..., u_E)
 
 The coordinates are Karhunen-Loeve coordinates of the window and of the future.
 
 Letters   L lookback   H horizon   Q (L, L) or (H, H) orthogonal   A (c, c) learned
 Paper     Yue et al. 2025, OLinear: A Linear Model for Time Series Forecasting in Orthogonally
           Transformed Domain, arXiv 2505.08550.
-Left out  The embedding of every value by a vector before the map; the second NormLin over time.
-          Here the correlation is that of normalised training windows.
+Left out  The embedding of every value by the same vector of E numbers before W_e, which a linear
+          map takes in; learned offsets of z and u. Here the correlation is that of normalised
+          training windows.
 """
 
 import torch
@@ -31,8 +33,12 @@ class OLinear(nn.Module):
         Sizes in and out.
     d_model, n_layers : int
         Width and number of the layers between.
+    d_ff : int, default=None
+        Width between the maps of a feed-forward layer. None is `d_model`.
+    n_futures : int, default=16
+        Futures that the forecast is made of.
     dropout : float, default=0.1
-        In the layers.
+        In the layers, and of the forecast.
     """
 
     moments_in: Tensor
@@ -48,6 +54,8 @@ class OLinear(nn.Module):
         *,
         d_model: int,
         n_layers: int,
+        d_ff: int | None = None,
+        n_futures: int = 16,
         dropout: float = 0.1,
     ):
         super().__init__()
@@ -55,8 +63,22 @@ class OLinear(nn.Module):
             self.register_buffer(f"moments_{name}", torch.zeros(size, size, dtype=torch.float64))
             self.register_buffer(f"transform_{name}", torch.eye(size))
         self.embed = nn.Linear(lookback, d_model)
-        self.layers = nn.ModuleList(_Layer(channels, d_model, dropout) for _ in range(n_layers))
-        self.head = nn.Linear(d_model, horizon)
+        d_ff = d_ff or d_model
+        self.layers = nn.ModuleList(
+            _Layer(channels, d_model, d_ff, dropout) for _ in range(n_layers)
+        )
+        self.head = nn.Sequential(
+            nn.LayerNorm(d_model),
+            nn.Linear(d_model, n_futures * horizon),
+            nn.Unflatten(-1, (n_futures, horizon)),
+        )
+        self.merge = nn.Sequential(
+            nn.Flatten(2),
+            nn.Linear(n_futures * horizon, d_ff),
+            nn.GELU(),
+            nn.Linear(d_ff, horizon),
+            nn.Dropout(dropout),
+        )
 
     @torch.no_grad()
     def absorb(self, window: Tensor, future: Tensor) -> None:
@@ -80,23 +102,23 @@ class OLinear(nn.Module):
             hidden = hidden + features
         for layer in self.layers:
             hidden = layer(hidden)
-        return (self.head(hidden) @ self.transform_out.mT).mT
+        return self.merge(self.head(hidden) @ self.transform_out.mT).mT
 
 
 class _Layer(nn.Module):
-    def __init__(self, channels: int, d_model: int, dropout: float):
+    def __init__(self, channels: int, d_model: int, d_ff: int, dropout: float):
         super().__init__()
-        self.across = nn.Parameter(torch.randn(channels, channels))
-        self.norm = nn.LayerNorm(d_model)
+        self.across = nn.Parameter(torch.eye(channels) + torch.randn(channels, channels))
+        self.value, self.out = (nn.Linear(d_model, d_model) for _ in range(2))
+        self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(2))
         self.mlp = nn.Sequential(
-            nn.LayerNorm(d_model),
-            nn.Linear(d_model, d_model),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(d_model, d_model),
+            nn.Linear(d_model, d_ff), nn.GELU(), nn.Dropout(dropout), nn.Linear(d_ff, d_model)
         )
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, hidden: Tensor) -> Tensor:  # (batch, channels, d_model)
         weight = softplus(self.across)
-        hidden = hidden + (weight / weight.sum(dim=1, keepdim=True)) @ self.norm(hidden)
-        return hidden + self.mlp(hidden)
+        weight = self.dropout(weight / weight.sum(dim=1, keepdim=True))
+        first, second = self.norms
+        hidden = first(hidden + self.dropout(self.out(weight @ self.value(hidden))))
+        return second(hidden + self.dropout(self.mlp(hidden)))

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from klforecast.modules.encoder import PatchEmbedding, PatchEncoder
-from klforecast.modules.encoders.base import Encoded, Encoder, Sizes
+from klforecast.modules.encoders.base import Encoded, Encoder, Sizes, feed_forward
 
 
 class PatchForecaster(Encoder):
@@ -48,6 +48,7 @@ class PatchForecaster(Encoder):
             sizes.dropout,
             backbone,
             embedding,
+            sizes.d_ff,
         )
         self.head = nn.Linear(self.patches.n_patches * sizes.d_model, sizes.horizon)
 
@@ -94,9 +95,7 @@ class _Block(nn.Module):
         self.mixer_norm = nn.LayerNorm(d_model)
         self.mixer = mixer
         self.mlp_norm = nn.LayerNorm(d_model)
-        self.mlp = nn.Sequential(
-            nn.Linear(d_model, 2 * d_model), nn.GELU(), nn.Linear(2 * d_model, d_model)
-        )
+        self.mlp = feed_forward(sizes)
         self.dropout = nn.Dropout(sizes.dropout)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -25,16 +25,27 @@ class SMamba(nn.Module):
         Steps in and out.
     d_model, n_layers : int
         Width of a token, number of layers.
+    d_ff : int, default=None
+        Width between the maps of a feed-forward layer. None is ``2 * d_model``.
     dropout : float, default=0.1
         In the layers.
     """
 
     def __init__(
-        self, lookback: int, horizon: int, *, d_model: int, n_layers: int, dropout: float = 0.1
+        self,
+        lookback: int,
+        horizon: int,
+        *,
+        d_model: int,
+        n_layers: int,
+        d_ff: int | None = None,
+        dropout: float = 0.1,
     ):
         super().__init__()
         self.embed = nn.Sequential(nn.Linear(lookback, d_model), nn.Dropout(dropout))
-        self.layers = nn.ModuleList(_Layer(d_model, dropout) for _ in range(n_layers))
+        self.layers = nn.ModuleList(
+            _Layer(d_model, d_ff or 2 * d_model, dropout) for _ in range(n_layers)
+        )
         self.norm = nn.LayerNorm(d_model)
         self.head = nn.Linear(d_model, horizon)
 
@@ -53,15 +64,13 @@ class SMamba(nn.Module):
 
 
 class _Layer(nn.Module):
-    def __init__(self, d_model: int, dropout: float):
+    def __init__(self, d_model: int, d_ff: int, dropout: float):
         super().__init__()
         self.forwards = Mamba(d_model, expand=1)
         self.backwards = Mamba(d_model, expand=1)
         self.mixer_norm = nn.LayerNorm(d_model)
         self.mlp_norm = nn.LayerNorm(d_model)
-        self.mlp = nn.Sequential(
-            nn.Linear(d_model, 2 * d_model), nn.GELU(), nn.Linear(2 * d_model, d_model)
-        )
+        self.mlp = nn.Sequential(nn.Linear(d_model, d_ff), nn.GELU(), nn.Linear(d_ff, d_model))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:  # (batch, channels, d_model)

@@ -31,6 +31,8 @@ class TimesNet(nn.Module):
         Sizes in and out.
     d_model, n_layers : int
         Width of a step, number of blocks.
+    d_ff : int, default=None
+        Channels between the two convolutions of a block. None is `d_model`.
     n_periods : int, default=2
         Periods that a window is folded by.
     dropout : float, default=0.1
@@ -48,6 +50,7 @@ class TimesNet(nn.Module):
         *,
         d_model: int,
         n_layers: int,
+        d_ff: int | None = None,
         n_periods: int = 2,
         dropout: float = 0.1,
     ):
@@ -58,7 +61,7 @@ class TimesNet(nn.Module):
         self.register_buffer("frequencies", first.clamp(max=max(1, n_bins)))
         self.embed = nn.Conv1d(channels, d_model, 3, padding=1, padding_mode="circular")
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(_Inception(d_model) for _ in range(n_layers))
+        self.blocks = nn.ModuleList(_Inception(d_model, d_ff or d_model) for _ in range(n_layers))
         self.norm = nn.LayerNorm(d_model)
         self.over_time = nn.Linear(lookback, horizon)
         self.out = nn.Linear(d_model, channels)
@@ -97,11 +100,11 @@ class TimesNet(nn.Module):
 
 
 class _Inception(nn.Module):
-    def __init__(self, d_model: int):
+    def __init__(self, d_model: int, d_ff: int):
         super().__init__()
         self.first, self.second = (
-            nn.ModuleList(nn.Conv2d(d_model, d_model, size, padding=size // 2) for size in _KERNELS)
-            for _ in range(2)
+            nn.ModuleList(nn.Conv2d(*widths, size, padding=size // 2) for size in _KERNELS)
+            for widths in ((d_model, d_ff), (d_ff, d_model))
         )
 
     def forward(self, picture: Tensor) -> Tensor:  # (batch, d_model, cycles, phases)

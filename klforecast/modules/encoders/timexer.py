@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from klforecast.modules.encoder import PatchEmbedding
-from klforecast.modules.encoders.base import Encoded, Encoder, Sizes
+from klforecast.modules.encoders.base import Encoded, Encoder, Sizes, feed_forward
 
 
 class TimeXer(Encoder):
@@ -64,9 +64,7 @@ class _Layer(nn.Module):
             for _ in range(2)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(3))
-        self.mlp = nn.Sequential(
-            nn.Linear(d_model, 2 * d_model), nn.GELU(), nn.Linear(2 * d_model, d_model)
-        )
+        self.mlp = feed_forward(sizes)
         self.dropout = nn.Dropout(sizes.dropout)
 
     def forward(self, x: Tensor, channels: Tensor) -> Tensor:  # (n c, rows, d), (n, c, d)

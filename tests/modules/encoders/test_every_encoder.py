@@ -71,6 +71,14 @@ def test_forecasting_writes_nothing(encoder):
     assert_close(encoder.state_dict(), before, rtol=0, atol=0)
 
 
+WITHOUT_FEED_FORWARD = {"nlinear", "dlinear", "rlinear", "mixlinear", "swift"}
+
+
+def test_the_width_of_feed_forward_layers_is_an_option(name):
+    shapes = [tuple(p.shape) for p in build_encoder(name, sizes(d_ff=37)).parameters()]
+    assert any(37 in shape for shape in shapes) != (name in WITHOUT_FEED_FORWARD)
+
+
 def test_an_encoder_without_memory_takes_no_tokens(name):
     built = build_encoder(name, Sizes(7, C, 24, d_model=D))
     assert built(draw()[0].float()).forecast.shape == (N, C, 7)

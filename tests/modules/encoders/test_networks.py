@@ -35,10 +35,19 @@ def test_swift_with_the_identity_repeats_its_window():
 
 def test_mixlinear_forecasts_a_phase_from_its_own_phase():
     net = MixLinear(24, 12, period=6)
+    with torch.no_grad():
+        net.convolution.weight.zero_()
     changed = past()
     changed[:, 2::6] += torch.tensor([1.0, -1.0, 1.0, -1.0])[:, None]  # the level stays
     differs = (net(changed) - net(past())).abs().amax(dim=(0, 2)) > 1e-6
     assert differs.tolist() == [t % 6 == 2 for t in range(12)]
+
+
+def test_mixlinear_maps_cycles_by_the_kronecker_product_of_its_two_maps():
+    net = MixLinear(4 * 9, 4 * 4, period=4).double()
+    cycles = torch.randn(2, 3, 4, 9, dtype=torch.float64)
+    product = torch.kron(net.across.weight, net.within.weight)  # (4, 9)
+    assert_close(net._in_time(cycles), cycles @ product.mT)
 
 
 def test_olinear_decorrelates_its_training_windows():
