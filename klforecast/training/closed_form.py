@@ -3,11 +3,12 @@
     z = [ sqrt(w_b / p_b) (f_b - mean) / deviation ]_b        b over the kinds of features
     scores(z) = z' W + intercept                              ridge on targets -1 and +1
 
-Leave-one-out errors choose the weights w of the kinds, the mean of the `_AVERAGED` best candidates,
-on at most `_JUDGED` rows, and the strength of the ridge, on all of them. The ridge is solved on the Gram matrix of the training rows. Of more
-than `_DIRECT` rows, a random `_LANDMARKS` span the solution: the rows are projected on the leading
-Karhunen-Loeve modes of these. Probabilities are a softmax of the scores, at the temperature under
-which the left-out rows are most likely.
+The weights w of the kinds are the mean of the `_AVERAGED` candidates with the least leave-one-out
+errors, on at most `_JUDGED` rows; the strength of the ridge is that with the least, on all of them.
+The ridge is solved on the Gram matrix of the training rows. Of more than `_DIRECT` rows, a random
+`_LANDMARKS` span the solution: the rows are projected on the leading Karhunen-Loeve modes of these.
+Probabilities are a softmax of the scores, at the temperature under which the left-out rows are most
+likely.
 """
 
 from collections.abc import Iterable, Sequence
@@ -149,7 +150,7 @@ def _choose_weights(
     for candidate in _WEIGHTS:
         gram = _total(weight * part for weight, part in zip(candidate, grams, strict=True))
         errors[candidate] = loo_ridge(*gram_modes(gram, some), targets[judged], some).error
-    best = torch.tensor(sorted(errors, key=errors.__getitem__)[:_AVERAGED])
+    best = torch.tensor(sorted(errors, key=errors.__getitem__)[:_AVERAGED], dtype=torch.float64)
     return dict(zip(KINDS, best.mean(0).tolist(), strict=True))
 
 
