@@ -45,7 +45,7 @@ _BIAS_SERIES = 8  # responses to so many series give the biases
 _GROUPS_AT_ONCE = 4
 _VALUES_AT_ONCE = 1_000_000  # responses held at a time, so that pooling finds them in the cache
 _MOST_GROUPS, _LEAST_GROUPS = 48, 4  # in each bank
-_STEPS_OF_MODES = 8e8  # work of filtering a training part: steps times modes, both directions
+_STEPS_OF_MODES = 2e9  # work of filtering a training part: steps times modes, both directions
 _STEPS_IN_DOUBLE = 2e8  # up to this much work, precision costs little
 _FEATURE_VALUES = 1e8  # memory of the features: rows times features
 
