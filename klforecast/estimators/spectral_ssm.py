@@ -25,7 +25,7 @@ class SpectralSSMClassifier(ClassifierMixin, BaseEstimator):
     solver : {"closed-form", "gradient"}, default="closed-form"
         A ridge regression on pooled responses of fixed modes, or networks trained by epochs.
     n_filters : int or None, default=None
-        Modes of the closed form, rounded up to a multiple of 16. None: 1,536, fewer where the
+        Modes of the closed form, rounded up to a multiple of 32. None: 1,536, fewer where the
         training part has very many steps.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss; None: every series counts the same.

@@ -98,13 +98,24 @@ def draw_bank(
     turns = uniform(*shape) * max_turns
     frequency = (2 * math.pi * turns / time_constant).clamp(max=math.pi)
     phase = 2 * math.pi * uniform(*shape)
+    return FilterBank(time_constant, frequency, phase, draw_mix(n_groups, n_channels, generator))
+
+
+def draw_mix(
+    n_groups: int, n_channels: int, generator: torch.Generator
+) -> Tensor:  # (groups, channels)
+    """Channels that each group adds, with random signs; how many is log-uniform, at most nine."""
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, dtype=torch.float64)
+
     if n_channels == 1:
-        return FilterBank(time_constant, frequency, phase, torch.ones(n_groups, 1).double())
+        return torch.ones(n_groups, 1).double()
     most = min(n_channels, 9)
     counts = (uniform(n_groups, 1) * math.log(most + 1)).exp().floor()
     order = uniform(n_groups, n_channels).argsort(dim=1).argsort(dim=1)
     signs = (uniform(n_groups, n_channels) < 0.5).double() * 2 - 1
-    return FilterBank(time_constant, frequency, phase, signs * (order < counts))
+    return signs * (order < counts)
 
 
 def to_blocks(

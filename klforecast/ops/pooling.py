@@ -1,13 +1,15 @@
 """What is left of a filter's response to a series when time is pooled away.
 
-    sides     share of steps above a bias less the share below it, for several biases
+    sides     share of steps above a bias, for several biases
     peak      the largest response
     contest   how often, and how strongly, a mode gives the largest or the smallest response of its
               group
 
 Shares above a bias are those of ROCKET (arXiv 1910.13051, "PPV") and MiniRocket (2012.08791), the
 contest within a group is that of Hydra (2203.13652); both pool random convolutions there, and
-damped oscillations here. Responses come from `ops.filter_bank` as (groups, modes, chunk, n, chunks).
+damped oscillations here. Responses come from `ops.filter_bank` or `ops.windowed_bank` as (groups,
+modes, chunk, n, chunks). Comparisons write into one buffer: fresh memory for each of them would take
+most of the time.
 """
 
 import torch
@@ -37,15 +39,14 @@ def pool_sides(
     blocks: Blocks,
     biases: Tensor,  # (groups, modes, n_biases)
 ) -> Tensor:  # (groups, modes * n_biases, n)
-    """Share of steps above each bias less the share below."""
+    """Share of steps above each bias."""
     hidden = _hide(responses, blocks, -torch.inf)
-    # What is hidden counts as below.
-    extra = blocks.observed.numel() // len(blocks.lengths) - blocks.lengths
-    sides = [
-        (_total(torch.sign(hidden - bias[..., None, None, None])) + extra) / blocks.lengths
+    above = torch.empty_like(hidden)
+    counts = [
+        _total(torch.gt(hidden, bias[..., None, None, None], out=above))
         for bias in biases.to(responses.dtype).unbind(2)
     ]
-    return torch.cat(sides, dim=1)
+    return torch.cat(counts, dim=1) / blocks.lengths
 
 
 def pool_peak(
@@ -66,19 +67,21 @@ def pool_contest(
     for the largest response and for the smallest.
     """
     pooled = []
+    wins = torch.empty_like(responses)
     for sign in (1, -1):
         best = responses.amax(1, keepdim=True) if sign == 1 else responses.amin(1, keepdim=True)
-        wins = (responses == best).to(responses.dtype)
+        torch.eq(responses, best, out=wins)
         if not blocks.observed.all():
-            wins = wins * blocks.observed
-        strength = wins * (sign * best).clamp(min=0)
-        pooled += [_total(wins), _total(strength)]
+            wins.mul_(blocks.observed)
+        pooled.append(_total(wins))
+        pooled.append(_total(wins.mul_((sign * best).clamp(min=0))))
     return (torch.cat(pooled, dim=1) / blocks.lengths).sqrt()
 
 
 def _total(values: Tensor) -> Tensor:
-    # One axis after the other: torch sums two axes that do not touch several times slower.
-    return values.sum(2).sum(-1)
+    # One axis after the other: torch sums two axes that do not touch several times slower, and it
+    # copies to sum an axis of one.
+    return (values.squeeze(2) if values.shape[2] == 1 else values.sum(2)).sum(-1)
 
 
 def _hide(responses: Tensor, blocks: Blocks, value: float) -> Tensor:

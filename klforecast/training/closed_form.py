@@ -3,11 +3,12 @@
     z = [ sqrt(w_b / p_b) (f_b - mean) / deviation ]_b        b over the kinds of features
     scores(z) = z' W + intercept                              ridge on targets -1 and +1
 
-Leave-one-out errors choose the weights w of the kinds, on at most `_JUDGED` rows, and the strength
-of the ridge, on all of them. The ridge is solved on the Gram matrix of the training rows. Of more
-than `_DIRECT` rows, a random `_LANDMARKS` span the solution: the rows are projected on the leading
-Karhunen-Loeve modes of these. Probabilities are a softmax of the scores, at the temperature under
-which the left-out rows are most likely.
+The weights w of the kinds are the mean of the `_AVERAGED` candidates with the least leave-one-out
+errors, on at most `_JUDGED` rows; the strength of the ridge is that with the least, on all of them.
+The ridge is solved on the Gram matrix of the training rows. Of more than `_DIRECT` rows, a random
+`_LANDMARKS` span the solution: the rows are projected on the leading Karhunen-Loeve modes of these.
+Probabilities are a softmax of the scores, at the temperature under which the left-out rows are most
+likely.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,7 @@ from klforecast.training.spectral_features import KINDS, SpectralFeatures
 _WEIGHTS = tuple(product((1.0,), (0.0, 0.3), (0.0, 0.5, 2.0), (0.0, 0.1, 0.5)))
 _TEMPERATURES = tuple(10.0 ** (power / 10) for power in range(-20, 11))
 
+_AVERAGED = 3
 _JUDGED = 400
 _DIRECT = 2500
 _LANDMARKS = 2000
@@ -141,15 +143,15 @@ def _products(rows: Tensor, others: Tensor) -> Tensor:
 def _choose_weights(
     rows: dict[str, Tensor], targets: Tensor, weights: Tensor, judged: Tensor
 ) -> dict[str, float]:
-    """Weights of the kinds with the least leave-one-out error on some rows."""
+    """Mean of the weights with the least leave-one-out errors on some rows."""
     some = weights[judged] / weights[judged].sum()
     grams = [center_gram(_products(rows[kind][judged], rows[kind][judged]), some) for kind in KINDS]
     errors = {}
     for candidate in _WEIGHTS:
         gram = _total(weight * part for weight, part in zip(candidate, grams, strict=True))
         errors[candidate] = loo_ridge(*gram_modes(gram, some), targets[judged], some).error
-    best = min(errors, key=errors.__getitem__)
-    return dict(zip(KINDS, best, strict=True))
+    best = torch.tensor(sorted(errors, key=errors.__getitem__)[:_AVERAGED], dtype=torch.float64)
+    return dict(zip(KINDS, best.mean(0).tolist(), strict=True))
 
 
 def _solve(

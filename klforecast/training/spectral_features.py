@@ -1,51 +1,70 @@
-"""Features of a series from a fixed bank of spectral filters: drawn once, pooled over time.
+"""Features of a series from fixed banks of spectral filters: drawn once, pooled over time.
 
 Two signals are filtered, the series and its differences, each scaled by the standard deviation of
-its channel over the training part. Every mode runs forward and backward. Four kinds of features
-come out, see `ops.pooling`: "sides", "peak" and "contest", and "shape", the series itself at
-`SHAPE_STEPS` points, which tells classes apart where series are aligned.
+its channel over the training part, by two families of modes: the endless ones of `ops.filter_bank`
+and the windowed ones of `ops.windowed_bank`. Every mode runs forward and backward. Four kinds of
+features come out, see `ops.pooling`: "sides", "peak" and "contest", and "shape", the series itself
+at `SHAPE_STEPS` points, which tells classes apart where series are aligned.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from klforecast.ops.filter_bank import Blocks, FilterBank, draw_bank, filter_blocks, to_blocks
+from klforecast.ops.filter_bank import CHUNK, Blocks, draw_bank, filter_blocks, to_blocks
 from klforecast.ops.pooling import draw_biases, pool_contest, pool_peak, pool_sides
+from klforecast.ops.windowed_bank import draw_windowed, filter_windowed
+
+
+class _Family(NamedTuple):
+    """Modes of one form: how they are drawn, how they respond, and to chunks of which length."""
+
+    draw: Callable[..., Any]
+    respond: Callable[..., Tensor]
+    chunk: int
+
 
 KINDS = ("sides", "peak", "contest", "shape")
 SHAPE_STEPS = 128
 MODES_PER_GROUP = 8
-FILTERS_PER_GROUP = 2 * MODES_PER_GROUP  # for both signals
 BIASES = 4
 
 _SIGNALS = ("series", "differences")
-_RUNS = 2 * len(_SIGNALS)  # every mode of a group runs forward and backward, on its own signal
+_FAMILIES = (
+    _Family(draw_bank, filter_blocks, CHUNK),
+    _Family(draw_windowed, filter_windowed, 1),
+)
+_BANKS = tuple(product(range(len(_SIGNALS)), _FAMILIES))
+FILTERS_PER_GROUP = len(_BANKS) * MODES_PER_GROUP
+_RUNS = 2 * len(_BANKS)  # every mode runs forward and backward
 _BIAS_SERIES = 8  # responses to so many series give the biases
 _GROUPS_AT_ONCE = 4
-_VALUES_AT_ONCE = 4_000_000  # responses held at a time, so that pooling finds them in the cache
-_MOST_GROUPS, _LEAST_GROUPS = 96, 8  # for each signal
-_STEPS_OF_MODES = 8e8  # work of filtering a training part: steps times modes, both directions
+_VALUES_AT_ONCE = 1_000_000  # responses held at a time, so that pooling finds them in the cache
+_MOST_GROUPS, _LEAST_GROUPS = 48, 4  # in each bank
+_STEPS_OF_MODES = 2e9  # work of filtering a training part: steps times modes, both directions
 _STEPS_IN_DOUBLE = 2e8  # up to this much work, precision costs little
 _FEATURE_VALUES = 1e8  # memory of the features: rows times features
 
 
 class SpectralFeatures:
-    """Draw a bank for a training part; then turn series into features.
+    """Draw banks for a training part; then turn series into features.
 
     Parameters
     ----------
     n_groups : int or None, default=None
-        Groups of modes for each of the two signals. None: 96, fewer for large training parts.
+        Groups of modes in each of the four banks, one for each signal and family. None: 48, fewer
+        for large training parts.
     seed : int, default=0
         For the modes and the biases.
 
     Attributes
     ----------
     n_groups_ : int
-        Groups of modes in use for each signal.
+        Groups of modes in use in each bank.
     """
 
     def __init__(self, n_groups: int | None = None, seed: int = 0):
@@ -67,16 +86,16 @@ class SpectralFeatures:
         self.n_groups_ = self.n_groups or _choose_groups(len(series), int(lengths.sum()))
         work = float(_RUNS * self.n_groups_ * MODES_PER_GROUP * lengths.sum())
         self.dtype_ = torch.float64 if work <= _STEPS_IN_DOUBLE else torch.float32
-        self.banks_: list[FilterBank] = []
+        self.banks_: list[Any] = []
         self.biases_: list[Tensor] = []
         picked = torch.randperm(len(series), generator=generator)[:_BIAS_SERIES].tolist()
-        for number in range(len(_SIGNALS)):
-            length = float(lengths.double().median())
-            bank = draw_bank(self.n_groups_, MODES_PER_GROUP, n_channels, length, generator)
-            blocks = to_blocks([self._signal(series[i], number) for i in picked])
+        length = float(lengths.double().median())
+        for number, family in _BANKS:
+            bank = family.draw(self.n_groups_, MODES_PER_GROUP, n_channels, length, generator)
+            blocks = to_blocks([self._signal(series[i], number) for i in picked], family.chunk)
             biases = [
                 torch.stack([draw_biases(y, blocks, BIASES, generator) for y in directions])
-                for directions in _responses(blocks, bank)
+                for directions in _responses(blocks, bank, self.n_groups_, family)
             ]
             self.banks_.append(bank)
             self.biases_.append(torch.cat(biases, dim=1))
@@ -100,16 +119,15 @@ class SpectralFeatures:
 
     def _pool(self, series: Sequence[Tensor]) -> dict[str, Tensor]:
         pooled: dict[str, list[Tensor]] = {kind: [] for kind in KINDS[:-1]}
-        for number, (bank, biases) in enumerate(zip(self.banks_, self.biases_, strict=True)):
-            blocks = to_blocks([self._signal(values, number) for values in series])
+        for (number, family), bank, biases in zip(_BANKS, self.banks_, self.biases_, strict=True):
+            blocks = to_blocks([self._signal(values, number) for values in series], family.chunk)
             start = 0
-            for forward, backward in _responses(blocks, bank):
-                stop = start + len(forward)
-                for y, bias in ((forward, biases[0]), (backward, biases[1])):
+            for directions in _responses(blocks, bank, self.n_groups_, family):
+                stop = start + len(directions[0])
+                for y, bias in zip(directions, biases, strict=True):
                     pooled["sides"].append(pool_sides(y, blocks, bias[start:stop]).flatten(0, 1))
                     pooled["peak"].append(pool_peak(y, blocks).flatten(0, 1))
                     pooled["contest"].append(pool_contest(y, blocks).flatten(0, 1))
-                pooled["contest"].append(pool_contest(forward + backward, blocks).flatten(0, 1))
                 start = stop
         features = {kind: torch.cat(values).T for kind, values in pooled.items()}
         features["shape"] = torch.cat([self._shape(values) for values in series])
@@ -126,10 +144,12 @@ class SpectralFeatures:
         return resampled.flatten(1).to(self.dtype_)
 
 
-def _responses(blocks: Blocks, bank: FilterBank) -> Iterator[tuple[Tensor, Tensor]]:
-    for start in range(0, len(bank.mix), _GROUPS_AT_ONCE):
+def _responses(
+    blocks: Blocks, bank: Any, n_groups: int, family: _Family
+) -> Iterator[tuple[Tensor, Tensor]]:
+    for start in range(0, n_groups, _GROUPS_AT_ONCE):
         part = bank.part(start, start + _GROUPS_AT_ONCE)
-        yield filter_blocks(blocks, part), filter_blocks(blocks, part, backward=True)
+        yield family.respond(blocks, part), family.respond(blocks, part, backward=True)
 
 
 def _differences(values: Tensor) -> Tensor:
@@ -144,8 +164,7 @@ def _scale(steps: Tensor) -> Tensor:
 
 
 def _choose_groups(n: int, n_steps: int) -> int:
-    # Biases, peak and contest of each run, and half a contest of both directions together.
-    per_mode = BIASES + 1 + 4 + 2
+    per_mode = BIASES + 1 + 4  # biases, peak and contest
     affordable = min(
         _STEPS_OF_MODES / (_RUNS * MODES_PER_GROUP * n_steps),
         _FEATURE_VALUES / (_RUNS * MODES_PER_GROUP * per_mode * n),

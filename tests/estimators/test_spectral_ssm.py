@@ -110,7 +110,7 @@ def test_one_channel_in_three_dimensions_is_the_same_as_in_two(waves):
 
 
 def test_many_filters_are_rounded_up_to_whole_groups(waves):
-    classifier = SpectralSSMClassifier(n_filters=17, random_state=0).fit(*waves)
+    classifier = SpectralSSMClassifier(n_filters=33, random_state=0).fit(*waves)
     assert classifier.model_.features_.n_groups_ == 2
 
 

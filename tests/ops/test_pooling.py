@@ -19,13 +19,13 @@ def pooled_by_hand():
     return responses, blocks, [rows[:, :, i, :n] for i, n in enumerate(LENGTHS)]
 
 
-def test_sides_are_steps_above_less_steps_below(pooled_by_hand):
+def test_sides_are_shares_of_steps_above_their_bias(pooled_by_hand):
     responses, blocks, plain = pooled_by_hand
     biases = torch.linspace(-0.5, 0.5, 24, dtype=torch.float64).view(3, 4, 2)
     sides = pool_sides(responses, blocks, biases).view(3, 2, 4, len(LENGTHS))
     for number, y in enumerate(plain):
         above = (y[..., None] > biases[:, :, None]).double().mean(2)
-        assert_close(sides[..., number].mT, 2 * above - 1)
+        assert_close(sides[..., number].mT, above)
 
 
 def test_the_peak_ignores_what_is_padded(pooled_by_hand):

@@ -67,6 +67,14 @@ def test_some_landmarks_are_nearly_as_good_as_all_rows(monkeypatch):
     assert (model.scores(series).argmax(1) == labels).double().mean() > 0.9
 
 
+def test_weights_are_the_mean_of_the_three_that_err_least(monkeypatch):
+    good = [(1.0, 0.0, 0.5, 0.0), (1.0, 0.3, 0.5, 0.0), (1.0, 0.3, 2.0, 0.3)]
+    # Without any features every series left out is answered by the mean of the others.
+    monkeypatch.setattr(closed_form, "_WEIGHTS", ((0.0, 0.0, 0.0, 0.0), *good))
+    weights = ClosedFormClassifier(8).fit(*waves(40, 0), EVEN).weights_
+    assert_close(list(weights.values()), torch.tensor(good).double().mean(0).tolist())
+
+
 def noisy(n, seed, noise):
     series, labels = waves(n, seed)
     rng = np.random.default_rng(seed)
