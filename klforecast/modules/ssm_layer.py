@@ -99,10 +99,7 @@ class SpectralLayer(nn.Module):
         # Mixed precision stops here: half precision has no complex FFT, and long decays need more.
         u, drive = u.to(self.skip.dtype), drive.to(self.skip.dtype)
         with torch.autocast(u.device.type, enabled=False):
-            mixed = self.core(u, drive, gate)
-            if self.backward_core is None:
-                return mixed
-            return mixed + self.backward_core(u.flip(1), drive.flip(1), gate).flip(1)
+            return self.core(u, drive, gate, self.backward_core)
 
     def step(
         self,
