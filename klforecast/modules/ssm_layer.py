@@ -8,6 +8,10 @@ from torch.nn.utils import parametrizations, parametrize
 from klforecast.modules.ssm_core import ModalCore, SelectiveCore
 from klforecast.modules.ssm_mask import ModeMask
 
+# Parameters, by the ends of their names, that weight decay would pull towards other time constants
+# and other masks instead of towards simpler functions.
+NOT_DECAYED = ("*raw_decay", "*raw_step", "*frequency", "*logits")
+
 
 class SpectralLayer(nn.Module):
     """Mix a sequence over time with complex modes, (batch, length, d_model) to the same shape.

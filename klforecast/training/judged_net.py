@@ -3,6 +3,7 @@
 from typing import Any
 
 from skorch import NeuralNet
+from skorch.callbacks import Callback
 
 from klforecast.training.callbacks import CosineRate, KeepBest
 
@@ -19,9 +20,13 @@ class JudgedNet(NeuralNet):
         """Those of skorch, and the two that rule how training goes down and ends."""
         return [
             *super().get_default_callbacks(),
-            ("cosine_rate", CosineRate()),
+            ("rate", self.rate_callback()),
             ("keep_best", KeepBest(self.patience)),
         ]
+
+    def rate_callback(self) -> Callback:
+        """Rule of the learning rate."""
+        return CosineRate()
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Stop where `KeepBest` is exhausted, before the epoch enters the history."""
