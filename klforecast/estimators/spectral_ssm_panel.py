@@ -52,7 +52,8 @@ class SpectralSSMPanelClassifier(BaseClassifier):
     dropout : float, default=0.1
         Share of activations dropped while a network trains.
     max_epochs : int or None, default=None
-        Passes over the training part at most; None: as many as take 300 steps, and at least 2.
+        Passes over the training part at most; None: as many as take 300 steps, fewer for long
+        series, and at least 2.
     batch_size : int, default=16
         Series in a step.
     lr : float, default=0.003

@@ -12,6 +12,10 @@ from klforecast.modules.ssm_mask import ModeMask
 # and other masks instead of towards simpler functions.
 NOT_DECAYED = ("*raw_decay", "*raw_step", "*frequency", "*logits")
 
+# How much faster masks learn than the rest: their logits start 0.1 apart and must be able to pass
+# each other.
+MASK_RATE = 10
+
 
 class SpectralLayer(nn.Module):
     """Mix a sequence over time with complex modes, (batch, length, d_model) to the same shape.

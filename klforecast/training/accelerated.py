@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from klforecast.exceptions import KLForecastError
-from klforecast.modules.ssm_layer import NOT_DECAYED
+from klforecast.modules.ssm_layer import MASK_RATE, NOT_DECAYED
 from klforecast.training.callbacks import KeepBest, warm_cosine
 from klforecast.training.seeding import seeded
 
@@ -93,7 +93,7 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         File that is written after every epoch, and that training goes on from if it exists.
     **options
         Of `skorch.NeuralNet`: max_epochs, batch_size (over all processes), lr, callbacks and so on.
-        Decays, steps, frequencies and masks have no weight decay.
+        Decays, steps, frequencies and masks have no weight decay; masks learn ten times as fast.
     """
 
     def __init__(
@@ -113,8 +113,10 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         verbose: int = 0,
         **options: Any,
     ):
+        rates = {"*logits": {"rate": MASK_RATE}}
         options.setdefault(
-            "optimizer__param_groups", [(name, {"weight_decay": 0.0}) for name in NOT_DECAYED]
+            "optimizer__param_groups",
+            [(name, {"weight_decay": 0.0, **rates.get(name, {})}) for name in NOT_DECAYED],
         )
         # Left to itself, the line of an epoch is printed whatever `verbose` says.
         options.setdefault("callbacks__print_log__sink", "auto" if verbose else _say_nothing)
@@ -213,7 +215,7 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         """Take the gradients of one batch, at the rate of this step."""
         factor = warm_cosine(self.step_, self.steps_per_epoch_ * self.max_epochs, self.warmup)
         for group in self.optimizer_.param_groups:
-            group["lr"] = self.lr * factor
+            group["lr"] = self.lr * factor * group.get("rate", 1)
         self.step_ += 1
         step = super().train_step_single(batch, **fit_params)
         if not step["loss"].isfinite():

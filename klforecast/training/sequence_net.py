@@ -18,7 +18,7 @@ from torch.utils.data import Subset
 
 from klforecast.exceptions import KLForecastError
 from klforecast.modules.ssm_heads import SequencePredictor
-from klforecast.modules.ssm_layer import NOT_DECAYED
+from klforecast.modules.ssm_layer import MASK_RATE, NOT_DECAYED
 from klforecast.modules.ssm_mask import ModeMask
 from klforecast.training.callbacks import WarmCosineRate
 from klforecast.training.judged_net import JudgedNet
@@ -28,12 +28,13 @@ _GRADIENT_NORM = 1.0
 LABEL_SMOOTHING = 0.05
 _NOISE = 0.05  # in standard deviations of a channel
 _WARMUP = 0.3
-# Below this many steps a network is hardly trained; more of them are for larger sets.
+
+# The steps of an optimiser that a network gets by default, fewer where series are so long that they
+# would read more than this in time steps; these take about 20 seconds of one core.
 _STEPS = 300
+_READ = 1_250_000
 _FEWEST_EPOCHS = 2
 
-# The logits of a mask start 0.1 apart and must be able to pass each other.
-_MASK_RATE = 10
 _FROZEN_SHARE = 0.2  # last part of training in which masks stay as they are
 _LAST_TEMPERATURE = 0.1
 
@@ -48,7 +49,8 @@ class SequenceNet(JudgedNet):
     lr : float, default=0.003
         Largest learning rate; that of adaptive masks is ten times as large.
     max_epochs : int or None, default=None
-        Passes over the training part at most; None: as many as take 300 steps, and at least 2.
+        Passes over the training part at most; None: as many as take 300 steps, fewer for long
+        series, and at least 2.
     patience : int, default=30
         Epochs without improvement after which training stops.
     seed : int, default=0
@@ -72,7 +74,7 @@ class SequenceNet(JudgedNet):
         optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW,
         **options: Any,
     ):
-        rates = {"*logits": {"lr": _MASK_RATE * lr}}
+        rates = {"*logits": {"lr": MASK_RATE * lr}}
         options.setdefault(
             "optimizer__param_groups",
             [(name, {"weight_decay": 0.0, **rates.get(name, {})}) for name in NOT_DECAYED],
@@ -106,8 +108,7 @@ class SequenceNet(JudgedNet):
             If the training loss is not finite.
         """
         if self.max_epochs is None:
-            n_batches = math.ceil((len(y) - len(self.held_out)) / self.batch_size)
-            self.max_epochs = max(_FEWEST_EPOCHS, math.ceil(_STEPS / n_batches))
+            self.max_epochs = self._affordable_epochs(len(y) - len(self.held_out), X["x"].shape[1])
         with seeded(self.seed, self.device):
             super().fit(X, y, **fit_params)
         self.optimizer_.state.clear()
@@ -168,6 +169,10 @@ class SequenceNet(JudgedNet):
             )
         nn.utils.clip_grad_norm_(self.module_.parameters(), _GRADIENT_NORM)
         return step
+
+    def _affordable_epochs(self, n_series: int, length: int) -> int:
+        steps = min(_STEPS, _READ / (self.batch_size * length))
+        return max(_FEWEST_EPOCHS, math.ceil(steps / math.ceil(n_series / self.batch_size)))
 
 
 class SettleMasks(Callback):

@@ -114,10 +114,13 @@ def test_training_stops_early_and_ends_with_the_best_weights():
 
 
 def test_the_rate_follows_the_steps_and_decays_and_frequencies_have_no_weight_decay():
-    net = make_net(max_epochs=2).fit(Marks(64, seed=0))
+    net = make_net(max_epochs=2, module__adaptive_mask=True).fit(Marks(64, seed=0))
     assert net.step_ == 8
     groups = net.optimizer_.param_groups
-    assert all(group["lr"] == pytest.approx(1e-2 * warm_cosine(7, 8, 0.1)) for group in groups)
+    last = 1e-2 * warm_cosine(7, 8, 0.1)
+    masks = [group for group in groups if "rate" in group]
+    assert [group["lr"] for group in masks] == [pytest.approx(10 * last)]
+    assert all(group["lr"] == pytest.approx(last) for group in groups if group not in masks)
     decayed = [p.numel() for group in groups if group["weight_decay"] for p in group["params"]]
     free = [p.numel() for group in groups if not group["weight_decay"] for p in group["params"]]
     assert sum(free) == sum(

@@ -83,11 +83,13 @@ def batch(tones) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     return {"x": x, "mask": torch.ones(x.shape[:2], dtype=torch.bool), "start": start}, labels
 
 
-@pytest.mark.parametrize(("n", "epochs"), [(40, 75), (20, 150), (2000, 2)])
-def test_small_sets_get_more_epochs_for_the_same_number_of_steps(n, epochs, monkeypatch):
+@pytest.mark.parametrize(
+    ("n", "length", "epochs"), [(40, 2, 75), (20, 2, 150), (2000, 2, 2), (20, 1250, 50)]
+)
+def test_small_sets_of_short_series_get_more_epochs(n, length, epochs, monkeypatch):
     net = make_net()
     monkeypatch.setattr(net, "fit_loop", lambda *_, **__: net)
-    x = torch.zeros(n, 2, 1)
+    x = torch.zeros(n, length, 1)
     inputs = {"x": x, "mask": x[..., 0] == 0, "start": torch.zeros(n, 2)}
     net.fit(inputs, torch.zeros(n, dtype=torch.long))
     assert net.max_epochs == epochs
