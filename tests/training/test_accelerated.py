@@ -126,7 +126,7 @@ def test_the_rate_follows_the_steps_and_decays_and_frequencies_have_no_weight_de
     assert sum(free) == sum(
         p.numel()
         for name, p in net.module_.named_parameters()
-        if name.endswith(("raw_decay", "raw_step", "frequency"))
+        if name.endswith(("raw_decay", "raw_step", "frequency", "logits"))
     )
     assert sum(decayed) > sum(free)
 
