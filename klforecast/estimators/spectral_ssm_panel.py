@@ -246,6 +246,7 @@ class SpectralSSMPanelClassifier(BaseClassifier):
             {"n_filters": 16, "random_state": 0},
             {
                 "solver": "gradient",
+                "n_filters": 16,
                 "n_estimators": 1,
                 "d_model": 8,
                 "n_modes": 4,
