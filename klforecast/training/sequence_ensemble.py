@@ -88,6 +88,7 @@ class SequenceEnsemble:
                 criterion__weight=class_weights.float(),
                 criterion__label_smoothing=LABEL_SMOOTHING,
                 held_out=part,
+                zero_start=self.start is not None,
                 seed=self.seed + number,
                 **options,
             ).fit(data, labels)

@@ -53,6 +53,8 @@ class SequenceNet(JudgedNet):
         series, and at least 2.
     patience : int, default=30
         Epochs without improvement after which training stops.
+    zero_start : bool, default=False
+        Start without an answer of its own, for a network that corrects given logits.
     seed : int, default=0
         For weights, the order of sequences, noise and dropout.
     **options
@@ -69,6 +71,7 @@ class SequenceNet(JudgedNet):
         lr: float = 3e-3,
         max_epochs: int | None = None,
         patience: int = 30,
+        zero_start: bool = False,
         seed: int = 0,
         criterion: type[nn.Module] = nn.CrossEntropyLoss,
         optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW,
@@ -89,6 +92,7 @@ class SequenceNet(JudgedNet):
         )
         self.held_out = held_out
         self.patience = patience
+        self.zero_start = zero_start
         self.seed = seed
 
     def fit(self, X: dict[str, Tensor], y: Tensor, **fit_params: Any) -> Self:
@@ -115,11 +119,11 @@ class SequenceNet(JudgedNet):
         return self
 
     def initialize_module(self) -> Self:
-        """Make the network; it starts without an answer of its own."""
+        """Make the network."""
         super().initialize_module()
-        head = self.module_.head
-        for parameter in head.parameters():
-            nn.init.zeros_(parameter)
+        if self.zero_start:
+            for parameter in self.module_.head.parameters():
+                nn.init.zeros_(parameter)
         return self
 
     def get_default_callbacks(self) -> list:
