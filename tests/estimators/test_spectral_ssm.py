@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
 from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
 from klforecast.modules import SpectralSSM
-from klforecast.modules.ssm_cost import n_parameters
+from klforecast.modules.ssm_cost import flops, n_parameters
 
 SMALL_NET = {
     "solver": "gradient",
@@ -123,11 +123,21 @@ def test_compressing_keeps_the_answers_and_costs_less(waves):
     X, y = waves
     settings = SMALL_NET | {"n_modes": 8, "compression_ratio": 0.25, "adaptive_mask": True}
     classifier = SpectralSSMClassifier(**settings, random_state=0).fit(X, y)
+    module, one = classifier.model_.nets_[0].module_, torch.zeros(1, 30, 1, dtype=torch.float64)
     before = classifier.predict_proba(X)
-    size = n_parameters(classifier.model_.nets_[0].module_)
+    size, work = n_parameters(module), flops(module, one)
     classifier.compress()
     np.testing.assert_allclose(classifier.predict_proba(X), before, atol=1e-5)
-    assert n_parameters(classifier.model_.nets_[0].module_) < size
+    assert n_parameters(module) < size
+    assert flops(module, one) < work
+
+
+def test_every_mode_of_a_fitted_network_fades(waves):
+    settings = SMALL_NET | {"lr": 0.1}
+    classifier = SpectralSSMClassifier(**settings, random_state=0).fit(*waves)
+    for layer in classifier.model_.nets_[0].module_.backbone.spectral_layers:
+        for core in (layer.core, layer.backward_core):
+            assert (core.log_pole().exp().abs() < 1).all()
 
 
 def test_the_closed_form_cannot_be_compressed(waves):
