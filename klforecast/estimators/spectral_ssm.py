@@ -2,7 +2,8 @@
 
 closed-form   a fixed bank of modes filters each series in both directions; the responses are pooled
               over time and a ridge regression tells the classes apart. Seconds, no epochs.
-gradient      an ensemble of `SpectralSSM` networks, trained by epochs with early stopping.
+gradient      an ensemble of `SpectralSSM` networks, trained by epochs with early stopping, that correct
+              the closed form or, with refine=False, answer alone.
 """
 
 from typing import Any, Self
@@ -23,7 +24,7 @@ class SpectralSSMClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     solver : {"closed-form", "gradient"}, default="closed-form"
-        A ridge regression on pooled responses of fixed modes, or networks trained by epochs.
+        A ridge regression on pooled responses of fixed modes, or networks that correct it.
     n_filters : int or None, default=None
         Modes of the closed form, rounded up to a multiple of 16. None: 1,536, fewer where the
         training part has very many steps.

@@ -29,7 +29,7 @@ class SpectralSSMPanelClassifier(BaseClassifier):
     Parameters
     ----------
     solver : {"closed-form", "gradient"}, default="closed-form"
-        A ridge regression on pooled responses of fixed modes, or networks trained by epochs.
+        A ridge regression on pooled responses of fixed modes, or networks that correct it.
     n_filters : int or None, default=None
         Modes of the closed form, rounded up to a multiple of 16. None: 1,536, fewer where the
         training part has very many steps.
