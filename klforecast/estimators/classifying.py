@@ -12,12 +12,12 @@ from torch import Tensor
 from klforecast.estimators.checks import check_choice, check_integer, check_number
 from klforecast.training.closed_form import ClosedFormClassifier
 from klforecast.training.seeding import draw_seed
-from klforecast.training.sequence_net import SequenceEnsemble
+from klforecast.training.sequence_ensemble import SequenceEnsemble
 from klforecast.training.spectral_features import FILTERS_PER_GROUP
 
 SOLVERS = ("closed-form", "gradient")
 
-_NET = ("max_epochs", "batch_size", "lr", "patience", "validation_fraction", "device", "verbose")
+_NET = ("max_epochs", "batch_size", "lr", "patience", "device", "verbose")
 _BACKBONE = (
     "d_model",
     "n_layers",
@@ -27,7 +27,6 @@ _BACKBONE = (
     "compression_ratio",
     "adaptive_mask",
     "spectral_norm",
-    "n_scales",
     "attention_layers",
     "bidirectional",
     "dropout",
@@ -53,12 +52,12 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         "n_layers",
         "n_modes",
         "n_heads",
-        "n_scales",
         "batch_size",
         "patience",
     ):
         check_integer(name, settings[name], minimum=1)
-    check_integer("max_epochs", settings["max_epochs"], minimum=0)
+    check_integer("max_epochs", settings["max_epochs"], minimum=0, optional=True)
+    check_integer("n_scales", settings["n_scales"], minimum=1, optional=True)
     check_integer("verbose", settings["verbose"], minimum=0)
     check_number("lr", settings["lr"], 0, above_low=True)
     check_number("dropout", settings["dropout"], 0, 1)
@@ -71,6 +70,11 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         raise ValueError(
             f"d_model={settings['d_model']} cannot be shared among n_heads={settings['n_heads']}; "
             "pass a multiple of n_heads"
+        )
+    if settings["n_scales"] is not None and settings["n_scales"] > settings["n_heads"]:
+        raise ValueError(
+            f"n_scales={settings['n_scales']} is more than n_heads={settings['n_heads']}, and a head "
+            "has one time constant; pass fewer scales"
         )
     check_random_state(settings["random_state"])
 
@@ -148,15 +152,19 @@ def learn_classifier(
             "out the series of a class that must not count"
         )
     seed = draw_seed(settings["random_state"])
-    model: ClosedFormClassifier | SequenceEnsemble
-    if settings["solver"] == "closed-form":
-        n_filters = settings["n_filters"]
-        model = ClosedFormClassifier(n_filters and -(-n_filters // FILTERS_PER_GROUP), seed)
-    else:
+    n_filters = settings["n_filters"]
+    closed_form = ClosedFormClassifier(n_filters and -(-n_filters // FILTERS_PER_GROUP), seed)
+    model: ClosedFormClassifier | SequenceEnsemble = closed_form
+    if settings["solver"] == "gradient":
         model = SequenceEnsemble(
             settings["n_estimators"],
             seed,
+            settings["validation_fraction"],
+            start=closed_form if settings["refine"] else None,
             net={name: settings[name] for name in _NET},
-            backbone={name: settings[name] for name in _BACKBONE},
+            backbone={
+                **{name: settings[name] for name in _BACKBONE},
+                "n_scales": settings["n_scales"] or settings["n_heads"],
+            },
         )
     return Learned(model.fit(series, torch.from_numpy(indices), weights), classes)

@@ -2,7 +2,8 @@
 
 closed-form   a fixed bank of modes filters each series in both directions; the responses are pooled
               over time and a ridge regression tells the classes apart. Seconds, no epochs.
-gradient      an ensemble of `SpectralSSM` networks, trained by epochs with early stopping.
+gradient      an ensemble of `SpectralSSM` networks, trained by epochs with early stopping, that correct
+              the closed form or, with refine=False, answer alone.
 """
 
 from typing import Any, Self
@@ -14,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from klforecast.estimators.classifying import check_series, check_settings, learn_classifier
-from klforecast.training.sequence_net import SequenceEnsemble
+from klforecast.training.sequence_ensemble import SequenceEnsemble
 
 
 class SpectralSSMClassifier(ClassifierMixin, BaseEstimator):
@@ -23,12 +24,14 @@ class SpectralSSMClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     solver : {"closed-form", "gradient"}, default="closed-form"
-        A ridge regression on pooled responses of fixed modes, or networks trained by epochs.
+        A ridge regression on pooled responses of fixed modes, or networks that correct it.
     n_filters : int or None, default=None
         Modes of the closed form, rounded up to a multiple of 32. None: 1,536, fewer where the
         training part has very many steps.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss; None: every series counts the same.
+    refine : bool, default=True
+        Let the networks of the gradient solver correct the closed form; False: they answer alone.
     n_estimators : int, default=3
         Networks of the gradient solver; their probabilities are averaged.
     d_model, n_layers, n_modes, n_heads : int, default=64, 2, 16, 4
@@ -41,22 +44,26 @@ class SpectralSSMClassifier(ClassifierMixin, BaseEstimator):
         Learn which modes are used; False uses those of lowest frequency.
     spectral_norm : bool, default=False
         Bound the gain of a network's layers.
-    n_scales : int, default=1
-        Different time constants among the heads.
+    n_scales : int or None, default=None
+        Different time constants among the heads; None: as many as there are heads.
     attention_layers : tuple of int, default=()
         Blocks of a network that use softmax attention instead of modes.
     bidirectional : bool, default=True
         Run a network's recurrence in both directions.
     dropout : float, default=0.1
         Share of activations dropped while a network trains.
-    max_epochs, batch_size : int, default=100, 16
-        Passes over the training part at most; series in a step.
+    max_epochs : int or None, default=None
+        Passes over the training part at most; None: as many as take 300 steps, fewer for long
+        series, and at least 2.
+    batch_size : int, default=16
+        Series in a step.
     lr : float, default=0.003
-        Learning rate at the start; it falls along half a cosine.
-    patience : int, default=20
+        Largest learning rate; it rises for three tenths of the steps and falls along a cosine.
+    patience : int, default=30
         Epochs without improvement after which training stops.
     validation_fraction : float, default=0.2
-        Share of each class of the training part that early stopping looks at.
+        Share of each class that a network does not train on and that stops it; another part for
+        each network.
     device : str, default="auto"
         Of the networks. "auto" is the first CUDA device if there is one, else the CPU.
     verbose : int, default=0
@@ -100,6 +107,7 @@ class SpectralSSMClassifier(ClassifierMixin, BaseEstimator):
         *,
         n_filters: int | None = None,
         class_weight: dict | str | None = None,
+        refine: bool = True,
         n_estimators: int = 3,
         d_model: int = 64,
         n_layers: int = 2,
@@ -109,14 +117,14 @@ class SpectralSSMClassifier(ClassifierMixin, BaseEstimator):
         compression_ratio: float = 1.0,
         adaptive_mask: bool = False,
         spectral_norm: bool = False,
-        n_scales: int = 1,
+        n_scales: int | None = None,
         attention_layers: tuple[int, ...] = (),
         bidirectional: bool = True,
         dropout: float = 0.1,
-        max_epochs: int = 100,
+        max_epochs: int | None = None,
         batch_size: int = 16,
         lr: float = 3e-3,
-        patience: int = 20,
+        patience: int = 30,
         validation_fraction: float = 0.2,
         device: str = "auto",
         verbose: int = 0,
@@ -125,6 +133,7 @@ class SpectralSSMClassifier(ClassifierMixin, BaseEstimator):
         self.solver = solver
         self.n_filters = n_filters
         self.class_weight = class_weight
+        self.refine = refine
         self.n_estimators = n_estimators
         self.d_model = d_model
         self.n_layers = n_layers

@@ -1,10 +1,11 @@
 """What the scans cost, beside torch's `associative_scan` and, where installed, mambapy's `pscan`.
 
-    python -m klforecast.evaluation.scan_cost
+    python -m klforecast.evaluation.scan_cost --table docs/results/scan_cost.md
 
 Every scan runs in a fresh process with one thread. Times are CPU time (`time.process_time`), the
-best of a few repeats; memory is the growth of the process's peak over what the inputs need. All of
-them keep `state` real numbers per channel: the spectral scans as state / 2 complex modes.
+best of several repeats, since other work on a machine only adds to it; memory is the growth of the
+process's peak over what the inputs need. All of them keep `state` real numbers per channel: the
+spectral scans as state / 2 complex modes.
 """
 
 import argparse
@@ -13,8 +14,9 @@ import importlib.util
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -155,19 +157,34 @@ def _normal() -> Callable[..., Tensor]:
     return lambda *shape: torch.randn(*shape, generator=generator)
 
 
+def render_table(costs: Sequence[Cost]) -> str:
+    """Write a Markdown table; its last column but one compares times with the first scan."""
+    lines = [
+        "| scan | forward ms | forward + backward ms | times the first | peak MiB |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for cost in costs:
+        ratio = cost.forward_backward_ms / costs[0].forward_backward_ms
+        lines.append(
+            f"| {cost.name} | {cost.forward_ms:.0f} | {cost.forward_backward_ms:.0f} "
+            f"| {ratio:.1f} | {cost.peak_mib:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, and write it where asked."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for field, default in Size._field_defaults.items():
         parser.add_argument(f"--{field}", type=int, default=default)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--table", type=Path, help="write the table here")
     options = vars(parser.parse_args())
-    repeats = options.pop("repeats")
-    print(f"{'scan':24}{'forward ms':>12}{'fwd+bwd ms':>12}{'peak MiB':>10}")
-    for row in measure_all(Size(**options), repeats):
-        print(
-            f"{row.name:24}{row.forward_ms:12.0f}{row.forward_backward_ms:12.0f}{row.peak_mib:10.0f}"
-        )
+    repeats, path = options.pop("repeats"), options.pop("table")
+    table = render_table(measure_all(Size(**options), repeats))
+    print(table)
+    if path is not None:
+        path.write_text(table, encoding="utf-8")
 
 
 if __name__ == "__main__":

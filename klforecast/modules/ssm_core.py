@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from klforecast.ops.scan import modal_filter, modal_step, spectral_scan, spectral_step
+from klforecast.ops.convolution import convolve
+from klforecast.ops.scan import modal_kernel, modal_step, spectral_scan, spectral_step
 
 _SHORTEST_TIME_CONSTANT = 2.0  # steps
 
@@ -113,9 +114,18 @@ class ModalCore(_Modes):
         u: Tensor,  # (batch, length, heads, width), zero where padded
         drive: Tensor,  # (batch, length, d_model)
         gate: Tensor,  # (n_modes,)
+        backward: "ModalCore | None" = None,
     ) -> Tensor:  # (batch, length, heads, width)
-        """Run over whole sequences; `drive` is what a selective core needs."""
-        return modal_filter(u, self.log_pole(), self.reading(gate))
+        """Run over whole sequences, and `backward` from their end; both are one convolution.
+
+        `drive` is what a selective core needs.
+        """
+        length = u.shape[1]
+        causal = modal_kernel(self.log_pole(), self.reading(gate), length)
+        anticausal = None
+        if backward is not None:
+            anticausal = modal_kernel(backward.log_pole(), backward.reading(gate), length)
+        return convolve(u.permute(0, 2, 3, 1), causal, anticausal).permute(0, 3, 1, 2)
 
     def step(
         self,
@@ -154,10 +164,14 @@ class SelectiveCore(_Modes):
         u: Tensor,  # (batch, length, heads, width), zero where padded
         drive: Tensor,  # (batch, length, d_model)
         gate: Tensor,  # (n_modes,)
+        backward: "SelectiveCore | None" = None,
     ) -> Tensor:  # (batch, length, heads, width)
-        """Run over whole sequences."""
+        """Run over whole sequences, and `backward` from their end."""
         step, write, read = self._terms(drive, gate)
-        return spectral_scan(u, step, self.decay, self.frequency, write, read)[0]
+        y = spectral_scan(u, step, self.decay, self.frequency, write, read)[0]
+        if backward is None:
+            return y
+        return y + backward(u.flip(1), drive.flip(1), gate).flip(1)
 
     def step(
         self,

@@ -8,6 +8,14 @@ from torch.nn.utils import parametrizations, parametrize
 from klforecast.modules.ssm_core import ModalCore, SelectiveCore
 from klforecast.modules.ssm_mask import ModeMask
 
+# Parameters, by the ends of their names, that weight decay would pull towards other time constants
+# and other masks instead of towards simpler functions.
+NOT_DECAYED = ("*raw_decay", "*raw_step", "*frequency", "*logits")
+
+# How much faster masks learn than the rest: their logits start 0.1 apart and must be able to pass
+# each other.
+MASK_RATE = 10
+
 
 class SpectralLayer(nn.Module):
     """Mix a sequence over time with complex modes, (batch, length, d_model) to the same shape.
@@ -99,10 +107,7 @@ class SpectralLayer(nn.Module):
         # Mixed precision stops here: half precision has no complex FFT, and long decays need more.
         u, drive = u.to(self.skip.dtype), drive.to(self.skip.dtype)
         with torch.autocast(u.device.type, enabled=False):
-            mixed = self.core(u, drive, gate)
-            if self.backward_core is None:
-                return mixed
-            return mixed + self.backward_core(u.flip(1), drive.flip(1), gate).flip(1)
+            return self.core(u, drive, gate, self.backward_core)
 
     def step(
         self,

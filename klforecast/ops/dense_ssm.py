@@ -11,6 +11,8 @@ See       Gu et al. 2021, LSSL, arXiv 2110.13985; Gu et al. 2020, HiPPO, arXiv 2
 import torch
 from torch import Tensor
 
+from klforecast.ops.convolution import convolve
+
 
 def dense_ssm_step(
     u: Tensor,  # (batch, channels)
@@ -81,8 +83,7 @@ def dense_ssm(
     reading = krylov(A.mT, C, length + 1)  # (channels, n, length + 1)
     kernel = (reading[..., :length] * B[..., None]).sum(dim=1)
     signal = u.mT  # (batch, channels, length)
-    spectrum = torch.fft.rfft(signal, n=2 * length) * torch.fft.rfft(kernel, n=2 * length)
-    y = torch.fft.irfft(spectrum, n=2 * length)[..., :length]
+    y = convolve(signal, kernel)
     after = torch.einsum("cnl,bcl->bcn", krylov(A, B, length).flip(-1), signal)
     if state is not None:
         y = y + torch.einsum("cnl,bcn->bcl", reading[..., 1:], state)

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from klforecast.ops.convolution import convolve
+
 # Measured on one core at 1,024 steps: 32 beats 16 and 64, forward and backward.
 DEFAULT_CHUNK = 32
 
@@ -239,9 +241,7 @@ def modal_filter(
     """
     length = x.shape[1]
     kernel = modal_kernel(log_pole, weight, length)
-    signal = x.permute(0, 2, 3, 1)  # (batch, heads, width, length)
-    spectrum = torch.fft.rfft(signal, n=2 * length) * torch.fft.rfft(kernel, n=2 * length)
-    y = torch.fft.irfft(spectrum, n=2 * length)[..., :length]
+    y = convolve(x.permute(0, 2, 3, 1), kernel)  # (batch, heads, width, length)
     if state is not None:
         # The state has already been through one step when the first output is read.
         powers = _pole_powers(log_pole, 1, length)

@@ -50,6 +50,48 @@ class RateSchedule(Callback):
             group["lr"] = rate
 
 
+class WarmCosineRate(Callback):
+    """Let the learning rate rise in a straight line and then fall along half a cosine, step by step.
+
+    Parameters
+    ----------
+    warmup : float
+        Share of all steps in which it rises, in [0, 1).
+    """
+
+    def __init__(self, warmup: float):
+        self.warmup = warmup
+
+    def on_train_begin(self, net: NeuralNet, X: Any, y: Any, **kwargs: Any) -> None:
+        """Note the full rates and the number of steps to come."""
+        training, _ = net.get_split_datasets(X, y)
+        self.step_ = 0
+        self.steps_ = net.max_epochs * len(net.get_iterator(training, training=True))
+        self.rates_ = [group["lr"] for group in net.optimizer_.param_groups]
+
+    def on_batch_begin(self, net: NeuralNet, training: bool, **kwargs: Any) -> None:
+        """Set the rates of this step."""
+        if training:
+            factor = warm_cosine(self.step_, self.steps_, self.warmup)
+            for group, rate in zip(net.optimizer_.param_groups, self.rates_, strict=True):
+                group["lr"] = factor * rate
+            self.step_ += 1
+
+
+def warm_cosine(step: int, n_steps: int, warmup: float) -> float:
+    """Share of the full rate: a rise in a straight line, then half a cosine.
+
+    Examples
+    --------
+    >>> [warm_cosine(step, 10, 0.2) for step in (0, 1, 2, 6)]
+    [0.5, 1.0, 1.0, 0.5]
+    """
+    rising = warmup * n_steps
+    if step < rising:
+        return (step + 1) / math.ceil(rising)
+    return (1 + math.cos(math.pi * (step - rising) / (n_steps - rising))) / 2
+
+
 class KeepBest(Callback):
     """End training with the best weights seen, those before the first step included.
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from skorch import NeuralNet
+from skorch.callbacks import Callback
 
 from klforecast.training.callbacks import KeepBest, RateSchedule
 
@@ -21,9 +22,13 @@ class JudgedNet(NeuralNet):
         """Those of skorch, and the two that rule how training goes down and ends."""
         return [
             *super().get_default_callbacks(),
-            ("rate_schedule", RateSchedule(self.lr_schedule)),
+            ("rate", self.rate_callback()),
             ("keep_best", KeepBest(self.patience)),
         ]
+
+    def rate_callback(self) -> Callback:
+        """Rule of the learning rate."""
+        return RateSchedule(self.lr_schedule)
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Stop where `KeepBest` is exhausted, before the epoch enters the history."""

@@ -1,25 +1,42 @@
-"""A skorch net that classifies padded sequences, and the ensemble of such nets.
+"""A skorch net that classifies padded sequences, alone or as a correction of given scores.
 
-Early stopping looks at a stratified part of the training series and at nothing else; the weights
-that were best on it are kept, those before the first step included.
+The rate rises, then falls along a cosine, step by step; a little noise on the series and soft labels
+keep small training parts from being learned by heart. Early stopping looks at the sequences that are
+held out and at nothing else; the weights that were best on them are kept, those before the first
+step included.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
+from skorch.callbacks import Callback
 from skorch.dataset import Dataset
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Subset
 
 from klforecast.exceptions import KLForecastError
 from klforecast.modules.ssm_heads import SequencePredictor
-from klforecast.training.fit import resolve_device
+from klforecast.modules.ssm_layer import MASK_RATE, NOT_DECAYED
+from klforecast.modules.ssm_mask import ModeMask
+from klforecast.training.callbacks import WarmCosineRate
 from klforecast.training.judged_net import JudgedNet
 from klforecast.training.seeding import seeded
 
 _GRADIENT_NORM = 1.0
+LABEL_SMOOTHING = 0.05
+_NOISE = 0.05  # in standard deviations of a channel
+_WARMUP = 0.3
+
+# The steps of an optimiser that a network gets by default, fewer where series are so long that they
+# would read more than this in time steps; these take about 20 seconds of one core.
+_STEPS = 300
+_READ = 1_250_000
+_FEWEST_EPOCHS = 2
+
+_FROZEN_SHARE = 0.2  # last part of training in which masks stay as they are
+_LAST_TEMPERATURE = 0.1
 
 
 class SequenceNet(JudgedNet):
@@ -27,30 +44,55 @@ class SequenceNet(JudgedNet):
 
     Parameters
     ----------
-    validation_fraction : float, default=0.2
-        Share of the sequences of each class that validates.
-    patience : int, default=20
+    held_out : sequence of int, default=()
+        Sequences that validate; without any, all validate and all train.
+    lr : float, default=0.003
+        Largest learning rate; that of adaptive masks is ten times as large.
+    max_epochs : int or None, default=None
+        Passes over the training part at most; None: as many as take 300 steps, fewer for long
+        series, and at least 2.
+    patience : int, default=30
         Epochs without improvement after which training stops.
+    zero_start : bool, default=False
+        Start without an answer of its own, for a network that corrects given logits.
     seed : int, default=0
-        For weights, the split, the order of sequences and dropout.
+        For weights, the order of sequences, noise and dropout.
     **options
         Of `skorch.NeuralNet`.
     """
+
+    max_epochs: int | None
 
     def __init__(
         self,
         module: type[nn.Module] = SequencePredictor,
         *,
-        validation_fraction: float = 0.2,
-        patience: int = 20,
+        held_out: Sequence[int] = (),
+        lr: float = 3e-3,
+        max_epochs: int | None = None,
+        patience: int = 30,
+        zero_start: bool = False,
         seed: int = 0,
         criterion: type[nn.Module] = nn.CrossEntropyLoss,
         optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW,
         **options: Any,
     ):
-        super().__init__(module, criterion=criterion, optimizer=optimizer, **options)
-        self.validation_fraction = validation_fraction
+        rates = {"*logits": {"lr": MASK_RATE * lr}}
+        options.setdefault(
+            "optimizer__param_groups",
+            [(name, {"weight_decay": 0.0, **rates.get(name, {})}) for name in NOT_DECAYED],
+        )
+        super().__init__(
+            module,
+            criterion=criterion,
+            optimizer=optimizer,
+            lr=lr,
+            max_epochs=max_epochs,
+            **options,
+        )
+        self.held_out = held_out
         self.patience = patience
+        self.zero_start = zero_start
         self.seed = seed
 
     def fit(self, X: dict[str, Tensor], y: Tensor, **fit_params: Any) -> Self:
@@ -59,7 +101,8 @@ class SequenceNet(JudgedNet):
         Parameters
         ----------
         X : dict of Tensor
-            x, (n, length, channels), and mask, (n, length), True where observed.
+            x, (n, length, channels); mask, (n, length), True where observed; and start, (n, classes),
+            logits that the network's are added to.
         y : Tensor, (n,)
             Classes, integers from 0.
 
@@ -68,19 +111,46 @@ class SequenceNet(JudgedNet):
         KLForecastError
             If the training loss is not finite.
         """
+        if self.max_epochs is None:
+            self.max_epochs = self._affordable_epochs(len(y) - len(self.held_out), X["x"].shape[1])
         with seeded(self.seed, self.device):
             super().fit(X, y, **fit_params)
         self.optimizer_.state.clear()
         return self
 
+    def initialize_module(self) -> Self:
+        """Make the network."""
+        super().initialize_module()
+        if self.zero_start:
+            for parameter in self.module_.head.parameters():
+                nn.init.zeros_(parameter)
+        return self
+
+    def get_default_callbacks(self) -> list:
+        """Those of every judged net, and the one that rules the masks."""
+        return [*super().get_default_callbacks(), ("masks", SettleMasks())]
+
+    def rate_callback(self) -> Callback:
+        """Rise, then fall step by step."""
+        return WarmCosineRate(_WARMUP)
+
     def get_split_datasets(
         self, X: dict[str, Tensor], y: Tensor, **fit_params: Any
     ) -> tuple[Subset, Subset]:
-        """Split by class; where no class can spare a sequence, validate on the training part."""
-        validation = _stratified(y, self.validation_fraction)
-        training = sorted(set(range(len(y))) - set(validation))
-        data = Dataset(X, y)
-        return Subset(data, training), Subset(data, validation or training)
+        """Train on what is not held out."""
+        data, everything = Dataset(X, y), range(len(y))
+        training = sorted(set(everything) - set(self.held_out))
+        return Subset(data, training), Subset(data, sorted(self.held_out) or everything)
+
+    def run_single_epoch(self, iterator: Any, training: bool, **kwargs: Any) -> None:
+        """Train for an epoch; at what validates `KeepBest` alone looks."""
+        if training:
+            super().run_single_epoch(iterator, training=training, **kwargs)
+
+    def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Tensor:
+        """Logits: those given plus those of the network."""
+        inputs = {name: values for name, values in x.items() if name != "start"}
+        return x["start"].to(self.device) + super().infer(inputs, **fit_params)
 
     def validate(self, dataset: Subset) -> tuple[float, dict[str, Tensor]]:
         """Cross-entropy of the present weights, and the weights, for `KeepBest`."""
@@ -92,8 +162,10 @@ class SequenceNet(JudgedNet):
         return total / len(dataset), self.module_.state_dict()
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
-        """Take the gradients of one batch, cut to a norm of one."""
-        step = super().train_step_single(batch, **fit_params)
+        """Take the gradients of one batch, in noise, cut to a norm of one."""
+        inputs, labels = batch
+        noisy = inputs["x"] + _NOISE * torch.randn_like(inputs["x"])
+        step = super().train_step_single(({**inputs, "x": noisy}, labels), **fit_params)
         if not step["loss"].isfinite():
             raise KLForecastError(
                 f"the training loss became {step['loss'].item()} in epoch {len(self.history)}; "
@@ -102,98 +174,22 @@ class SequenceNet(JudgedNet):
         nn.utils.clip_grad_norm_(self.module_.parameters(), _GRADIENT_NORM)
         return step
 
+    def _affordable_epochs(self, n_series: int, length: int) -> int:
+        steps = min(_STEPS, _READ / (self.batch_size * length))
+        return max(_FEWEST_EPOCHS, math.ceil(steps / math.ceil(n_series / self.batch_size)))
 
-class SequenceEnsemble:
-    """Nets that differ in their seed; their probabilities are averaged.
 
-    Parameters
-    ----------
-    n_estimators : int
-        Nets.
-    seed : int
-        Of the first net; the next ones count up.
-    net : dict
-        Options of `SequenceNet`: max_epochs, batch_size, lr, patience, device, verbose ...
-    backbone : dict
-        Arguments of `SpectralSSM`, except the channels.
+class SettleMasks(Callback):
+    """Narrow the gradients of adaptive masks while training goes on, and then keep the masks.
+
+    The temperature falls from 1 to 0.1 in equal steps of its logarithm; in the last fifth of the
+    epochs the masks do not change any more, so that the weights are trained for the modes that stay.
     """
 
-    def __init__(self, n_estimators: int, seed: int, net: dict[str, Any], backbone: dict[str, Any]):
-        self.n_estimators = n_estimators
-        self.seed = seed
-        self.net = net
-        self.backbone = backbone
-
-    def fit(
-        self,
-        series: Sequence[Tensor],  # (channels, length) each
-        labels: Tensor,  # (n,), integers from 0
-        class_weights: Tensor,  # (classes,)
-    ) -> Self:
-        """Learn the scales and train the nets."""
-        steps = torch.cat(list(series), dim=1)
-        self.mean_ = steps.mean(1, keepdim=True)
-        deviation = steps.std(1, keepdim=True, correction=0)
-        self.scale_ = torch.where(deviation > 0, deviation, 1.0)
-        data = self._padded(series, torch.float32)
-        options = {**self.net, "device": resolve_device(self.net["device"])}
-        self.nets_ = [
-            SequenceNet(
-                module__n_outputs=len(class_weights),
-                module__n_channels=len(steps),
-                module__max_length=max(values.shape[1] for values in series),
-                **{f"module__{name}": value for name, value in self.backbone.items()},
-                criterion__weight=class_weights.float(),
-                seed=self.seed + number,
-                **options,
-            ).fit(data, labels)
-            for number in range(self.n_estimators)
-        ]
-        for net in self.nets_:
-            # In double precision the answer for a series does not depend on its batch.
-            net.module_.double()
-        return self
-
-    def scores(
-        self,
-        series: Sequence[Tensor],  # (channels, length) each
-    ) -> Tensor:  # (n, classes)
-        """Logarithms of the mean probabilities."""
-        batch = self.net["batch_size"]
-        parts = [self._logits(series[i : i + batch]) for i in range(0, len(series), batch)]
-        return torch.cat(parts, dim=1).softmax(-1).mean(0).log()
-
-    def probabilities(self, scores: Tensor) -> Tensor:  # (n, classes)
-        """Turn scores into probabilities."""
-        return scores.softmax(dim=1)
-
-    def compress(self) -> None:
-        """Remove the modes that the masks of the nets do not keep."""
-        for net in self.nets_:
-            net.module_.backbone.compress()
-
-    @torch.no_grad()
-    def _logits(self, series: Sequence[Tensor]) -> Tensor:  # (nets, n, classes)
-        # Not through the net's iterator, which draws from torch's global generator.
-        data = self._padded(series, torch.float64)
-        logits = []
-        for net in self.nets_:
-            inputs = {name: values.to(net.device) for name, values in data.items()}
-            logits.append(net.module_.eval()(**inputs).cpu())
-        return torch.stack(logits)
-
-    def _padded(self, series: Sequence[Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-        scaled = [((values - self.mean_) / self.scale_).T.to(dtype) for values in series]
-        lengths = torch.tensor([len(values) for values in scaled])
-        mask = torch.arange(int(lengths.max())) < lengths[:, None]
-        return {"x": pad_sequence(scaled, batch_first=True), "mask": mask}
-
-
-def _stratified(labels: Tensor, fraction: float) -> list[int]:
-    """Indices of a share of each class, at least one of a class of four or more."""
-    chosen = []
-    for label in labels.unique():
-        members = torch.nonzero(labels == label)[:, 0]
-        count = max(int(fraction * len(members)), int(len(members) >= 4 and fraction > 0))
-        chosen.append(members[torch.randperm(len(members))[:count]])
-    return torch.cat(chosen).sort().values.tolist()
+    def on_epoch_begin(self, net: JudgedNet, **kwargs: Any) -> None:
+        """Set the temperature of this epoch."""
+        done = (len(net.history) - 1) / net.max_epochs
+        for mask in (part for part in net.module_.modules() if isinstance(part, ModeMask)):
+            if mask.logits is not None:
+                mask.temperature = _LAST_TEMPERATURE ** min(done / (1 - _FROZEN_SHARE), 1)
+                mask.logits.requires_grad_(done < 1 - _FROZEN_SHARE)

@@ -14,10 +14,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
 from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
 from klforecast.modules import SpectralSSM
-from klforecast.modules.ssm_cost import n_parameters
+from klforecast.modules.ssm_cost import flops, n_parameters
 
 SMALL_NET = {
     "solver": "gradient",
+    "n_filters": 16,
     "n_estimators": 1,
     "d_model": 8,
     "n_modes": 2,
@@ -28,7 +29,11 @@ SMALL_NET = {
 }
 # Few series need many small steps.
 PATIENT = {"batch_size": 8, "n_modes": 4, "max_epochs": 30}
-SMALL = {"closed-form": {"n_filters": 64}, "gradient": SMALL_NET | PATIENT}
+SMALL = {
+    "closed-form": {"n_filters": 64},
+    "gradient": SMALL_NET | PATIENT,
+    "gradient alone": SMALL_NET | PATIENT | {"refine": False},
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +65,8 @@ def test_both_classifiers_have_the_same_parameters():
         for name in ours.keys() & backbone.keys()
         if ours[name].default != backbone[name].default
     }
-    # A classifier sees whole series, and small sets need the noise of dropout.
-    assert differ == {"bidirectional", "dropout"}
+    # A classifier sees whole series of any time constant, and small sets need the noise of dropout.
+    assert differ == {"bidirectional", "dropout", "n_scales"}
 
 
 def test_answers_fit_together(fitted, waves):
@@ -118,11 +123,21 @@ def test_compressing_keeps_the_answers_and_costs_less(waves):
     X, y = waves
     settings = SMALL_NET | {"n_modes": 8, "compression_ratio": 0.25, "adaptive_mask": True}
     classifier = SpectralSSMClassifier(**settings, random_state=0).fit(X, y)
+    module, one = classifier.model_.nets_[0].module_, torch.zeros(1, 30, 1, dtype=torch.float64)
     before = classifier.predict_proba(X)
-    size = n_parameters(classifier.model_.nets_[0].module_)
+    size, work = n_parameters(module), flops(module, one)
     classifier.compress()
     np.testing.assert_allclose(classifier.predict_proba(X), before, atol=1e-5)
-    assert n_parameters(classifier.model_.nets_[0].module_) < size
+    assert n_parameters(module) < size
+    assert flops(module, one) < work
+
+
+def test_every_mode_of_a_fitted_network_fades(waves):
+    settings = SMALL_NET | {"lr": 0.1}
+    classifier = SpectralSSMClassifier(**settings, random_state=0).fit(*waves)
+    for layer in classifier.model_.nets_[0].module_.backbone.spectral_layers:
+        for core in (layer.core, layer.backward_core):
+            assert (core.log_pole().exp().abs() < 1).all()
 
 
 def test_the_closed_form_cannot_be_compressed(waves):
@@ -133,13 +148,22 @@ def test_the_closed_form_cannot_be_compressed(waves):
 
 def test_early_stopping_looks_at_training_series_of_every_class(waves):
     X, y = waves
-    classifier = SpectralSSMClassifier(**SMALL_NET, random_state=0).fit(X, y)
-    net = classifier.model_.nets_[0]
+    classifier = SpectralSSMClassifier(**SMALL_NET | {"n_estimators": 3}, random_state=0).fit(X, y)
     labels = torch.from_numpy((y == "slow").astype(np.int64))
-    training, validation = net.get_split_datasets({"x": torch.zeros(40, 1, 1)}, labels)
-    assert not set(training.indices) & set(validation.indices)
-    assert len(training) + len(validation) == 40
-    assert labels[validation.indices].bincount().tolist() == [4, 4]
+    seen = set()
+    for net in classifier.model_.nets_:
+        training, validation = net.get_split_datasets({"x": torch.zeros(40, 1, 1)}, labels)
+        assert sorted([*training.indices, *validation.indices]) == list(range(40))
+        assert labels[validation.indices].bincount().tolist() == [4, 4]
+        assert not seen & set(validation.indices)
+        seen |= set(validation.indices)
+
+
+def test_without_a_step_the_networks_leave_the_closed_form_as_it_is(waves):
+    X, y = waves
+    untrained = SpectralSSMClassifier(**SMALL_NET | {"max_epochs": 0}, random_state=0).fit(X, y)
+    closed = SpectralSSMClassifier(n_filters=16, random_state=0).fit(X, y)
+    np.testing.assert_allclose(untrained.predict_proba(X), closed.predict_proba(X), atol=1e-12)
 
 
 BAD_SERIES = {
@@ -198,6 +222,7 @@ BAD_PARAMETERS = {
     "solver": [("newton", ValueError)],
     "n_filters": [(0, ValueError), (1.5, TypeError)],
     "n_estimators": [(0, ValueError)],
+    "n_scales": [(0, ValueError), (5, ValueError)],
     "d_model": [(0, ValueError), (6, ValueError)],
     "n_modes": [(0, ValueError)],
     "compression_ratio": [(0, ValueError), (1.5, ValueError), ("half", TypeError)],

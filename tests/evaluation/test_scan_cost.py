@@ -6,10 +6,12 @@ from torch.testing import assert_close
 
 from klforecast.evaluation.scan_cost import (
     SCANS,
+    Cost,
     Size,
     measure,
     real_associative_scan,
     real_pscan,
+    render_table,
     s6_inputs,
 )
 
@@ -41,3 +43,8 @@ def test_measuring_leaves_the_number_of_threads_as_it_was():
     threads = torch.get_num_threads()
     measure("modal_filter", TINY, repeats=1)
     assert torch.get_num_threads() == threads
+
+
+def test_the_table_compares_every_scan_with_the_first():
+    lines = render_table([Cost("ours", 1, 4, 9), Cost("theirs", 3, 10, 90)]).splitlines()
+    assert lines[2:] == ["| ours | 1 | 4 | 1.0 | 9 |", "| theirs | 3 | 10 | 2.5 | 90 |"]

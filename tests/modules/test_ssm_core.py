@@ -110,3 +110,11 @@ def test_several_time_constants_fit_a_short_and_a_long_memory_better_than_one():
         return loss.item()
 
     assert error(3) < 0.7 * error(1)
+
+
+def test_both_directions_at_once_are_the_sum_of_one_and_the_other():
+    for kind in (modal_core, lambda: SelectiveCore(8, 4, 5, 2, 400)):
+        there, back = kind(), kind()
+        u, drive, gate = torch.randn(2, 40, 4, 2), torch.randn(2, 40, 8), torch.ones(5)
+        alone = there(u, drive, gate) + back(u.flip(1), drive.flip(1), gate).flip(1)
+        assert_close(there(u, drive, gate, back), alone, rtol=0, atol=1e-5)

@@ -1,5 +1,4 @@
 import json
-import math
 import os
 import subprocess
 import sys
@@ -16,7 +15,8 @@ from klforecast.modules.ssm_heads import SequencePredictor
 
 pytest.importorskip("accelerate", reason="long training needs accelerate")
 
-from klforecast.training.accelerated import AcceleratedNet, _rate, make_accelerator
+from klforecast.training.accelerated import AcceleratedNet, make_accelerator
+from klforecast.training.callbacks import warm_cosine
 
 ROOT = Path(__file__).parents[2]
 BACKBONE = {"vocab_size": 5, "d_model": 8, "n_layers": 1, "n_modes": 4, "n_heads": 2}
@@ -113,25 +113,20 @@ def test_training_stops_early_and_ends_with_the_best_weights():
     assert loss == pytest.approx(min(losses) if net.best_epoch else loss)
 
 
-def test_the_rate_rises_in_a_line_and_falls_along_a_cosine_to_zero():
-    rates = [_rate(step, 100, 0.1) for step in range(100)]
-    assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
-    assert rates[55] == pytest.approx((1 + math.cos(math.pi * 45 / 90)) / 2)
-    assert rates[-1] < 1e-3
-    assert _rate(0, 4, 0.0) == 1
-
-
 def test_the_rate_follows_the_steps_and_decays_and_frequencies_have_no_weight_decay():
-    net = make_net(max_epochs=2).fit(Marks(64, seed=0))
+    net = make_net(max_epochs=2, module__adaptive_mask=True).fit(Marks(64, seed=0))
     assert net.step_ == 8
     groups = net.optimizer_.param_groups
-    assert all(group["lr"] == pytest.approx(1e-2 * _rate(7, 8, 0.1)) for group in groups)
+    last = 1e-2 * warm_cosine(7, 8, 0.1)
+    masks = [group for group in groups if "rate" in group]
+    assert [group["lr"] for group in masks] == [pytest.approx(10 * last)]
+    assert all(group["lr"] == pytest.approx(last) for group in groups if group not in masks)
     decayed = [p.numel() for group in groups if group["weight_decay"] for p in group["params"]]
     free = [p.numel() for group in groups if not group["weight_decay"] for p in group["params"]]
     assert sum(free) == sum(
         p.numel()
         for name, p in net.module_.named_parameters()
-        if name.endswith(("raw_decay", "raw_step", "frequency"))
+        if name.endswith(("raw_decay", "raw_step", "frequency", "logits"))
     )
     assert sum(decayed) > sum(free)
 

@@ -30,7 +30,9 @@ def accuracy_against_share(row: Mapping[str, Any]) -> Figure:
             for point in points
             if point["mask"] == mask
         )
-        axes.plot(*zip(*line, strict=True), marker="o", color=_COLOURS[mask], label=mask)
+        # Dashed, because a mask that has learned little lies on the low-pass one.
+        style = "--" if mask == "learned" else "-"
+        axes.plot(*zip(*line, strict=True), style, marker="o", color=_COLOURS[mask], label=mask)
     for ratio in dict.fromkeys(point["ratio"] for point in points):
         same = [point for point in points if point["ratio"] == ratio]
         highest = max(same, key=lambda point: point["accuracy"])
@@ -47,7 +49,7 @@ def accuracy_against_share(row: Mapping[str, Any]) -> Figure:
     axes.set_title(f"{row['task']}, {row['source']} sequences", fontsize=10.5, color=INK)
     axes.set_xlabel("floating point operations per step, products only")
     axes.set_ylabel("accuracy")
-    axes.margins(y=0.12)
+    axes.margins(x=0.07, y=0.12)
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9)

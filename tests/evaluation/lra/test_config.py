@@ -1,9 +1,16 @@
+import math
+
 import pytest
 
+pytest.importorskip("accelerate", reason="long training needs accelerate")
 pytest.importorskip("yaml", reason="configurations need PyYAML")
 
 from klforecast.evaluation.lra.config import PACKAGED, Config, Training, read_config, write_config
+from klforecast.evaluation.lra.parts import Part, Sequences, TaskData
+from klforecast.evaluation.lra.run import make_net
 from klforecast.evaluation.lra.tasks import TASKS
+from klforecast.modules.ssm_cost import n_parameters
+from klforecast.training.accelerated import make_accelerator
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -14,6 +21,21 @@ def test_every_packaged_configuration_survives_the_way_through_yaml(name, task, 
     assert read_config(tmp_path / "config.yaml", task) == config
     assert config.synthetic
     assert config.model["d_model"] >= 32
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_full_network_learns_from_a_batch(task):
+    # Whole networks, on sequences that are cut to 48 steps.
+    few = {f"synthetic.n_{part}": 2 for part in ("train", "validation", "test")}
+    config = read_config("full", task).changed({**few, "training.max_epochs": 1})
+    drawn = TASKS[task].synthesise(**config.synthetic)
+    assert drawn.length > 1000
+    short = TaskData(*(Part(part.sequences[..., :48], part.labels) for part in drawn))
+    net = make_net(config, short, accelerator=make_accelerator(cpu=True))
+    net.fit(Sequences(short.train, TASKS[task].vocab_size is not None))
+    assert math.isfinite(net.history[-1, "train_loss"])
+    assert net.step_ == 1
+    assert n_parameters(net.module_) > 500_000
 
 
 def test_a_change_touches_what_it_names_only():
