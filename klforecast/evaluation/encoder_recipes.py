@@ -51,7 +51,9 @@ _COMMON: dict[str, Any] = {
 }
 
 ENCODER_RECIPES: dict[str, EncoderRecipe] = {
-    "nlinear": EncoderRecipe({"input_length": 336, "lr": 0.005}, "nothing"),
+    "nlinear": EncoderRecipe(
+        {"input_length": 336, "lr": 0.005}, "nothing; the number in print is at a tuned lookback"
+    ),
     "dlinear": EncoderRecipe({"input_length": 336, "lr": 0.005}, "the paper does not normalise"),
     "rlinear": EncoderRecipe(
         {
