@@ -10,7 +10,16 @@ def many_series(n_series, rows, seed=0):
     values = np.random.default_rng(seed).normal(size=(n_series, rows)).cumsum(axis=1)
     index = pd.MultiIndex.from_product([range(n_series), range(rows)], names=["series", "week"])
     frame = pd.DataFrame({"value": values.ravel()}, index=index)
-    return Dataset("made up", frame, "0" * 64, (52,), None, "value")
+    return Dataset(
+        name="made up",
+        frame=frame,
+        sha256="0" * 64,
+        periods=(52,),
+        borders=None,
+        target="value",
+        source="nowhere",
+        licence="none",
+    )
 
 
 def test_panels_hold_the_last_rows_of_series_that_are_long_enough_each_once():
