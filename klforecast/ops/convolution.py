@@ -16,28 +16,28 @@ from torch.nn import functional as F
 
 
 def convolve(
-    signal: Tensor,  # (batch, *channels, length)
-    causal: Tensor,  # (*channels, length)
-    anticausal: Tensor | None = None,  # (*channels, length)
-) -> Tensor:  # (batch, *channels, length)
+    signal: Tensor,  # (batch, ..., length)
+    causal: Tensor,  # (..., length)
+    anticausal: Tensor | None = None,  # (..., length)
+) -> Tensor:  # (batch, ..., length)
     """Convolve every channel with its kernel, as long as the signal, and if given with one ahead.
 
     Parameters
     ----------
-    signal : Tensor (batch, *channels, length)
+    signal : Tensor of shape (batch, ..., length)
         Real sequences.
-    causal : Tensor (*channels, length)
+    causal : Tensor of shape (..., length)
         Weight of what lies 0, 1, 2, ... steps back.
-    anticausal : Tensor (*channels, length), default=None
+    anticausal : Tensor of shape (..., length), default=None
         Weight of what lies 0, 1, 2, ... steps ahead; None is zero.
 
     Returns
     -------
-    Tensor (batch, *channels, length)
+    Tensor of shape (batch, ..., length)
 
     Notes
     -----
-    Time O(batch * channels * length * log(length)), the same for one direction and for both.
+    O(log(length)) for each step of each channel, the same for one direction and for both.
 
     Examples
     --------
