@@ -5,7 +5,7 @@
     update    new rows -> the context moves on; `update_params=True` also absorbs them (`following`)
 
 This file knows sktime; indices are in `indices`, frames in `panel`, what the memory learns from and
-forecasts in `rests`, intervals in `intervals`, refusals in `checks`.
+forecasts in `rests`, intervals in `intervals`, many cutoffs in `cutoffs`, refusals in `checks`.
 """
 
 from collections.abc import Sequence
@@ -21,20 +21,20 @@ from sktime.forecasting.base import ForecastingHorizon
 
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
-from klforecast.estimators.context import FilledRows, extend_past, fill_panel
-from klforecast.estimators.covariates import of_windows, with_future
-from klforecast.estimators.effects import effect_ahead, effect_of_windows, rest_rows
+from klforecast.estimators.context import fill_panel
+from klforecast.estimators.covariates import with_future
+from klforecast.estimators.cutoffs import CutoffForecaster
+from klforecast.estimators.effects import effect_ahead
 from klforecast.estimators.following import Following, follow, keep_up
 from klforecast.estimators.indices import stamps_ahead, steps_ahead
-from klforecast.estimators.intervals import ConformalForecaster
 from klforecast.estimators.learning import learn_net, take_calibration
 from klforecast.estimators.memory_plots import MemoryPlots
-from klforecast.estimators.panel import TimeSeries, join_series, split_series
+from klforecast.estimators.panel import join_series, split_series
 from klforecast.ops.missing import GapFiller
 from klforecast.training.stream import solve_stream
 
 
-class KLMemoryForecaster(MemoryPlots, ConformalForecaster):
+class KLMemoryForecaster(MemoryPlots, CutoffForecaster):
     """Forecast many steps ahead from a deep past, compressed by Karhunen-Loeve memory.
 
     The default, ``encoder="linear"``, is solved in closed form: a ridge regression from the last
@@ -281,83 +281,6 @@ class KLMemoryForecaster(MemoryPlots, ConformalForecaster):
         self.past_covariates = past_covariates
         self.calendar_features = calendar_features
         super().__init__()
-
-    def predict_windows(
-        self,
-        y: pd.Series | pd.DataFrame | np.ndarray,  # (time, channels)
-        cutoffs: Sequence[int] | np.ndarray,  # (n,)
-        X: pd.DataFrame | np.ndarray | None = None,
-        alpha: Sequence[float] | np.ndarray | None = None,  # (levels,)
-    ) -> np.ndarray:  # (n, horizon, channels), or (n, horizon, channels, levels)
-        """Forecast `horizon` steps from many cutoffs of a series with the fitted, frozen model.
-
-        Parameters
-        ----------
-        y : Series, DataFrame or ndarray, (time, channels)
-            Rows in the units of `fit`, with its columns.
-        cutoffs : sequence of int, (n,)
-            Positions in y. The forecast from cutoff c covers the rows c .. c + horizon - 1 and
-            reads the rows before c only; 1 <= c <= time.
-        X : DataFrame or ndarray, optional
-            Covariates from the first row of y to the last step that is forecast, if `fit` was
-            given some. An array has the rows of y and those that follow.
-        alpha : sequence of float, optional
-            Levels of quantiles, between 0 and 1, to return in place of point forecasts.
-
-        Returns
-        -------
-        ndarray, (n, horizon, channels), float64
-            In the units of y; with `alpha` one more axis, (n, horizon, channels, len(alpha)).
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from klforecast import KLMemoryForecaster
-        >>> y = np.sin(np.arange(200) * np.pi / 6)[:, None]
-        >>> forecaster = KLMemoryForecaster(horizon=24).fit(y[:150])
-        >>> forecaster.predict_windows(y, [150, 151, 152]).shape
-        (3, 24, 1)
-        """
-        self.check_is_fitted(method_name="predict_windows")
-        if () not in self.scalers_:
-            raise ValueError(
-                f"predict_windows forecasts one series, but this forecaster was fitted on "
-                f"{len(self.scalers_)}; fit it on the one series, after pretrain on the panel"
-            )
-        frame = y if isinstance(y, pd.Series | pd.DataFrame) else pd.DataFrame(np.asarray(y))
-        checks.check_rows(frame)
-        values = split_series(pd.DataFrame(frame))[()].values
-        if isinstance(y, pd.DataFrame):
-            checks.check_columns(self._columns, y.columns, "y")
-        else:
-            checks.check_channels(self.n_channels_, values.shape[1])
-        positions = checks.check_cutoffs(cutoffs, len(values))
-        covariates = of_windows(self._covariates, X, frame.index)
-        read = slice(0, positions.max(initial=1))
-        past = TimeSeries(values[read], frame.index[read])
-        rest = rest_rows(self.effects_, covariates, (), past)
-        scaler, depth = self.scalers_[()], self.memory_depth_
-        filled = FilledRows(scaler.transform(rest), GapFiller(self.gap_covariance_))
-
-        def windows_of(batch: slice) -> np.ndarray:
-            return np.stack(
-                [
-                    extend_past(filled.before(cutoff, depth), depth, self.period_)
-                    for cutoff in positions[batch]
-                ]
-            )
-
-        scaled = self._forecast(windows_of, len(positions), self.horizon)
-        forecasts = scaler.inverse_transform(scaled)
-        if covariates is not None and len(positions):
-            forecasts = forecasts + effect_of_windows(
-                self.effects_, covariates, past.index, positions, self.horizon
-            )
-        if alpha is None:
-            return forecasts
-        levels = checks.check_levels(alpha)
-        offsets = self._offsets(windows_of, [()] * len(positions), positions, self.horizon, levels)
-        return forecasts[..., None] + offsets * scaler.scale[:, None]
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
