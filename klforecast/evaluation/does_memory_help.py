@@ -237,7 +237,8 @@ def _verdict(cells: Mapping[tuple, Sequence[Line]]) -> str:
             sentences.append(
                 f"*{source}* lowers the error in {sum(gain.mean > 0 for gain in gains)} of "
                 f"{len(gains)} cells of encoder and horizon, by {median(g.mean for g in gains):+.1f} % "
-                f"in the median; beyond chance over seeds it helps in {up} and harms in {down}."
+                f"in the median ({_medians(cells, source)}); beyond chance over seeds it helps in "
+                f"{up} and harms in {down}."
             )
     pairs = [
         (line.errors["history"].mean, line.errors[WINDOW].mean)
@@ -252,6 +253,17 @@ def _verdict(cells: Mapping[tuple, Sequence[Line]]) -> str:
             f"{len(pairs)} encoders."
         )
     return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _medians(cells: Mapping[tuple, Sequence[Line]], source: str) -> str:
+    """Median gain of each table."""
+    parts = []
+    for (dataset, _, changed, horizon), lines in cells.items():
+        if gains := _gains(lines, source):
+            budget = f" with {_budget(dict(changed))}" if changed else ""
+            gain = median(gain.mean for gain in gains)
+            parts.append(f"{dataset} {horizon} steps{budget} {gain:+.1f} %")
+    return ", ".join(parts)
 
 
 def _coverage(lines: Sequence[Line], rows: Sequence[Mapping[str, Any]]) -> str:
