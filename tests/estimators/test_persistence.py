@@ -220,6 +220,26 @@ def test_every_damage_is_noticed(saved):
             KLMemoryForecaster.load(saved)
 
 
+@pytest.mark.parametrize(
+    ("written", "damaged"),
+    [
+        (b'"format_version"', b'"format^version"'),
+        (b'"format_version":"1"', b'"format_version":"q"'),
+        (b'"checksum"', b'"checkrum"'),
+        (b'"class"', b'"clars"'),
+        (b'"versions"', b'"verrions"'),
+        (b'"state"', b'"stale"'),
+    ],
+)
+def test_a_damaged_entry_of_the_header_is_noticed(saved, written, damaged):
+    whole = saved.read_bytes()
+    assert len(written) == len(damaged)
+    assert written in whole
+    saved.write_bytes(whole.replace(written, damaged, 1))
+    with pytest.raises(ValueError, match="damaged"):
+        KLMemoryForecaster.load(saved)
+
+
 def test_a_changed_state_is_noticed(saved):
     with safe_open(saved, framework="pt") as file:
         state = file.metadata()["state"]
