@@ -17,6 +17,7 @@ Letters   g groups   k modes of a group   n series   q steps of a chunk   m chun
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -89,10 +90,7 @@ def draw_bank(
     -------
     FilterBank
     """
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, dtype=torch.float64)
-
+    uniform = partial(draw_uniform, generator)
     shape = (n_groups, n_modes)
     time_constant = (uniform(*shape) * math.log(max(length, 2.0))).exp()
     turns = uniform(*shape) * max_turns
@@ -101,14 +99,16 @@ def draw_bank(
     return FilterBank(time_constant, frequency, phase, draw_mix(n_groups, n_channels, generator))
 
 
+def draw_uniform(generator: torch.Generator, *shape: int) -> Tensor:
+    """Draw from [0, 1) in double precision."""
+    return torch.rand(shape, generator=generator, dtype=torch.float64)
+
+
 def draw_mix(
     n_groups: int, n_channels: int, generator: torch.Generator
 ) -> Tensor:  # (groups, channels)
     """Channels that each group adds, with random signs; how many is log-uniform, at most nine."""
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, dtype=torch.float64)
-
+    uniform = partial(draw_uniform, generator)
     if n_channels == 1:
         return torch.ones(n_groups, 1).double()
     most = min(n_channels, 9)

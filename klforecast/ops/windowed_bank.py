@@ -14,13 +14,14 @@ Letters   g groups   k modes of a group   c channels   w steps of a window   n s
 """
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from klforecast.ops.filter_bank import Blocks, FilterBank, draw_mix
+from klforecast.ops.filter_bank import Blocks, FilterBank, draw_mix, draw_uniform
 
 WINDOW = 9
 _SHORTEST, _LONGEST = 2.0, 64.0  # time constants in dilated steps
@@ -65,10 +66,7 @@ def draw_windowed(
     -------
     WindowedBank
     """
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, dtype=torch.float64)
-
+    uniform = partial(draw_uniform, generator)
     widest = max(1.0, (length - 1) / (WINDOW - 1))
     spread = (torch.arange(n_groups) + uniform(1)) / n_groups
     dilation = (spread * math.log(widest)).exp().long()

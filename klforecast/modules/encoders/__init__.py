@@ -11,7 +11,7 @@ rlinear, mixlinear, swift; olinear, itransformer, s-mamba, autoformer, timesnet.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -73,6 +73,16 @@ def _embedding(network: Callable[[Sizes], nn.Module]) -> Entry:
     return Entry(lambda s: WindowForecaster(s, network(s), inside=True), embeds=False)
 
 
+def _stack(sizes: Sizes) -> dict[str, Any]:
+    """Sizes that every network of several blocks has."""
+    return {
+        "d_model": sizes.d_model,
+        "n_layers": sizes.n_layers,
+        "d_ff": sizes.d_ff,
+        "dropout": sizes.dropout,
+    }
+
+
 ENCODERS: dict[str, Entry] = {
     "transformer": Entry(PatchForecaster, embeds=True),
     "nlinear": _linear(lambda s: NLinear(s.input_length, s.horizon)),
@@ -82,67 +92,24 @@ ENCODERS: dict[str, Entry] = {
         lambda s: MixLinear(s.input_length, s.horizon, s.period if s.period > 1 else s.patch)
     ),
     "swift": _linear(lambda s: SWIFT(s.input_length, s.horizon)),
-    "olinear": _embedding(
-        lambda s: OLinear(
-            s.input_length,
-            s.horizon,
-            s.n_channels,
-            d_model=s.d_model,
-            n_layers=s.n_layers,
-            d_ff=s.d_ff,
-            dropout=s.dropout,
-        )
-    ),
+    "olinear": _embedding(lambda s: OLinear(s.input_length, s.horizon, s.n_channels, **_stack(s))),
     "patchtst": Entry(patchtst, embeds=True),
     "itransformer": _embedding(
-        lambda s: ITransformer(
-            s.input_length,
-            s.horizon,
-            d_model=s.d_model,
-            n_layers=s.n_layers,
-            n_heads=s.n_heads,
-            d_ff=s.d_ff,
-            dropout=s.dropout,
-        )
+        lambda s: ITransformer(s.input_length, s.horizon, n_heads=s.n_heads, **_stack(s))
     ),
     "autoformer": _embedding(
-        lambda s: Autoformer(
-            s.input_length,
-            s.horizon,
-            s.n_channels,
-            d_model=s.d_model,
-            n_layers=s.n_layers,
-            d_ff=s.d_ff,
-            dropout=s.dropout,
-        )
+        lambda s: Autoformer(s.input_length, s.horizon, s.n_channels, **_stack(s))
     ),
     "timexer": Entry(TimeXer, embeds=True),
     "timesnet": _embedding(
-        lambda s: TimesNet(
-            s.input_length,
-            s.horizon,
-            s.n_channels,
-            d_model=s.d_model,
-            n_layers=s.n_layers,
-            d_ff=s.d_ff,
-            dropout=s.dropout,
-        )
+        lambda s: TimesNet(s.input_length, s.horizon, s.n_channels, **_stack(s))
     ),
     "gru": _mixing(lambda s: Recurrent(s.d_model, "gru")),
     "lstm": _mixing(lambda s: Recurrent(s.d_model, "lstm")),
     "s4d": _mixing(lambda s: S4D(s.d_model)),
     "lssl": _mixing(lambda s: LSSL(s.d_model)),
     "mamba": _mixing(lambda s: Mamba(s.d_model)),
-    "s-mamba": _embedding(
-        lambda s: SMamba(
-            s.input_length,
-            s.horizon,
-            d_model=s.d_model,
-            n_layers=s.n_layers,
-            d_ff=s.d_ff,
-            dropout=s.dropout,
-        )
-    ),
+    "s-mamba": _embedding(lambda s: SMamba(s.input_length, s.horizon, **_stack(s))),
     "spacetime": Entry(SpaceTimeForecaster, embeds=True),
     "hiss": Entry(hiss, embeds=True),
     "spectral-ssm": _mixing(lambda s: SpectralMixer(s.d_model, s.n_heads)),
