@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from klforecast import KLMemoryForecaster
-from klforecast.estimators.plotting import plot_forecast, plot_modes
+from klforecast.estimators.plots.plotting import plot_forecast, plot_modes
 
 rng = np.random.default_rng(0)
 hours = pd.date_range("2024-01-01", periods=24 * 200, freq="h")

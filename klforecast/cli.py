@@ -16,13 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
-from klforecast.evaluation.classify_command import classify
-from klforecast.evaluation.leakage_command import leakage
+from klforecast.evaluation.benchmark.classify_command import classify
+from klforecast.evaluation.leakage.command import leakage
 from klforecast.evaluation.lra.command import lra
 from klforecast.exceptions import KLForecastError
 
 if TYPE_CHECKING:
-    from klforecast.evaluation.runner import Progress
+    from klforecast.evaluation.benchmark.runner import Progress
 
 app = typer.Typer(
     help="Forecasting and classification with spectral (Karhunen-Loeve) memory.",
@@ -124,8 +124,8 @@ def benchmark(
     """
     import torch
 
-    from klforecast.evaluation.changes import read_changes
-    from klforecast.evaluation.runner import expand_cells, run_cells
+    from klforecast.evaluation.benchmark.changes import read_changes
+    from klforecast.evaluation.benchmark.runner import expand_cells, run_cells
 
     torch.set_num_threads(threads)
     with _plain(ValueError, ImportError, KLForecastError):
@@ -180,10 +180,10 @@ def report(
 ) -> None:
     """Write pictures and tables of benchmark rows, beside published numbers and their sources."""
     with _plain(ImportError, ValueError):
+        from klforecast.evaluation.benchmark.rows import read_rows
         from klforecast.evaluation.lra.rows import read_runs
-        from klforecast.evaluation.markdown import render_markdown
-        from klforecast.evaluation.report import render_html
-        from klforecast.evaluation.rows import read_rows
+        from klforecast.evaluation.report.html import render_html
+        from klforecast.evaluation.report.markdown import render_markdown
 
         found, runs = read_rows(*rows), read_runs(*rows)
         text = (
@@ -200,7 +200,7 @@ def report(
 @app.command()
 def datasets() -> None:
     """List the data sets, and which of their files are found."""
-    from klforecast.evaluation.listing import dataset_sources
+    from klforecast.evaluation.benchmark.listing import dataset_sources
 
     table = Table("data set", "file")
     with _plain(KLForecastError):
@@ -212,7 +212,7 @@ def datasets() -> None:
 @app.command()
 def models() -> None:
     """List the models of the benchmark."""
-    from klforecast.evaluation.models import GROUPS, MODELS
+    from klforecast.evaluation.benchmark.models import GROUPS, MODELS
 
     table = Table("model", "what it is", "needs")
     for name, entry in MODELS.items():

@@ -16,9 +16,9 @@ from pandas.tseries.offsets import BaseOffset
 from sktime.forecasting.base import BaseForecaster
 
 from klforecast.estimators import checks
-from klforecast.estimators.covariates import Covariates, known_covariates, more_covariates
-from klforecast.estimators.indices import Stamp
-from klforecast.estimators.panel import (
+from klforecast.estimators.covariates.table import Covariates, known_covariates, more_covariates
+from klforecast.estimators.frames.indices import Stamp
+from klforecast.estimators.frames.panel import (
     Key,
     TimeSeries,
     is_row_frame,
@@ -29,7 +29,7 @@ from klforecast.estimators.panel import (
     shift_rows,
     split_series,
 )
-from klforecast.estimators.persistence import SavedEstimator
+from klforecast.estimators.saving.files import SavedEstimator
 from klforecast.training.rollback import unchanged_on_error
 
 _ONE_AT_A_TIME = RLock()  # of the module, since a forecaster with a lock could not be pickled

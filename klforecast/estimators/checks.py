@@ -10,8 +10,8 @@ import pandas as pd
 from pandas.tseries.offsets import BaseOffset
 from sklearn.utils import check_random_state
 
-from klforecast.estimators.indices import check_regular, find_frequency, name_stamps
-from klforecast.estimators.panel import Key, TimeSeries, name_series, split_series
+from klforecast.estimators.frames.indices import check_regular, find_frequency, name_stamps
+from klforecast.estimators.frames.panel import Key, TimeSeries, name_series, split_series
 from klforecast.modules.encoders import ENCODERS
 from klforecast.training.callbacks import SCHEDULES
 from klforecast.training.nets import LOSSES

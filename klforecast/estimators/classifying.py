@@ -9,11 +9,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor
 
+from klforecast.classify.closed_form import ClosedFormClassifier
+from klforecast.classify.sequence_ensemble import SequenceEnsemble
+from klforecast.classify.spectral_features import FILTERS_PER_GROUP
 from klforecast.estimators.checks import check_choice, check_integer, check_number
-from klforecast.training.closed_form import ClosedFormClassifier
 from klforecast.training.seeding import draw_seed
-from klforecast.training.sequence_ensemble import SequenceEnsemble
-from klforecast.training.spectral_features import FILTERS_PER_GROUP
 
 SOLVERS = ("closed-form", "gradient")
 

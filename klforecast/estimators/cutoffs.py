@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from klforecast.estimators import checks
-from klforecast.estimators.context import FilledRows, extend_past
-from klforecast.estimators.covariates import of_windows
-from klforecast.estimators.effects import effect_of_windows, rest_rows
+from klforecast.estimators.covariates.effects import effect_of_windows, rest_rows
+from klforecast.estimators.covariates.table import of_windows
+from klforecast.estimators.frames.context import FilledRows, extend_past
+from klforecast.estimators.frames.panel import TimeSeries, split_series
 from klforecast.estimators.intervals import ConformalForecaster
-from klforecast.estimators.panel import TimeSeries, split_series
 from klforecast.ops.missing import GapFiller
 
 

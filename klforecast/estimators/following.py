@@ -1,6 +1,6 @@
 """How a forecaster with a linear core keeps up with its rows: when it absorbs, when it starts anew.
 
-New rows are absorbed (`klforecast.training.stream`) as long as the plan of the last fit stands. It
+New rows are absorbed (`klforecast.core.stream`) as long as the plan of the last fit stands. It
 falls when known rows were replaced, or when the longest series has become twice as long and so
 supports another plan: a deeper memory, a longer horizon, more trust in what is fitted. From some
 23,000 rows on every plan is the same, so a long stream is never started anew.
@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from klforecast.core.plan import CorePlan, plan_core
+from klforecast.core.stream import Stream, extend_stream, start_stream
 from klforecast.estimators.checks import longest_horizon
+from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.learning import core_settings
-from klforecast.estimators.panel import Key, TimeSeries
-from klforecast.training.plan import CorePlan, plan_core
-from klforecast.training.stream import Stream, extend_stream, start_stream
 
 Panel = Mapping[Key, TimeSeries]
 

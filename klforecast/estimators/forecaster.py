@@ -19,19 +19,19 @@ from pandas.tseries.offsets import BaseOffset
 from sklearn.base import clone
 from sktime.forecasting.base import ForecastingHorizon
 
+from klforecast.core.stream import solve_stream
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
-from klforecast.estimators.context import fill_panel
-from klforecast.estimators.covariates import with_future
+from klforecast.estimators.covariates.effects import effect_ahead
+from klforecast.estimators.covariates.table import with_future
 from klforecast.estimators.cutoffs import CutoffForecaster
-from klforecast.estimators.effects import effect_ahead
 from klforecast.estimators.following import Following, follow, keep_up
-from klforecast.estimators.indices import stamps_ahead, steps_ahead
+from klforecast.estimators.frames.context import fill_panel
+from klforecast.estimators.frames.indices import stamps_ahead, steps_ahead
+from klforecast.estimators.frames.panel import join_series, split_series
 from klforecast.estimators.learning import learn_net, take_calibration
-from klforecast.estimators.memory_plots import MemoryPlots
-from klforecast.estimators.panel import join_series, split_series
+from klforecast.estimators.plots.memory import MemoryPlots
 from klforecast.ops.missing import GapFiller
-from klforecast.training.stream import solve_stream
 
 
 class KLMemoryForecaster(MemoryPlots, CutoffForecaster):

@@ -16,9 +16,9 @@ from skbase.utils.dependencies import _check_soft_dependencies
 from sktime.forecasting.base import ForecastingHorizon
 from torch import Tensor
 
-from klforecast.estimators.effects import rest_rows
-from klforecast.estimators.indices import steps_ahead
-from klforecast.estimators.panel import Key, TimeSeries, first_rows
+from klforecast.estimators.covariates.effects import rest_rows
+from klforecast.estimators.frames.indices import steps_ahead
+from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
 from klforecast.estimators.rests import RestForecaster
 from klforecast.exceptions import KLForecastError
 from klforecast.ops.conformal import (

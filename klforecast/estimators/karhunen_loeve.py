@@ -17,7 +17,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from klforecast.estimators.checks import check_magnitude
-from klforecast.estimators.persistence import SavedEstimator
+from klforecast.estimators.saving.files import SavedEstimator
 from klforecast.ops.online import KLState, absorb, empty_state, feature_modes
 
 _SOLVERS = ("exact", "online")

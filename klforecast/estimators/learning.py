@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from klforecast.modules.linear_core import LinearCore
+from klforecast.core.linear_core import LinearCore
+from klforecast.core.solve import solve_linear_core
 from klforecast.ops.conformal import Calibration, calibrate
 from klforecast.training.fit import fit_encoder_net, fit_linear_net, validation_residuals
 from klforecast.training.nets import ForecastNet
-from klforecast.training.solve import solve_linear_core
 
 _TRAINING = (
     "max_epochs",

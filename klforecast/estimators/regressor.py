@@ -16,7 +16,7 @@ from sklearn.utils import check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from klforecast.estimators.checks import check_integer, check_magnitude, check_number, warn_shrunk
-from klforecast.estimators.persistence import SavedEstimator
+from klforecast.estimators.saving.files import SavedEstimator
 from klforecast.ops.linalg import rounding_floor, safe_eigh
 
 

@@ -14,9 +14,9 @@ from klforecast.data.periods import find_periods
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
 from klforecast.estimators.base import SeriesForecaster
-from klforecast.estimators.context import FilledRows, extend_past, forecast_windows
-from klforecast.estimators.effects import Effects, learn_effects, rest_rows
-from klforecast.estimators.panel import Key, TimeSeries
+from klforecast.estimators.covariates.effects import Effects, learn_effects, rest_rows
+from klforecast.estimators.frames.context import FilledRows, extend_past, forecast_windows
+from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.ops.missing import GapFiller, interpolate
 from klforecast.training.nets import ForecastNet
 

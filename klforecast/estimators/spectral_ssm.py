@@ -14,8 +14,8 @@ from sklearn.utils import Tags, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from klforecast.classify.sequence_ensemble import SequenceEnsemble
 from klforecast.estimators.classifying import check_series, check_settings, learn_classifier
-from klforecast.training.sequence_ensemble import SequenceEnsemble
 
 
 class SpectralSSMClassifier(ClassifierMixin, BaseEstimator):

@@ -12,9 +12,9 @@ import pandas as pd
 from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 from sktime.classification.base import BaseClassifier
 
+from klforecast.classify.sequence_ensemble import SequenceEnsemble
 from klforecast.estimators.classifying import check_series, check_settings, learn_classifier
 from klforecast.training.rollback import unchanged_on_error
-from klforecast.training.sequence_ensemble import SequenceEnsemble
 
 _PARKED_BY_SKLEARN = ("_parent_callback_ctx", "_skl_callbacks")
 

@@ -4,14 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from klforecast.evaluation.benchmark import make_benchmark
+    from klforecast.evaluation.benchmark.sktime_tasks import make_benchmark
     from klforecast.evaluation.leakage import leakage_report
 
 __all__ = ["leakage_report", "make_benchmark"]
 
 _HOMES = {
     "leakage_report": "klforecast.evaluation.leakage",
-    "make_benchmark": "klforecast.evaluation.benchmark",
+    "make_benchmark": "klforecast.evaluation.benchmark.sktime_tasks",
 }
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 from klforecast.data.datasets import load
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.karhunen_loeve import KarhunenLoeve
-from klforecast.evaluation.baselines import SeasonalNaive
-from klforecast.evaluation.holdout import hold_out, mase, season, smape
-from klforecast.evaluation.theta import Theta
+from klforecast.evaluation.benchmark.baselines import SeasonalNaive
+from klforecast.evaluation.benchmark.holdout import hold_out, mase, season, smape
+from klforecast.evaluation.benchmark.theta import Theta
 
 _CYCLES_IN_A_WINDOW = 3
 _N_MODES = 4
@@ -132,7 +132,7 @@ def plot_demo(demo: Demo, path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    from klforecast.evaluation.figures import ACCENT, FAINT, INK, MUTED
+    from klforecast.evaluation.report.figures import ACCENT, FAINT, INK, MUTED
 
     figure = Figure(figsize=(10, 6.4), layout="constrained")
     grid = figure.add_gridspec(2, len(demo.modes), height_ratios=(2.3, 1))

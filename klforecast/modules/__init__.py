@@ -1,12 +1,12 @@
 """Windows to predictions: torch modules that need nothing but torch."""
 
-from klforecast.modules.dual_lane import DualLane
+from klforecast.core.linear_core import LinearCore
 from klforecast.modules.forecast import ForecastModule
-from klforecast.modules.kl_activation import KLActivation
-from klforecast.modules.linear_core import LinearCore
-from klforecast.modules.memory import KLMemory
-from klforecast.modules.ssm import SpectralSSM
-from klforecast.modules.with_memory import with_memory
+from klforecast.modules.memory.dual_lane import DualLane
+from klforecast.modules.memory.kl_activation import KLActivation
+from klforecast.modules.memory.kl_memory import KLMemory
+from klforecast.modules.memory.with_memory import with_memory
+from klforecast.modules.ssm.spectral_ssm import SpectralSSM
 
 __all__ = [
     "DualLane",

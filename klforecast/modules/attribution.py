@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from klforecast.core.linear_core import LinearCore
 from klforecast.modules.forecast import ForecastModule
-from klforecast.modules.linear_core import LinearCore
-from klforecast.modules.memory import KLMemory
+from klforecast.modules.memory.kl_memory import KLMemory
 
 _STEPS_AHEAD = 8
 

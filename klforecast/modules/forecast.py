@@ -25,10 +25,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from klforecast.modules.encoder import instance_statistics
+from klforecast.core.linear_core import LinearCore
 from klforecast.modules.encoders import Sizes, build_encoder, encoder_entry
-from klforecast.modules.linear_core import LinearCore
-from klforecast.modules.memory import KLMemory
+from klforecast.modules.encoders.patch_encoder import instance_statistics
+from klforecast.modules.memory.kl_memory import KLMemory
 
 MEMORIES = ("history", "trajectory", "none")
 
@@ -71,7 +71,7 @@ class ForecastModule(nn.Module):
     memory_tokens : int, default=5
         Tokens made of them.
     mixer : {"bottleneck", "dense", "factorized"}, default="factorized"
-        See `klforecast.modules.mixers`.
+        See `klforecast.modules.memory.token_mixers`.
     memory_options : Mapping, default=None
         Further options of `KLMemory`, for example of a preset.
     d_model, n_layers, n_heads, d_ff, patch_length, dropout

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from klforecast.exceptions import KLForecastError
-from klforecast.modules.ssm_layer import MASK_RATE, NOT_DECAYED
+from klforecast.modules.ssm.layer import MASK_RATE, NOT_DECAYED
 from klforecast.training.callbacks import KeepBest, warm_cosine
 from klforecast.training.seeding import seeded
 

@@ -10,8 +10,8 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 from torch import Tensor
 
+from klforecast.core.linear_core import LinearCore
 from klforecast.modules.forecast import ForecastModule
-from klforecast.modules.linear_core import LinearCore
 from klforecast.ops.conformal import Residuals
 from klforecast.ops.volatility import recent_volatility
 from klforecast.training.nets import EncoderNet, LinearNet

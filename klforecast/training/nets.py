@@ -23,9 +23,9 @@ from skorch import NeuralNet
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from klforecast.core.linear_core import LinearCore
 from klforecast.exceptions import KLForecastError
 from klforecast.modules.forecast import ForecastModule
-from klforecast.modules.linear_core import LinearCore
 from klforecast.training.judged_net import JudgedNet
 from klforecast.training.rollback import unchanged_on_error
 from klforecast.training.seeding import seeded
@@ -212,7 +212,7 @@ class LinearNet(ForecastNet):
     Examples
     --------
     >>> from functools import partial
-    >>> from klforecast.training.solve import solve_linear_core
+    >>> from klforecast.core.solve import solve_linear_core
     >>> wave = torch.sin(torch.arange(200.0) / 4)[:, None]
     >>> net = LinearNet(solve=partial(solve_linear_core, horizon=8)).fit([wave])
     >>> net.predict(wave[None, -net.module_.depth :]).shape

@@ -78,7 +78,7 @@ class BatchesOfEverySizeGiveTheSame(Contract):
         together = forecaster.predict_windows(self.y, cutoffs)
         with pytest.MonkeyPatch.context() as patch:
             # Three windows of 36 steps and two channels at a time.
-            patch.setattr("klforecast.estimators.context._VALUES_PER_BATCH", 3 * 36 * 2)
+            patch.setattr("klforecast.estimators.frames.context._VALUES_PER_BATCH", 3 * 36 * 2)
             in_parts = forecaster.predict_windows(self.y, cutoffs)
         np.testing.assert_allclose(in_parts, together, rtol=1e-10)
 

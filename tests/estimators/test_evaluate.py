@@ -7,7 +7,7 @@ from sktime.forecasting.model_evaluation import evaluate
 from sktime.split import ExpandingWindowSplitter
 
 from klforecast import KLMemoryForecaster
-from klforecast.evaluation.adapter import HarnessForecaster
+from klforecast.evaluation.benchmark.adapter import HarnessForecaster
 
 LINEAR = {"horizon": 6, "input_length": 12, "memory_depth": 36, "period": 12}
 FORECASTERS = {

@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
 from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
 from klforecast.modules import SpectralSSM
-from klforecast.modules.ssm_cost import flops, n_parameters
+from klforecast.modules.ssm.cost import flops, n_parameters
 
 SMALL_NET = {
     "solver": "gradient",

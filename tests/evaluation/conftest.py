@@ -4,8 +4,8 @@ import pytest
 
 from klforecast.data.datasets import Dataset
 from klforecast.data.splits import Borders
-from klforecast.evaluation.protocol import Task
-from klforecast.evaluation.rows import complete
+from klforecast.evaluation.benchmark.protocol import Task
+from klforecast.evaluation.benchmark.rows import complete
 
 
 @pytest.fixture

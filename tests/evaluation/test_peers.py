@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from klforecast.evaluation.benchmark.protocol import Task
 from klforecast.evaluation.peers import recipes
 from klforecast.evaluation.peers.spectral_memory import SpectralMemoryTransformer
 from klforecast.evaluation.peers.training import PeerForecaster, Recipe
-from klforecast.evaluation.protocol import Task
 from klforecast.modules.encoders.dlinear import DLinear
 from klforecast.modules.encoders.itransformer import ITransformer
 from klforecast.modules.encoders.nlinear import NLinear

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from klforecast.core.linear_core import LinearCore
 from klforecast.modules.forecast import MEMORIES, ForecastModule
-from klforecast.modules.linear_core import LinearCore
-from klforecast.modules.memory import PRESETS
+from klforecast.modules.memory.kl_memory import PRESETS
 
 SMALL = {
     "input_length": 12,

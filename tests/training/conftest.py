@@ -3,7 +3,7 @@ import hashlib
 import pytest
 import torch
 
-from klforecast.modules.linear_core import LinearCore
+from klforecast.core.linear_core import LinearCore
 from klforecast.training.fit import fit_encoder_net
 
 HORIZON = 6

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from klforecast.exceptions import KLForecastError
-from klforecast.modules.ssm_heads import SequencePredictor
+from klforecast.modules.ssm.heads import SequencePredictor
 
 pytest.importorskip("accelerate", reason="long training needs accelerate")
 

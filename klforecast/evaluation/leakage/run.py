@@ -106,7 +106,7 @@ def leakage_report(
     Examples
     --------
     >>> from sktime.datasets import load_airline
-    >>> from klforecast.evaluation.adapter import HarnessForecaster
+    >>> from klforecast.evaluation.benchmark.adapter import HarnessForecaster
     >>> from klforecast.evaluation.leakage import leakage_report
     >>> naive = HarnessForecaster("seasonal-naive", period=12)
     >>> report = leakage_report(naive, load_airline(), fh=12, checks=["state_hash", "refit"])

@@ -82,7 +82,7 @@ def lra(
     """
     import torch
 
-    from klforecast.evaluation.changes import read_changes
+    from klforecast.evaluation.benchmark.changes import read_changes
     from klforecast.evaluation.lra.config import read_config
     from klforecast.evaluation.lra.measure import Measures
     from klforecast.evaluation.lra.run import run_task

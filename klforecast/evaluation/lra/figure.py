@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from klforecast.evaluation.figures import ACCENT, FAINT, INK, MUTED
+from klforecast.evaluation.report.figures import ACCENT, FAINT, INK, MUTED
 
 _COLOURS = {"low_pass": "#3b6ea5", "random": MUTED, "energy": ACCENT, "learned": "#2f855a"}
 

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from klforecast.evaluation import machine
-from klforecast.evaluation.compression import Predictor, compression_curve
+from klforecast.evaluation.benchmark import machine
 from klforecast.evaluation.lra.parts import Sequences
-from klforecast.evaluation.network_cost import tokens_per_second
-from klforecast.modules.ssm import SpectralBlock
-from klforecast.modules.ssm_cost import n_parameters, n_steps
+from klforecast.evaluation.studies.compression import Predictor, compression_curve
+from klforecast.evaluation.studies.network_cost import tokens_per_second
+from klforecast.modules.ssm.cost import n_parameters, n_steps
+from klforecast.modules.ssm.spectral_ssm import SpectralBlock
 
 MASKS = ("low_pass", "random", "energy", "learned")
 _LOOKED_AT = 64  # training sequences

@@ -153,8 +153,8 @@ def _html_table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 def _html_details(row: Mapping[str, Any]) -> list[str]:
     parts = []
     if row["compression"]:
-        from klforecast.evaluation.figures import as_svg
         from klforecast.evaluation.lra.figure import accuracy_against_share
+        from klforecast.evaluation.report.figures import as_svg
 
         parts.append(
             f"<h3>{escape(_name(row))}: keeping a share of the modes</h3><figure>"

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from klforecast.evaluation import rows
-from klforecast.evaluation.rows import append_line, plain, read_lines
+from klforecast.evaluation.benchmark import rows
+from klforecast.evaluation.benchmark.rows import append_line, plain, read_lines
 
 KIND = "lra"
 SYNTHETIC, OFFICIAL = "synthetic", "official"
@@ -68,7 +68,7 @@ def identity(row: Mapping[str, Any]) -> str:
 
 
 def complete(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row with every field of `FIELDS`; see `klforecast.evaluation.rows.complete`."""
+    """Return the row with every field of `FIELDS`; see `klforecast.evaluation.benchmark.rows.complete`."""
     return rows.complete(row, FIELDS)
 
 

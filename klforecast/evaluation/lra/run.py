@@ -9,13 +9,13 @@ from typing import Any
 
 from torch import nn
 
-from klforecast.evaluation import machine
+from klforecast.evaluation.benchmark import machine
 from klforecast.evaluation.lra import rows
 from klforecast.evaluation.lra.config import Config
 from klforecast.evaluation.lra.measure import NOTHING, Measures, measure
 from klforecast.evaluation.lra.parts import Sequences, TaskData
 from klforecast.evaluation.lra.tasks import TASKS, Task
-from klforecast.modules.ssm_cost import n_parameters
+from klforecast.modules.ssm.cost import n_parameters
 from klforecast.training.accelerated import AcceleratedNet, make_accelerator
 
 

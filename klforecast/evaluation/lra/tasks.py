@@ -7,8 +7,8 @@ from torch import nn
 
 from klforecast.evaluation.lra import listops, pathfinder, retrieval, text
 from klforecast.evaluation.lra.parts import TaskData
-from klforecast.modules.ssm_heads import SequencePredictor
-from klforecast.modules.ssm_pair import PairPredictor
+from klforecast.modules.ssm.heads import SequencePredictor
+from klforecast.modules.ssm.pair import PairPredictor
 
 
 class Task(NamedTuple):

@@ -16,10 +16,10 @@ from typing import Any
 
 from torch import nn
 
+from klforecast.evaluation.benchmark.protocol import Task
 from klforecast.evaluation.peers.patchtst import PatchTST
 from klforecast.evaluation.peers.spectral_memory import SpectralMemoryTransformer
 from klforecast.evaluation.peers.training import PeerForecaster, Recipe
-from klforecast.evaluation.protocol import Task
 from klforecast.modules.encoders.dlinear import DLinear
 from klforecast.modules.encoders.itransformer import ITransformer
 from klforecast.modules.encoders.nlinear import NLinear

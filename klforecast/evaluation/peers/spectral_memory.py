@@ -12,7 +12,7 @@ Every channel is a sequence of its own. What is read when accuracy is measured:
 
 Paper     Marquez (2025), "The Spectrum Remembers: Spectral Memory", eqs. 3-8.
 Left out  calendar marks; the decomposition at every step, which is repeated here when a quarter of
-          the rows are new (`klforecast.modules.trajectory`).
+          the rows are new (`klforecast.modules.memory.trajectory`).
 """
 
 from typing import Self
@@ -20,7 +20,7 @@ from typing import Self
 from torch import Tensor, nn
 
 from klforecast.modules.forecast import ForecastModule
-from klforecast.modules.memory import PRESETS
+from klforecast.modules.memory.kl_memory import PRESETS
 
 READOUTS = ("frozen", "empty", "none")
 

@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from klforecast.evaluation.baselines import require_past
+from klforecast.evaluation.benchmark.baselines import require_past
 from klforecast.training.callbacks import SCHEDULES
 
 _EVALUATION_BATCH = 256

@@ -4,7 +4,7 @@
     states   = high-level S4D over [memory tokens ; token_1 ; token_2 ; ...]
     forecast = W flatten(states) + b
 
-Letters   see `klforecast.modules.encoder`
+Letters   see `klforecast.modules.encoders.patch_encoder`
 Paper     Bhirangi et al. 2024, Hierarchical State Space Models for Continuous Sequence-to-Sequence
           Modeling, arXiv 2402.10211.
 Left out  Mamba at either level, and stacks at the low one.
@@ -12,8 +12,8 @@ Left out  Mamba at either level, and stacks at the low one.
 
 from torch import Tensor, nn
 
-from klforecast.modules.encoder import PatchEmbedding, cut_patches
 from klforecast.modules.encoders.base import Sizes
+from klforecast.modules.encoders.patch_encoder import PatchEmbedding, cut_patches
 from klforecast.modules.encoders.patches import MixerStack, PatchForecaster
 from klforecast.modules.sequence_mixers.s4d import S4D
 

@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from klforecast.modules.encoder import PatchEmbedding, PatchEncoder
 from klforecast.modules.encoders.base import Encoded, Encoder, Sizes, feed_forward
+from klforecast.modules.encoders.patch_encoder import PatchEmbedding, PatchEncoder
 
 
 class PatchForecaster(Encoder):

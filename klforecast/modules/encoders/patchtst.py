@@ -3,15 +3,15 @@
     patches  = windows of `patch_length` steps, half of that apart
     forecast = W flatten(transformer([memory tokens ; W_p patches + positions])) + b
 
-Letters   see `klforecast.modules.encoder`
+Letters   see `klforecast.modules.encoders.patch_encoder`
 Paper     Nie et al. 2023, A Time Series is Worth 64 Words, arXiv 2211.14730.
 Left out  Batch normalisation (layer normalisation here), self-supervised pre-training, and the
           patch that repeats the last value. The benchmark's peer of this name is the published
           network itself, from Hugging Face.
 """
 
-from klforecast.modules.encoder import PatchEmbedding
 from klforecast.modules.encoders.base import Sizes
+from klforecast.modules.encoders.patch_encoder import PatchEmbedding
 from klforecast.modules.encoders.patches import PatchForecaster
 
 

@@ -13,8 +13,8 @@ Left out  Calendar marks as exogenous variates: the exogenous variates are all c
 import torch
 from torch import Tensor, nn
 
-from klforecast.modules.encoder import PatchEmbedding
 from klforecast.modules.encoders.base import Encoded, Encoder, Sizes, feed_forward
+from klforecast.modules.encoders.patch_encoder import PatchEmbedding
 
 
 class TimeXer(Encoder):

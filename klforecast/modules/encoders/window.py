@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from klforecast.modules.encoder import cut_patches
 from klforecast.modules.encoders.base import Encoded, Encoder, Sizes
+from klforecast.modules.encoders.patch_encoder import cut_patches
 
 
 class WindowForecaster(Encoder):

@@ -2,15 +2,15 @@
 
     h[t] = exp(d (-a + i theta)) h[t-1] + (1 - exp(-a d)) x[t]        y[t] = Re W h[t]
 
-Letters   see `klforecast.modules.ssm_core`; state (batch, heads, modes, width), complex
+Letters   see `klforecast.modules.ssm.core`; state (batch, heads, modes, width), complex
 Left out  Selectivity, masks, bounds and both directions, which `SpectralSSM` offers.
 """
 
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from klforecast.modules.ssm_core import ModalCore
-from klforecast.modules.ssm_layer import SpectralLayer
+from klforecast.modules.ssm.core import ModalCore
+from klforecast.modules.ssm.layer import SpectralLayer
 from klforecast.ops.scan import modal_filter, modal_state
 
 

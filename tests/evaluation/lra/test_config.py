@@ -9,7 +9,7 @@ from klforecast.evaluation.lra.config import PACKAGED, Config, Training, read_co
 from klforecast.evaluation.lra.parts import Part, Sequences, TaskData
 from klforecast.evaluation.lra.run import make_net
 from klforecast.evaluation.lra.tasks import TASKS
-from klforecast.modules.ssm_cost import n_parameters
+from klforecast.modules.ssm.cost import n_parameters
 from klforecast.training.accelerated import make_accelerator
 
 

@@ -5,12 +5,12 @@ import math
 import torch
 from torch.testing import assert_close
 
-from klforecast.modules.encoder import cut_patches
 from klforecast.modules.encoders import Sizes
 from klforecast.modules.encoders.autoformer import auto_correlation, split_trend
 from klforecast.modules.encoders.itransformer import ITransformer
 from klforecast.modules.encoders.mixlinear import MixLinear
 from klforecast.modules.encoders.olinear import OLinear
+from klforecast.modules.encoders.patch_encoder import cut_patches
 from klforecast.modules.encoders.patchtst import patchtst
 from klforecast.modules.encoders.smamba import SMamba
 from klforecast.modules.encoders.spacetime import SpaceTimeForecaster

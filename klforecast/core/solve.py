@@ -1,0 +1,209 @@
+"""Solve the linear core in closed form: a mixture of linear experts, weighted by what they did out of fold.
+
+1. The Gram matrix of all windows gives the coordinates (`klforecast.core.coordinates`).
+2. Forecasts of windows that were held out give the weights (`klforecast.core.out_of_fold`).
+3. The experts are solved from the Gram matrices of all windows and melt into one map, the `LinearCore`.
+
+Channels are solved one after another, so the memory holds the matrices of one channel at a time.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from klforecast.core.coordinates import Coordinates, window_coordinates
+from klforecast.core.experts import Fold, Moments
+from klforecast.core.gram import WindowMoments, centre_gram, fold_gram, window_gram, window_moments
+from klforecast.core.linear_core import LinearCore, Mixture
+from klforecast.core.out_of_fold import MOST_ERRORS, expand_segments, judge_out_of_fold
+from klforecast.core.plan import CorePlan, plan_core
+from klforecast.core.rows import Rows, remembered_rows
+
+
+def solve_linear_core(
+    panel: Sequence[Tensor],  # (time, channels) each, standardised
+    horizon: int,
+    *,
+    memory_depth: int | None = None,
+    input_length: int | None = None,
+    periods: Sequence[int] = (),
+    n_components: int | None = None,
+    memory: str = "history",
+    forgetting: float = 1.0,
+) -> LinearCore:
+    """Solve the core that the lengths of the series and their periods ask for.
+
+    Parameters
+    ----------
+    panel : sequence of Tensor of shape (time, channels)
+        Series with the same channels, standardised; the longest has more than `horizon` rows.
+    horizon : int
+        Steps ahead.
+    memory_depth : int, optional
+        Most steps to look back; None takes what the length of the series supports, at most 2,880.
+    input_length : int, optional
+        Steps that enter as they are; None takes 96, in whole cycles.
+    periods : sequence of int
+        Periods in steps, the leading one first.
+    n_components : int, optional
+        Modes kept in each block of the history; None takes 96.
+    memory : {"history", "none"}
+        "none" looks back no further than the input window.
+    forgetting : float
+        Weight of a window relative to the next newer one, in (0, 1].
+
+    Returns
+    -------
+    LinearCore
+        Its `mixture` tells the experts and their weights.
+
+    See Also
+    --------
+    solve_from_plan : The same for a `CorePlan` of one's own.
+
+    Examples
+    --------
+    >>> import torch
+    >>> wave = torch.sin(torch.arange(400, dtype=torch.float64) * torch.pi / 6)[:, None]
+    >>> core = solve_linear_core([wave], horizon=12, periods=[12])
+    >>> bool((core(wave[None, :core.depth].float())[0] - wave[:12]).abs().max() < 0.1)
+    True
+    """
+    plan = plan_core(
+        [len(series) for series in panel],
+        panel[0].shape[1],
+        horizon,
+        memory_depth=memory_depth,
+        input_length=input_length,
+        periods=periods,
+        n_components=n_components,
+        memory=memory,
+        forgetting=forgetting,
+    )
+    return solve_from_plan(panel, plan)
+
+
+def solve_from_plan(
+    panel: Sequence[Tensor], plan: CorePlan, most_errors: int = MOST_ERRORS
+) -> LinearCore:
+    """Solve the core that a plan describes.
+
+    Parameters
+    ----------
+    panel : sequence of Tensor of shape (time, channels)
+        Series with the same channels, standardised. Those shorter than a window are left out.
+    plan : CorePlan
+        Depth, coordinates and experts.
+    most_errors : int, default=2**25
+        Bound of the errors out of fold that are held; see `judge_out_of_fold`.
+
+    Returns
+    -------
+    LinearCore
+        Its `residuals` are None where `most_errors` is 0.
+
+    Raises
+    ------
+    ValueError
+        If no series is as long as one window.
+
+    Notes
+    -----
+    Time O(C T log L + C L^2) for the Gram matrices of windows of L = depth + horizon steps, O(C E d^3) for E experts in
+    d coordinates and O(b^3) for the longest block of b steps of the history. Memory O(C (L + H d) + L^2) beside the
+    series: it does not grow with T.
+    """
+    length = plan.depth + plan.padded_horizon
+    usable = [series.double() for series in panel if len(series) >= length]
+    if not usable:
+        raise ValueError(
+            f"the longest of {len(panel)} series has {max(map(len, panel))} rows and one window takes "
+            f"{plan.depth} + {plan.padded_horizon}; pass a smaller memory_depth or horizon"
+        )
+    moments = [window_moments(series, length, plan.forgetting) for series in usable]
+    return solve_from_moments(moments, usable, plan, most_errors)
+
+
+def solve_from_moments(
+    moments: Sequence[WindowMoments],
+    panel: Sequence[Rows],
+    plan: CorePlan,
+    most_errors: int = MOST_ERRORS,
+) -> LinearCore:
+    """Solve the core that a plan describes, when the moments of all windows are known.
+
+    Parameters
+    ----------
+    moments : sequence of WindowMoments
+        Of each series, with the plan's windows and forgetting.
+    panel : sequence of Tensor or StreamRows
+        The rows of the same series, of which some thousand windows are read.
+    plan : CorePlan
+        Depth, coordinates and experts.
+    most_errors : int, default=2**25
+        As for `solve_from_plan`.
+
+    Returns
+    -------
+    LinearCore
+
+    Notes
+    -----
+    The cost does not depend on the length of the series; see `solve_from_plan` without its first term.
+    """
+    pooled = window_gram(moments)
+    size = plan.depth + plan.horizon
+    coordinates = window_coordinates(
+        pooled[:size, :size], plan.edges, plan.horizon, plan.n_components, plan.n_outputs
+    )
+    rows = remembered_rows(panel, plan)
+    weights, residuals = judge_out_of_fold(rows, plan, coordinates, most_errors)
+    readout = _readout(moments, pooled, plan, coordinates, weights)
+    mixture = Mixture(tuple(map(str, plan.experts)), plan.segments, weights)
+    bias = torch.zeros(readout.shape[:2])
+    return LinearCore(
+        coordinates.history_modes.float(), readout, bias, coordinates.blocks(), mixture, residuals
+    )
+
+
+def _readout(
+    moments: Sequence[WindowMoments],
+    pooled: Tensor,  # (L, L)
+    plan: CorePlan,
+    coordinates: Coordinates,
+    weights: Tensor,  # (C, S, E)
+) -> Tensor:  # (C, H, d), float32
+    """The weighted sum of the maps of all experts, solved from all windows."""
+    per_step = expand_segments(weights, plan.segments)
+    shared = exact_moments(pooled, plan, coordinates)
+    maps = {
+        i: expert.solve(shared, coordinates)
+        for i, expert in enumerate(plan.experts)
+        if expert.pooling != "channel"
+    }
+    readout = torch.empty(len(weights), plan.horizon, coordinates.sizes[-1])
+    for channel, share in enumerate(per_step):
+        if len(maps) < len(plan.experts):
+            own = exact_moments(window_gram(moments, channel), plan, coordinates)
+        total = torch.zeros(readout.shape[1:], dtype=torch.float64)
+        for i, expert in enumerate(plan.experts):
+            weight = maps[i] if i in maps else expert.solve(own, coordinates)
+            total += share[:, i, None] * weight
+        readout[channel] = total
+    return readout
+
+
+def exact_moments(gram: Tensor, plan: CorePlan, coordinates: Coordinates) -> Moments:
+    """Second moments of all windows in their coordinates, and over cycles."""
+    size = plan.depth + plan.horizon
+    folded = {fold: _fold_exactly(gram, fold, plan.depth) for fold in plan.folds}
+    return Moments(coordinates.project(gram[:size, :size]), folded)
+
+
+def _fold_exactly(gram: Tensor, fold: Fold, depth: int) -> Tensor:
+    start = depth - fold.cycles * fold.period
+    stop = start + (len(gram) - start) // fold.period * fold.period
+    level = torch.zeros(stop - start, dtype=torch.float64)
+    level[depth - start - fold.level * fold.period : depth - start] = 1 / (fold.level * fold.period)
+    return fold_gram(centre_gram(gram[start:stop, start:stop], level), fold.period)

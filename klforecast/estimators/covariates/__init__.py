@@ -1,0 +1,1 @@
+"""Exogenous columns: their rows, and what they do to a series."""

@@ -1,0 +1,1 @@
+"""Frames and indices to arrays, and back."""

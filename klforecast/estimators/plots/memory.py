@@ -1,0 +1,275 @@
+"""Pictures of what a fitted forecaster remembers: modes with their periods, spectrum, weights.
+
+modes     eigenvectors of the covariance over time of all pasts of `memory_depth_` steps, each minus
+          its own mean
+weights   how much each past step moves the forecast, and each memory token: derivatives, see
+          `klforecast.modules.attribution`
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from pandas.tseries.offsets import BaseOffset, Tick
+
+from klforecast.core.linear_core import LinearCore
+from klforecast.estimators.frames.context import extend_past
+from klforecast.estimators.plots.plotting import new_axes, new_figure
+from klforecast.modules.attribution import influence, token_weights
+from klforecast.ops.linalg import fix_signs, safe_eigh
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_WINDOWS_AT_MOST = 2000
+_COMPONENTS_SHOWN = 4  # of each block of a linear core
+_CYCLES_SHOWN = 10  # of the slowest mode drawn
+_CLOSE = 0.06  # relative difference from a cycle of the calendar that still bears its name
+_DAYS = {
+    "half-daily": 0.5,
+    "daily": 1.0,
+    "half-weekly": 3.5,
+    "weekly": 7.0,
+    "monthly": 30.44,
+    "quarterly": 91.3,
+    "half-yearly": 182.6,
+    "yearly": 365.25,
+}
+_DAYS_PER_STEP = {"W": 7.0, "M": 30.44, "Q": 91.3, "Y": 365.25, "B": 1.4, "D": 1.0}
+
+
+class WindowModes(NamedTuple):
+    """Modes over time of many pasts, and what they explain."""
+
+    modes: np.ndarray  # (depth, n_modes), the newest step last
+    shares: np.ndarray  # (depth,), of the variance, all of them, descending
+
+
+def window_modes(
+    panel: list[np.ndarray],  # (time, channels) each
+    depth: int,
+    n_modes: int,
+) -> WindowModes:
+    """Decompose the covariance over time of the windows of `depth` steps in a panel.
+
+    Some 2,000 windows, evenly spread, stand for all of them.
+
+    Examples
+    --------
+    >>> wave = np.sin(np.arange(120.0) * np.pi / 6)[:, None]
+    >>> window_modes([wave], 24, 2).shares[:3].round(3)
+    array([0.505, 0.495, 0.   ])
+    """
+    depth = min(depth, max(2, max(map(len, panel)) // 2))
+    windows = np.concatenate(
+        [
+            np.lib.stride_tricks.sliding_window_view(rows, depth, axis=0).reshape(-1, depth)
+            for rows in panel
+            if len(rows) >= depth
+        ]
+    )
+    chosen = torch.from_numpy(windows[:: max(1, len(windows) // _WINDOWS_AT_MOST)].copy())
+    centred = chosen - chosen.mean(dim=1, keepdim=True)
+    eigenvalues, modes = safe_eigh(centred.mT @ centred / len(centred))
+    shares = eigenvalues / eigenvalues.sum().clamp(min=1e-300)
+    return WindowModes(fix_signs(modes[:, :n_modes]).numpy(), shares.numpy())
+
+
+def mode_period(mode: np.ndarray) -> float:
+    """Period in steps of the strongest frequency of a mode; infinite for less than a cycle.
+
+    Examples
+    --------
+    >>> round(mode_period(np.sin(np.arange(96) * np.pi / 12)), 1)
+    24.0
+    """
+    padded = 16 * len(mode)
+    tapered = (mode - mode.mean()) * np.hanning(len(mode) + 2)[1:-1]
+    strength = np.abs(np.fft.rfft(tapered, padded))
+    best = int(strength[1:].argmax()) + 1
+    period = padded / best
+    return np.inf if period > 0.9 * len(mode) else period
+
+
+def name_period(period: float, frequency: BaseOffset | None) -> str:
+    """Say how long a period is: in words of the calendar where it has one, else in steps.
+
+    Examples
+    --------
+    >>> name_period(24.2, pd.tseries.frequencies.to_offset("h")), name_period(24.2, None)
+    ('daily', '24.2 steps')
+    """
+    if np.isinf(period):
+        return "trend"
+    days = _days_per_step(frequency)
+    if days is not None:
+        for name, length in _DAYS.items():
+            if abs(period * days / length - 1) < _CLOSE:
+                return name
+    return f"{period:.3g} steps"
+
+
+def _days_per_step(frequency: BaseOffset | None) -> float | None:
+    if frequency is None:
+        return None
+    if isinstance(frequency, Tick):
+        return pd.Timedelta(frequency) / pd.Timedelta(days=1)
+    code = frequency.rule_code.split("-")[0].removeprefix("B") or "B"
+    return frequency.n * _DAYS_PER_STEP[code[0]] if code[0] in _DAYS_PER_STEP else None
+
+
+class MemoryPlots:
+    """Plots for a fitted forecaster; they need the `plot` extra (matplotlib)."""
+
+    net_: Any
+    memory_depth_: int
+    n_components_: int
+    period_: int
+    scalers_: Any
+    _series: Any
+    check_is_fitted: Any
+    _frequency: BaseOffset | None
+
+    def plot_modes(self, n_modes: int = 4, *, ax: "Axes | None" = None) -> "Axes":
+        """Draw the leading modes of the past that the model reads, each with its period.
+
+        Each mode comes with its share of the variance. Of modes that are all fast only the newest
+        ten cycles are drawn.
+
+        Parameters
+        ----------
+        n_modes : int, default=4
+            Modes to draw, largest eigenvalue first.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from sktime.datasets import load_airline
+        >>> from klforecast import KLMemoryForecaster
+        >>> ax = KLMemoryForecaster(horizon=12).fit(load_airline()).plot_modes(2)
+        >>> ax.get_legend_handles_labels()[1][0].split(",")[0]
+        'mode 1: trend'
+        """
+        found = self._window_modes(n_modes, "plot_modes")
+        ax = new_axes(ax)
+        depth, gap = len(found.modes), 2.4 * np.abs(found.modes).max()
+        periods = [mode_period(mode) for mode in found.modes.T]
+        shown = int(min(depth, _CYCLES_SHOWN * max(periods)))
+        for number, (mode, period) in enumerate(zip(found.modes.T, periods, strict=True)):
+            name = name_period(period, self._frequency)
+            label = f"mode {number + 1}: {name}, {found.shares[number]:.0%}"
+            ax.axhline(-number * gap, color="0.85", linewidth=0.8, zorder=0)
+            ax.plot(np.arange(1 - shown, 1), mode[-shown:] - number * gap, label=label)
+        ax.set_yticks([])
+        ax.set_xlabel(f"steps before the cutoff (the last {shown} of {depth})")
+        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False)
+        return ax
+
+    def plot_memory(self) -> "Figure":
+        """Draw the spectrum of the past that the model reads, and how far back its forecast looks.
+
+        On the left the share of the variance of each mode, largest first, with the number of
+        components that a linear core keeps of each block. On the right how much a past step moves the
+        forecast, by its age, at the last known rows. Below, where the memory reads the past, what
+        each of its tokens attends to: the weight of each step in the token, dark where it is
+        largest. For a trained encoder that is a derivative at the last known rows. The tokens of
+        the linear core are its components, whose weights are their modes at any rows; the leading
+        four of each block of the history are shown by name.
+
+        Returns
+        -------
+        matplotlib Figure
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        NotFittedError
+            Before `fit`.
+        """
+        found = self._window_modes(1, "plot_memory")
+        key, series = next(iter(self._series.items()))
+        known = extend_past(series.values, self.memory_depth_, self.period_)
+        module = self.net_.module_
+        past = torch.from_numpy(self.scalers_[key].transform(known))
+        past = past.to(next(module.parameters()))
+        weights, names = _named_tokens(module, past, self._frequency)
+        lower = 0.7 + 0.22 * len(names) if names else 0.0
+        figure = new_figure((10, 4 + lower))
+        grid = figure.add_gridspec(
+            2 if names else 1, 2, height_ratios=[4, lower][: 1 + bool(names)]
+        )
+        left, right = (figure.add_subplot(grid[0, column]) for column in (0, 1))
+        shown = found.shares[found.shares > 1e-8]
+        left.semilogy(np.arange(1, len(shown) + 1), shown, marker=".", linewidth=1)
+        left.set_xscale("log")
+        left.set_xlabel("mode")
+        left.set_ylabel("share of the variance")
+        if isinstance(module, LinearCore) and 0 < self.n_components_ <= len(shown):
+            kept = found.shares[: self.n_components_].sum()
+            left.axvline(self.n_components_, color="0.6", linestyle="--", linewidth=1)
+            left.set_title(f"{self.n_components_} modes hold {kept:.1%}", loc="left", fontsize=10)
+        moved = influence(module, past).cpu().numpy()
+        right.plot(np.arange(1 - len(moved), 1), moved, linewidth=1)
+        right.set_yscale("log")
+        right.set_xlabel("steps before the cutoff")
+        right.set_title("what moves the forecast", loc="left", fontsize=10)
+        if names:
+            below = figure.add_subplot(grid[1, :])
+            _draw_weights(below, weights, names)
+        return figure
+
+    def _window_modes(self, n_modes: int, method: str) -> WindowModes:
+        self.check_is_fitted(method_name=method)
+        panel = [
+            self.scalers_[key].transform(series.values) for key, series in self._series.items()
+        ]
+        return window_modes(panel, self.memory_depth_, n_modes)
+
+
+def _named_tokens(
+    module: torch.nn.Module, past: torch.Tensor, frequency: BaseOffset | None
+) -> tuple[np.ndarray, list[str]]:  # (tokens, depth), a name for each
+    weights = token_weights(module, past).double().cpu().numpy()
+    if not isinstance(module, LinearCore):
+        return weights, [f"token {number + 1}" for number in range(len(weights))]
+    chosen, names = [], []
+    for rows, columns in module.blocks:
+        for column in range(*columns.indices(len(weights)))[:_COMPONENTS_SHOWN]:
+            mode = module.modes[rows, column].double().cpu().numpy()
+            constant = np.ptp(mode) < 1e-3 * np.abs(mode).max()
+            chosen.append(column)
+            names.append("level" if constant else name_period(mode_period(mode), frequency))
+    return weights[chosen], names
+
+
+def _draw_weights(ax: "Axes", weights: np.ndarray, names: list[str]) -> None:
+    largest = weights.max(axis=1, keepdims=True)
+    reached = weights.any(axis=0).argmax()  # the oldest step that any token reads
+    depth = weights.shape[1] - reached
+    ax.imshow(
+        weights[:, reached:] / np.where(largest > 0, largest, 1.0),
+        cmap="Blues",
+        vmin=0.0,
+        vmax=1.0,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(0.5 - depth, 0.5, len(names) - 0.5, -0.5),
+    )
+    ax.set_yticks(range(len(names)), names)
+    ax.set_xlabel("steps before the cutoff")
+    ax.set_title("what each token attends to, dark where most", loc="left", fontsize=10)

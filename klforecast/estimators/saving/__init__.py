@@ -1,0 +1,1 @@
+"""One file for a fitted estimator, without code in it."""

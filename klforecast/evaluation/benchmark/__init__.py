@@ -1,0 +1,1 @@
+"""Cells to rows: protocols, models, and the runner that resumes."""

@@ -1,0 +1,220 @@
+"""Accuracy and cost of classifiers on official splits: one JSON row per set, model and seed.
+
+Models are handed a list of series, (channels, length) each. Everything a model chooses, it chooses
+on the training part; the test part is scored once.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import log_loss
+
+from klforecast.data.classification import ClassificationSet, LabelledSeries, load_labelled
+from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
+from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
+from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation.benchmark.minirocket import MiniRocketRidge
+from klforecast.evaluation.benchmark.rows import append_line, plain, read_lines
+
+# What the table in the documentation is about: every set that is at hand without a choice.
+DATASETS = (
+    "ACSF1",
+    "ArrowHead",
+    "BasicMotions",
+    "CBF",
+    "Coffee",
+    "ECG200",
+    "ERing",
+    "FaceFour",
+    "GunPoint",
+    "ItalyPowerDemand",
+    "JapaneseVowels",
+    "NATOPS",
+    "OSULeaf",
+    "PLAID",
+    "RacketSports",
+    "SwedishLeaf",
+    "SyntheticControl",
+    "Trace",
+    "TwoLeadECG",
+)
+_IDENTITY = ("dataset", "dataset_sha256", "model", "params", "seed", "versions")
+
+
+class ClassificationCell(NamedTuple):
+    """One model on one set with one seed, and settings that are not the defaults."""
+
+    dataset: str
+    model: str
+    seed: int = 0
+    params: Mapping[str, Any] = {}
+
+
+class _Spectral:
+    """`SpectralSSMClassifier`, or its panel twin where lengths are unequal, on lists of series."""
+
+    def __init__(self, seed: int, **params: Any):
+        self.settings = {"random_state": seed, **params}
+
+    def fit(self, part: LabelledSeries) -> None:
+        self.equal = len({values.shape[1] for values in part.series}) == 1
+        kind = SpectralSSMClassifier if self.equal else SpectralSSMPanelClassifier
+        self.classifier = kind(**self.settings).fit(self._container(part.series), part.labels)
+
+    def predict_proba(self, series: Sequence[np.ndarray]) -> np.ndarray:
+        return self.classifier.predict_proba(self._container(series))
+
+    @property
+    def classes(self) -> np.ndarray:
+        return self.classifier.classes_
+
+    def _container(self, series: Sequence[np.ndarray]) -> np.ndarray | list[pd.DataFrame]:
+        return np.stack(series) if self.equal else [pd.DataFrame(values.T) for values in series]
+
+
+MODELS: dict[str, Callable[..., Any]] = {
+    "spectral-ssm": _Spectral,
+    "spectral-ssm-gradient": lambda seed, **params: _Spectral(seed, solver="gradient", **params),
+    "minirocket": MiniRocketRidge,
+}
+
+
+def run_classification(
+    cells: Iterable[ClassificationCell],
+    out: Path,
+    on_row: Callable[[dict[str, Any], bool], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Run cells and append their rows to `out`; cells that have a row there are not run again.
+
+    Parameters
+    ----------
+    cells : iterable of ClassificationCell
+    out : Path
+        File of JSON lines; made if absent.
+    on_row : callable, optional
+        Called with each row and whether it is new.
+
+    Returns
+    -------
+    list of dict
+        The row of each cell, in order. A cell that failed has its error in the row.
+    """
+    known = read_lines(out) if out.exists() else []
+    finished = {_identity(row): row for row in known if row["error"] is None}
+    rows = []
+    for cell in cells:
+        data = load_labelled(cell.dataset)
+        row = plain(_describe(cell, data))
+        found = finished.get(_identity(row))
+        if found is None:
+            # Whatever a model raises is the result of its cell, and the cells after it still run.
+            try:
+                row |= plain(_score(cell, data))
+            except Exception as error:
+                row["error"] = f"{type(error).__name__}: {error}"
+            append_line(out, row)
+        rows.append(found or row)
+        if on_row is not None:
+            on_row(rows[-1], found is None)
+    return rows
+
+
+def render_table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Write a Markdown table: one line per set, one column of accuracy and seconds per model.
+
+    Accuracies are averaged over seeds. Means are over the sets that every model has finished.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        As `run_classification` returns them.
+    """
+    cells: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["error"] is None:
+            cells.setdefault((row["dataset"], row["model"]), []).append(row)
+    models = [model for model in MODELS if any(model == key[1] for key in cells)]
+    names = sorted({name for name, _ in cells}, key=str.lower)
+    whole = [name for name in names if all((name, model) in cells for model in models)]
+    header = ["data", "train", "length", "channels", "classes"]
+    header += [f"{model} {what}" for model in models for what in ("accuracy", "fit s")]
+    lines = [header, ["---"] * len(header)]
+    for name in names:
+        facts = next(cells[name, model][0] for model in models if (name, model) in cells)
+        shortest, longest = facts["lengths"]
+        length = str(longest) if shortest == longest else f"{shortest}-{longest}"
+        line = [name, facts["n_train"], length, facts["n_channels"], facts["n_classes"]]
+        best = max(_mean(cells.get((name, model), []), "accuracy") for model in models)
+        for model in models:
+            accuracy = _mean(cells.get((name, model), []), "accuracy")
+            text = "-" if accuracy < 0 else f"{accuracy:.3f}"
+            seconds = _mean(cells.get((name, model), []), "fit_cpu_seconds")
+            line += [f"**{text}**" if accuracy == best else text]
+            line += ["-" if seconds < 0 else f"{seconds:.1f}"]
+        lines.append([str(value) for value in line])
+    means = [f"mean of {len(whole)}", "", "", "", ""]
+    for model in models:
+        for field, digits in (("accuracy", 4), ("fit_cpu_seconds", 1)):
+            values = [_mean(cells[name, model], field) for name in whole]
+            means.append(f"{fmean(values):.{digits}f}" if values else "-")
+    lines.append(means)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _mean(rows: Sequence[Mapping[str, Any]], field: str) -> float:
+    return fmean(row[field] for row in rows) if rows else -1.0
+
+
+def _identity(row: Mapping[str, Any]) -> str:
+    return repr([row[field] for field in _IDENTITY])
+
+
+def _describe(cell: ClassificationCell, data: ClassificationSet) -> dict[str, Any]:
+    series = [*data.train.series, *data.test.series]
+    lengths = [values.shape[1] for values in series]
+    return {
+        "dataset": data.name,
+        "dataset_sha256": data.sha256,
+        "n_train": len(data.train.labels),
+        "n_test": len(data.test.labels),
+        "n_channels": len(series[0]),
+        "lengths": [min(lengths), max(lengths)],
+        "n_classes": len(set(data.train.labels)),
+        "model": cell.model,
+        "params": dict(cell.params),
+        "seed": cell.seed,
+        "accuracy": None,
+        "log_loss": None,
+        "fit_seconds": None,
+        "fit_cpu_seconds": None,
+        "predict_cpu_seconds": None,
+        "commit": machine.commit(),
+        "versions": machine.versions(["numba"] if cell.model == "minirocket" else []),
+        "machine": machine.machine(),
+        "error": None,
+    }
+
+
+def _score(cell: ClassificationCell, data: ClassificationSet) -> dict[str, Any]:
+    model = MODELS[cell.model](cell.seed, **cell.params)
+    begun, begun_cpu = time.perf_counter(), time.process_time()
+    model.fit(data.train)
+    seconds, cpu = time.perf_counter() - begun, time.process_time() - begun_cpu
+    begun_cpu = time.process_time()
+    probabilities = model.predict_proba(data.test.series)
+    predict_cpu = time.process_time() - begun_cpu
+    answers = model.classes[probabilities.argmax(axis=1)]
+    return {
+        "accuracy": float((answers == data.test.labels).mean()),
+        "log_loss": float(log_loss(data.test.labels, probabilities, labels=model.classes))
+        if cell.model != "minirocket"
+        else None,
+        "fit_seconds": seconds,
+        "fit_cpu_seconds": cpu,
+        "predict_cpu_seconds": predict_cpu,
+    }

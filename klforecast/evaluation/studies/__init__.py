@@ -1,0 +1,1 @@
+"""Questions asked once: each file is a command that prints or writes its answer."""

@@ -1,0 +1,133 @@
+"""What covariates are worth: half-hourly demand of Victoria with temperature, holidays, calendar.
+
+    python -m klforecast.evaluation.studies.covariate_gain --horizons 48 336
+
+Each forecaster is fitted on the training and validation rows with its defaults and scored on
+windows of the test part, in training deviations of demand. "known" covariates are handed over up to
+the last step of each forecast, as they came true; "past" ones up to the cutoff. Which columns act,
+and how, is decided out of fold on the fitted rows.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from klforecast.data.datasets import Dataset, load
+from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.evaluation.benchmark.protocol import require_borders
+
+
+class Case(NamedTuple):
+    """Which covariates a forecaster is given.
+
+    Attributes
+    ----------
+    name : str
+    columns : tuple of str
+        Of the data set, or "noise" for three columns of random numbers.
+    past : tuple of str
+        Those of them whose future is not known.
+    calendar : tuple of str
+    """
+
+    name: str
+    columns: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    calendar: tuple[str, ...] = ()
+
+
+CASES = (
+    Case("none"),
+    Case("temperature known", ("Temperature",)),
+    Case("holiday known", ("Holiday",)),
+    Case("temperature and holiday known", ("Temperature", "Holiday")),
+    Case("temperature past", ("Temperature",), ("Temperature",)),
+    Case("temperature past, holiday known", ("Temperature", "Holiday"), ("Temperature",)),
+    Case("three columns of noise", ("noise",)),
+    Case("day of the week", calendar=("dayofweek",)),
+    Case("day of the year", calendar=("dayofyear",)),
+)
+
+
+def covariates_of(data: Dataset, columns: Sequence[str]) -> pd.DataFrame | None:
+    """Return the columns asked for; None for none of them."""
+    if not columns:
+        return None
+    if list(columns) != ["noise"]:
+        return data.frame[list(columns)]
+    noise = np.random.default_rng(0).standard_normal((len(data.frame), 3))
+    return pd.DataFrame(noise, data.frame.index, ["a", "b", "c"])
+
+
+def score_case(data: Dataset, case: Case, horizon: int, stride: int) -> dict[str, Any]:
+    """Fit and score one case: its row."""
+    borders = require_borders(data)
+    y, X = data.frame[[data.target]], covariates_of(data, case.columns)
+    scale = y.iloc[: borders.train_end].to_numpy().std()
+    forecaster = KLMemoryForecaster(
+        horizon, past_covariates=case.past or None, calendar_features=case.calendar or None
+    )
+    begun, fitted = time.process_time(), borders.validation_end
+    forecaster.fit(y.iloc[:fitted], X=None if X is None else X.iloc[:fitted])
+    seconds = time.process_time() - begun
+    cutoffs = np.arange(fitted, borders.test_end - horizon + 1, stride)
+    truth = y.to_numpy()[cutoffs[:, None] + np.arange(horizon)]
+    errors = (forecaster.predict_windows(y, cutoffs, X=X) - truth) / scale
+    effects = forecaster.effects_
+    return {
+        "dataset": data.name,
+        "dataset_sha256": data.sha256,
+        "horizon": horizon,
+        "case": case.name,
+        "mse": float(np.square(errors).mean()),
+        "n_windows": len(cutoffs),
+        "out_of_fold_ratio": None if effects is None else float(effects.effect.ratio.mean()),
+        "fit_seconds": seconds,
+    }
+
+
+def table(rows: Sequence[dict[str, Any]]) -> Table:
+    """One line for each case: the error at each horizon and its change against no covariates."""
+    horizons = sorted({row["horizon"] for row in rows})
+    mse = {(row["case"], row["horizon"]): row["mse"] for row in rows}
+    printed = Table("covariates", title=f"{rows[0]['dataset']}: test MSE")
+    for horizon in horizons:
+        printed.add_column(str(horizon), justify="right")
+        printed.add_column("change", justify="right")
+    names = list(dict.fromkeys(row["case"] for row in rows))
+    for name in names:
+        cells = []
+        for horizon in horizons:
+            change = mse[name, horizon] / mse[names[0], horizon] - 1
+            cells += [f"{mse[name, horizon]:.4f}", f"{100 * change:+.1f} %"]
+        printed.add_row(name, *cells)
+    return printed
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a table and, where asked for, append the rows to a file."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--horizons", type=int, nargs="+", default=[48, 336])
+    parser.add_argument("--stride", type=int, default=7, help="score every so many-th window")
+    parser.add_argument("--out", type=Path, help="file of JSON lines to append the rows to")
+    options = parser.parse_args(arguments)
+    data, rows = load("VicElec"), []
+    for horizon in options.horizons:
+        for case in CASES:
+            rows.append(score_case(data, case, horizon, options.stride))
+            if options.out is not None:
+                with options.out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(rows[-1]) + "\n")
+    Console().print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

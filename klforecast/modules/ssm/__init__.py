@@ -1,0 +1,1 @@
+"""State-space networks whose state lives in the frequency domain."""

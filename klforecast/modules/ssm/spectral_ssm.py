@@ -1,0 +1,206 @@
+"""The spectral state-space network: an embedding and a stack of blocks, each mixer + MLP.
+
+    x = x + mixer(norm(x))        mixer: SpectralLayer, or RotaryAttention in the hybrid layers
+    x = x + mlp(norm(x))
+
+It computes one vector per step; `modules.ssm_heads` turns them into classes, values or tokens.
+Left out: normalisation over the batch, so that a sequence never depends on its batch mates.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from klforecast.modules.ssm.attention import RotaryAttention
+from klforecast.modules.ssm.layer import SpectralLayer
+
+
+class SpectralBlock(nn.Module):
+    """Pre-norm residual block around a mixer over time and an MLP over channels."""
+
+    def __init__(self, mixer: SpectralLayer | RotaryAttention, d_model: int, dropout: float = 0.0):
+        super().__init__()
+        self.mixer_norm = nn.LayerNorm(d_model)
+        self.mixer = mixer
+        self.mlp_norm = nn.LayerNorm(d_model)
+        self.mlp = nn.Sequential(
+            nn.Linear(d_model, 2 * d_model), nn.GELU(), nn.Linear(2 * d_model, d_model)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        x: Tensor,  # (batch, length, d_model)
+        mask: Tensor | None = None,  # (batch, length), True where observed
+    ) -> Tensor:  # (batch, length, d_model)
+        """Transform whole sequences."""
+        x = x + self.dropout(self.mixer(self.mixer_norm(x), mask))
+        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+
+    def step(
+        self,
+        x: Tensor,  # (batch, d_model)
+        state: Tensor,  # (batch, heads, modes, width), complex
+    ) -> tuple[Tensor, Tensor]:
+        """Advance by one step; for blocks whose mixer is a `SpectralLayer`."""
+        assert isinstance(self.mixer, SpectralLayer)
+        mixed, state = self.mixer.step(self.mixer_norm(x), state)
+        x = x + self.dropout(mixed)
+        return x + self.dropout(self.mlp(self.mlp_norm(x))), state
+
+
+class SpectralSSM(nn.Module):
+    """Network of spectral layers over real sequences or token ids.
+
+    Parameters
+    ----------
+    n_channels : int, default=None
+        Channels of real sequences. Pass this or `vocab_size`.
+    vocab_size : int, default=None
+        Number of different tokens, for sequences of token ids.
+    d_model : int, default=64
+        Width of the network.
+    n_layers : int, default=2
+        Blocks.
+    n_modes : int, default=16
+        Complex modes per head, before compression.
+    n_heads : int, default=4
+        Heads per layer.
+    selective : bool, default=False
+        Let steps, writes and reads of the recurrence depend on the input.
+    compression_ratio : float, default=1.0
+        Share of the modes that every layer uses, in (0, 1].
+    adaptive_mask : bool, default=False
+        Learn which modes are used instead of using those of lowest frequency.
+    spectral_norm : bool, default=False
+        Bound the gain of the spectral layers; see `SpectralLayer`.
+    n_scales : int, default=1
+        Different time constants among the heads of a layer.
+    attention_layers : sequence of int, default=()
+        Indices of the blocks that use softmax attention instead of modes.
+    bidirectional : bool, default=False
+        Let every step see the future too.
+    dropout : float, default=0.0
+        Share of activations dropped in training after every mixer and MLP.
+    max_length : int, default=1024
+        Length of the sequences to come, in steps; sets the longest time constant at the start.
+
+    Examples
+    --------
+    >>> import torch
+    >>> SpectralSSM(n_channels=3, d_model=16, n_modes=4)(torch.zeros(2, 50, 3)).shape
+    torch.Size([2, 50, 16])
+    """
+
+    def __init__(
+        self,
+        n_channels: int | None = None,
+        *,
+        vocab_size: int | None = None,
+        d_model: int = 64,
+        n_layers: int = 2,
+        n_modes: int = 16,
+        n_heads: int = 4,
+        selective: bool = False,
+        compression_ratio: float = 1.0,
+        adaptive_mask: bool = False,
+        spectral_norm: bool = False,
+        n_scales: int = 1,
+        attention_layers: Sequence[int] = (),
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        max_length: int = 1024,
+    ):
+        super().__init__()
+        if (n_channels is None) == (vocab_size is None):
+            raise ValueError(
+                f"n_channels is {n_channels} and vocab_size is {vocab_size}; "
+                "pass n_channels for real sequences or vocab_size for token ids"
+            )
+        absent = sorted(set(attention_layers) - set(range(n_layers)))
+        if absent:
+            raise ValueError(
+                f"attention_layers has {absent}; pass indices between 0 and {n_layers - 1}"
+            )
+        self.bidirectional = bidirectional
+        self.embedding: nn.Linear | nn.Embedding
+        if n_channels is not None:
+            self.embedding = nn.Linear(n_channels, d_model)
+        else:
+            assert vocab_size is not None
+            self.embedding = nn.Embedding(vocab_size, d_model)
+        self.blocks = nn.ModuleList()
+        for index in range(n_layers):
+            mixer: SpectralLayer | RotaryAttention
+            if index in attention_layers:
+                mixer = RotaryAttention(d_model, n_heads, causal=not bidirectional)
+            else:
+                mixer = SpectralLayer(
+                    d_model,
+                    n_modes=n_modes,
+                    n_heads=n_heads,
+                    selective=selective,
+                    compression_ratio=compression_ratio,
+                    adaptive_mask=adaptive_mask,
+                    spectral_norm=spectral_norm,
+                    n_scales=n_scales,
+                    bidirectional=bidirectional,
+                    max_length=max_length,
+                )
+            self.blocks.append(SpectralBlock(mixer, d_model, dropout))
+        self.norm = nn.LayerNorm(d_model)
+
+    @property
+    def spectral_layers(self) -> list[SpectralLayer]:
+        """The layers with modes, in order."""
+        return [block.mixer for block in self.blocks if isinstance(block.mixer, SpectralLayer)]
+
+    def forward(
+        self,
+        x: Tensor,  # (batch, length, n_channels), or token ids (batch, length)
+        mask: Tensor | None = None,  # (batch, length), True where observed
+    ) -> Tensor:  # (batch, length, d_model)
+        """Vector of every step; what is padded changes nothing elsewhere."""
+        x = self.embedding(x)
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.norm(x)
+
+    def step(
+        self,
+        x: Tensor,  # (batch, n_channels), or token ids (batch,)
+        states: list[Tensor],  # one per block
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Advance by one step; returns (batch, d_model) and the states.
+
+        Stepping through a sequence gives what `forward` gives for the whole of it.
+        """
+        x = self.embedding(x)
+        after = []
+        for block, state in zip(self.blocks, states, strict=True):
+            assert isinstance(block, SpectralBlock)
+            x, state = block.step(x, state)
+            after.append(state)
+        return self.norm(x), after
+
+    def initial_states(self, batch: int) -> list[Tensor]:
+        """States of zeros for a batch of streams.
+
+        Raises
+        ------
+        ValueError
+            If the network is bidirectional or has attention layers: both need the whole sequence.
+        """
+        layers = self.spectral_layers
+        if self.bidirectional or len(layers) < len(self.blocks):
+            raise ValueError(
+                "this network needs whole sequences; for streaming pass "
+                "bidirectional=False and attention_layers=()"
+            )
+        return [layer.initial_state(batch) for layer in layers]
+
+    def compress(self) -> "SpectralSSM":
+        """Remove the modes that the masks do not keep; same outputs, smaller network."""
+        for layer in self.spectral_layers:
+            layer.compress()
+        return self

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from klforecast.classify import closed_form
+from klforecast.classify.closed_form import ClosedFormClassifier
+from klforecast.classify.spectral_features import KINDS, SpectralFeatures
+
+
+def waves(n, seed, lengths=(50,), n_channels=1):
+    """Series of two frequencies in noise, and which of the two it is."""
+    rng = np.random.default_rng(seed)
+    labels = torch.arange(n) % 2
+    series = []
+    for label in labels.tolist():
+        t = np.arange(rng.choice(lengths))
+        wave = np.sin(2 * np.pi * t * (0.06, 0.09)[label] + rng.uniform(0, 6))
+        values = wave + 0.5 * rng.normal(size=(n_channels, len(t)))
+        series.append(torch.from_numpy(values))
+    return series, labels
+
+
+EVEN = torch.ones(2)
+
+
+@pytest.mark.parametrize("lengths", [(50,), (33, 50, 64)])
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_waves_in_noise_are_told_apart(lengths, n_channels):
+    model = ClosedFormClassifier(16).fit(*waves(40, 0, lengths, n_channels), EVEN)
+    series, labels = waves(60, 1, lengths, n_channels)
+    assert (model.scores(series).argmax(1) == labels).double().mean() > 0.9
+
+
+def test_the_features_of_a_series_do_not_depend_on_the_others():
+    series, _ = waves(20, 0, (2, 33, 50))
+    features = SpectralFeatures(8).fit(series)
+    together = features.transform(series)
+    alone = features.transform(series[3:4])
+    for kind in KINDS:
+        assert_close(together[kind][3:4], alone[kind], rtol=1e-9, atol=1e-9)
+
+
+def test_units_do_not_matter():
+    series, labels = waves(30, 0)
+    test, _ = waves(10, 1)
+    plain = ClosedFormClassifier(8).fit(series, labels, EVEN).scores(test)
+    large = [1e6 * values + 3e6 for values in series]
+    scaled = ClosedFormClassifier(8).fit(large, labels, EVEN)
+    assert_close(scaled.scores([1e6 * v + 3e6 for v in test]), plain, rtol=1e-4, atol=1e-4)
+
+
+def test_the_span_of_all_rows_is_the_ridge_itself(monkeypatch):
+    series, labels = waves(40, 0)
+    test, _ = waves(20, 1)
+    direct = ClosedFormClassifier(8).fit(series, labels, EVEN)
+    monkeypatch.setattr(closed_form, "_DIRECT", 30)
+    spanned = ClosedFormClassifier(8).fit(series, labels, EVEN)
+    assert_close(spanned.scores(test), direct.scores(test), rtol=0, atol=1e-3)
+
+
+def test_some_landmarks_are_nearly_as_good_as_all_rows(monkeypatch):
+    monkeypatch.setattr(closed_form, "_DIRECT", 30)
+    monkeypatch.setattr(closed_form, "_LANDMARKS", 25)
+    model = ClosedFormClassifier(16).fit(*waves(80, 0), EVEN)
+    series, labels = waves(60, 1)
+    assert (model.scores(series).argmax(1) == labels).double().mean() > 0.9
+
+
+def test_weights_are_the_mean_of_the_three_that_err_least(monkeypatch):
+    good = [(1.0, 0.0, 0.5, 0.0), (1.0, 0.3, 0.5, 0.0), (1.0, 0.3, 2.0, 0.3)]
+    # Without any features every series left out is answered by the mean of the others.
+    monkeypatch.setattr(closed_form, "_WEIGHTS", ((0.0, 0.0, 0.0, 0.0), *good))
+    weights = ClosedFormClassifier(8).fit(*waves(40, 0), EVEN).weights_
+    assert_close(list(weights.values()), torch.tensor(good).double().mean(0).tolist())
+
+
+def noisy(n, seed, noise):
+    series, labels = waves(n, seed)
+    rng = np.random.default_rng(seed)
+    return [v + torch.from_numpy(noise * rng.normal(size=v.shape)) for v in series], labels
+
+
+def test_probabilities_are_not_surer_than_the_answers_are_right():
+    model = ClosedFormClassifier(8).fit(*noisy(60, 0, 1.5), EVEN)
+    series, labels = noisy(200, 1, 1.5)
+    probabilities = model.probabilities(model.scores(series))
+    assert_close(probabilities.sum(1), torch.ones(200).double())
+    right = (probabilities.argmax(1) == labels).double().mean()
+    assert 0.6 < right < 1
+    assert abs(probabilities.amax(1).mean() - right) < 0.15
+
+
+def test_a_heavy_class_gets_more_of_the_doubtful_series():
+    series, labels = noisy(40, 0, 3.0)
+    test, _ = noisy(60, 1, 3.0)
+    even = ClosedFormClassifier(8).fit(series, labels, EVEN)
+    heavy = ClosedFormClassifier(8).fit(series, labels, torch.tensor([1.0, 50.0]))
+    assert heavy.scores(test).argmax(1).sum() > even.scores(test).argmax(1).sum()

@@ -1,0 +1,45 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sktime.datasets import load_airline
+
+from klforecast.evaluation.benchmark.adapter import HarnessForecaster
+from klforecast.evaluation.benchmark.models import MODELS, Model
+from klforecast.evaluation.benchmark.sktime_tasks import make_benchmark
+from klforecast.evaluation.benchmark.theta import theta_forecast
+
+
+def test_sktime_runs_the_benchmark(tmp_path):
+    benchmark = make_benchmark(["klmemory", "persistence", "seasonal-naive"])
+    results = benchmark.run(str(tmp_path / "results.csv"))
+    assert benchmark.failed_experiments == []
+    error = results.set_index("model_id")["MeanAbsoluteScaledError_mean"]
+    assert error["klmemory"] < error["seasonal-naive"] < error["persistence"]
+
+
+def test_models_that_cannot_run_are_left_out_with_a_warning(monkeypatch):
+    monkeypatch.setitem(MODELS, "absent", Model(len, "", needs=("no_such_library",)))
+    with pytest.warns(UserWarning, match="goes without absent, which needs no_such_library"):
+        make_benchmark(["persistence", "absent"])
+
+
+def test_an_unknown_model_is_refused():
+    with pytest.raises(ValueError, match="unknown model 'magic'"):
+        make_benchmark(["magic"])
+
+
+def test_the_adapter_forecasts_what_the_model_does():
+    y = load_airline()
+    forecaster = HarnessForecaster("theta", period=12).fit(y[:100], fh=[1, 3, 6])
+    forecast = forecaster.predict()
+    expected = theta_forecast(y.to_numpy()[None, :100], 6, 12, multiplicative=True)[0]
+    assert forecast.to_numpy() == pytest.approx(expected[[0, 2, 5]])
+    assert forecast.index.equals(y.index[[100, 102, 105]])
+
+
+def test_a_lookback_that_the_series_cannot_feed_is_cut_with_a_warning():
+    y = pd.DataFrame({"a": np.arange(90.0), "b": np.ones(90)})
+    forecaster = HarnessForecaster("nlinear", params={"max_epochs": 1})
+    with pytest.warns(UserWarning, match="90 rows are too few for a lookback of 336; nlinear gets"):
+        forecaster.fit(y, fh=[1, 2])
+    assert forecaster.predict().shape == (2, 2)

@@ -1,0 +1,119 @@
+import json
+
+import pytest
+
+from klforecast.evaluation.benchmark.models import ENCODER_CELLS, model
+from klforecast.evaluation.benchmark.rows import append_row, complete
+from klforecast.evaluation.benchmark.runner import expand_cells
+from klforecast.evaluation.studies.does_memory_help import compare, estimate, main, render_page
+from klforecast.evaluation.studies.long_recall import BUDGET, recall
+from klforecast.evaluation.studies.long_recall import main as recall_main
+from klforecast.modules.encoders import ENCODERS
+
+
+def row(name, seed, mse, error=None, **changed):
+    return complete(
+        {
+            "dataset": "ETTh1",
+            "horizon": 96,
+            "fit_on": "train",
+            "model": name,
+            "seed": seed,
+            "mse": mse,
+            "cpu_seconds": 2.0,
+            "n_test_windows": 2785,
+            "changed_params": changed,
+            "error": error,
+        }
+    )
+
+
+ROWS = [
+    *(row("gru/none", seed, 0.5) for seed in range(3)),
+    *(row("gru/history", seed, 0.4 + 0.001 * seed) for seed in range(3)),
+    row("gru/trajectory", 0, 0.55),
+    row("lstm/none", 0, 0.3),
+    row("lstm/history", 0, 0.6, error="ValueError: no"),
+    row("mamba/history", 0, 0.2),
+    row("nlinear", 0, 0.1),
+]
+
+
+def test_the_group_holds_every_encoder_with_every_memory():
+    cells = expand_cells(["ETTh1"], ["encoders"], [96])
+    names = {cell.model for cell in cells}
+    assert names == set(ENCODER_CELLS)
+    assert {name.partition("/")[0] for name in names} == {"linear", *ENCODERS}
+    assert all(model(name).ours for name in names)
+
+
+def test_an_unknown_encoder_is_refused_with_the_group():
+    with pytest.raises(ValueError, match=r"'gru/all'.*encoders.*'linear/none'"):
+        model("gru/all")
+
+
+def test_gains_are_paired_by_seed_and_failed_rows_do_not_count():
+    lines = {line.encoder: line for line in compare(ROWS)}
+    assert set(lines) == {"gru", "lstm"}
+    gru = lines["gru"].gains
+    assert gru["history"].mean == pytest.approx(100 * (1 - 0.401 / 0.5))
+    assert (gru["history"].n_seeds, gru["history"].sign) == (3, 1)
+    assert (gru["trajectory"].n_seeds, gru["trajectory"].sign) == (1, 0)
+    assert not lines["lstm"].gains
+
+
+def test_an_interval_of_several_seeds_is_students():
+    found = estimate([1.0, 2.0, 3.0, 6.0])
+    assert found.mean == 3.0
+    assert found.half_width == pytest.approx(3.1824 * (14 / 3) ** 0.5 / 2, rel=1e-4)
+    assert found.sign == 0
+
+
+def test_the_page_states_the_verdict_and_the_budget():
+    page = render_page(ROWS)
+    assert "the error falls for 1 of 1 encoders" in page
+    assert "interval lies above zero for 1 and" in page
+    assert "max_epochs=" in page
+    assert "Not run, for want of computing time: transformer, nlinear," in page
+    assert "| gru | 0.5000 | 0.4010 | 0.5500 | +19.8 ± 0.5 % | -10.0 % | 2 |" in page
+
+
+def test_a_longer_window_without_memory_stands_beside_the_memories():
+    page = render_page([*ROWS, row("gru/none", 0, 0.45, input_length=432)])
+    assert "| gru | 0.5000 | 0.4010 | 0.5500 | 0.4500 | +19.8 ± 0.5 % | -10.0 % | +10.0 % |" in page
+    assert "a window of 432 steps" in page
+    assert "tokens of the history beat the longer window for 1 of 1 encoders" in page
+
+
+def test_cells_of_another_budget_have_a_table_of_their_own():
+    page = render_page([*ROWS, row("lstm/none", 0, 0.2, max_epochs=5)])
+    assert "## ETTh1, 96 steps ahead\n" in page
+    assert "## ETTh1, 96 steps ahead, max_epochs=5\n" in page
+    assert "| lstm | 0.3000 |" in page
+    assert "| lstm | 0.2000 |" in page
+
+
+def test_the_verdict_counts_over_all_tables():
+    other = [row("gru/none", s, 0.5, max_epochs=5) for s in range(3)]
+    other += [row("gru/history", s, 0.6 + 0.001 * s, max_epochs=5) for s in range(3)]
+    page = render_page([*ROWS, *other])
+    assert "*history* lowers the error in 1 of 2 cells" in page
+    assert "it helps in 1 and harms in 1." in page
+    assert "(ETTh1 96 steps +19.8 %, ETTh1 96 steps with max_epochs=5 -20.2 %)" in page
+
+
+def test_the_history_solves_what_no_window_can():
+    assert recall("nlinear", "history", 0)["accuracy"] > 0.95
+    assert recall("nlinear", "none", 0)["accuracy"] < 0.35
+    assert recall("nlinear", "trajectory", 0)["accuracy"] < 0.35
+
+
+def test_both_commands_write_what_the_page_reads(tmp_path, monkeypatch):
+    monkeypatch.setitem(BUDGET, "n_steps", 1)
+    rows, found, page = tmp_path / "rows.jsonl", tmp_path / "recall.jsonl", tmp_path / "page.md"
+    for one in ROWS:
+        append_row(rows, one)
+    recall_main(["--encoders", "gru", "--seeds", "0", "--out", str(found)])
+    assert len([json.loads(line) for line in found.read_text().splitlines()]) == 3
+    main([str(rows), "--recall", str(found), "--out", str(page)])
+    assert "no window can solve" in page.read_text()
