@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.sequence_net import LABEL_SMOOTHING, SequenceNet
-from klforecast.training.fit import resolve_device
+from klforecast.training.options import resolve_device
 
 
 class SequenceEnsemble:

@@ -11,8 +11,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from klforecast.ops.conformal import Residuals
-
 
 class Mixture(NamedTuple):
     """Where a solved core comes from.
@@ -47,8 +45,6 @@ class LinearCore(nn.Module):
         A mode of one block of the history costs the steps of that block and not the whole depth.
     mixture : Mixture, optional
         The experts behind the weight, for reports; the forecast does not need them.
-    residuals : Residuals, optional
-        Errors out of fold, for intervals; the forecast does not need them.
 
     Examples
     --------
@@ -68,7 +64,6 @@ class LinearCore(nn.Module):
         bias: Tensor,
         blocks: Sequence[tuple[slice, slice]] | None = None,
         mixture: Mixture | None = None,
-        residuals: Residuals | None = None,
     ):
         super().__init__()
         self.register_buffer("modes", modes)
@@ -76,7 +71,6 @@ class LinearCore(nn.Module):
         self.bias = nn.Parameter(bias)
         self.blocks = [(slice(None), slice(None))] if not blocks else list(blocks)
         self.mixture = mixture
-        self.residuals = residuals
 
     @property
     def recent(self) -> int:

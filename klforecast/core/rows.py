@@ -48,6 +48,16 @@ class StreamRows:
 Rows = Tensor | StreamRows
 
 
+def check_lengths(panel: Sequence[Rows], plan: CorePlan) -> None:
+    """Raise a ValueError unless one of the series is as long as a window."""
+    longest = max(map(len, panel))
+    if longest < plan.length:
+        raise ValueError(
+            f"the longest of {len(panel)} series has {longest} rows and one window takes "
+            f"{plan.depth} + {plan.padded_horizon}; pass a smaller memory_depth or horizon"
+        )
+
+
 def spread_over(series: Rows, channel: int, length: int, stride: int) -> Tensor:
     """Every `stride`-th window of one channel, scaled, in float32.
 

@@ -8,6 +8,7 @@ Channels are solved one after another, so the memory holds the matrices of one c
 """
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,21 +18,32 @@ from klforecast.core.experts import Fold, Moments
 from klforecast.core.gram import WindowMoments, centre_gram, fold_gram, window_gram, window_moments
 from klforecast.core.linear_core import LinearCore, Mixture
 from klforecast.core.out_of_fold import MOST_ERRORS, expand_segments, judge_out_of_fold
-from klforecast.core.plan import CorePlan, plan_core
-from klforecast.core.rows import Rows, remembered_rows
+from klforecast.core.plan import CoreOptions, CorePlan, plan_core
+from klforecast.core.rows import Rows, check_lengths, remembered_rows
+from klforecast.ops.conformal import Residuals
+
+
+class Solved(NamedTuple):
+    """A core, and what it left over of windows that it was not solved on.
+
+    Attributes
+    ----------
+    core : LinearCore
+    residuals : Residuals or None
+        Errors out of fold, from which intervals are made; None where there are none.
+    """
+
+    core: LinearCore
+    residuals: Residuals | None
 
 
 def solve_linear_core(
     panel: Sequence[Tensor],  # (time, channels) each, standardised
     horizon: int,
-    *,
-    memory_depth: int | None = None,
-    input_length: int | None = None,
     periods: Sequence[int] = (),
-    n_components: int | None = None,
-    memory: str = "history",
-    forgetting: float = 1.0,
-) -> LinearCore:
+    options: CoreOptions | None = None,
+    **changes: Any,
+) -> Solved:
     """Solve the core that the lengths of the series and their periods ask for.
 
     Parameters
@@ -40,23 +52,15 @@ def solve_linear_core(
         Series with the same channels, standardised; the longest has more than `horizon` rows.
     horizon : int
         Steps ahead.
-    memory_depth : int, optional
-        Most steps to look back; None takes what the length of the series supports, at most 2,880.
-    input_length : int, optional
-        Steps that enter as they are; None takes 96, in whole cycles.
     periods : sequence of int
         Periods in steps, the leading one first.
-    n_components : int, optional
-        Modes kept in each block of the history; None takes 96.
-    memory : {"history", "none"}
-        "none" looks back no further than the input window.
-    forgetting : float
-        Weight of a window relative to the next newer one, in (0, 1].
+    options, **changes
+        As for `plan_core`.
 
     Returns
     -------
-    LinearCore
-        Its `mixture` tells the experts and their weights.
+    Solved
+        The `mixture` of its core tells the experts and their weights.
 
     See Also
     --------
@@ -66,27 +70,19 @@ def solve_linear_core(
     --------
     >>> import torch
     >>> wave = torch.sin(torch.arange(400, dtype=torch.float64) * torch.pi / 6)[:, None]
-    >>> core = solve_linear_core([wave], horizon=12, periods=[12])
+    >>> core, _ = solve_linear_core([wave], horizon=12, periods=[12])
     >>> bool((core(wave[None, :core.depth].float())[0] - wave[:12]).abs().max() < 0.1)
     True
     """
-    plan = plan_core(
-        [len(series) for series in panel],
-        panel[0].shape[1],
-        horizon,
-        memory_depth=memory_depth,
-        input_length=input_length,
-        periods=periods,
-        n_components=n_components,
-        memory=memory,
-        forgetting=forgetting,
+    lengths, channels = [len(series) for series in panel], panel[0].shape[1]
+    return solve_from_plan(
+        panel, plan_core(lengths, channels, horizon, periods, options, **changes)
     )
-    return solve_from_plan(panel, plan)
 
 
 def solve_from_plan(
     panel: Sequence[Tensor], plan: CorePlan, most_errors: int = MOST_ERRORS
-) -> LinearCore:
+) -> Solved:
     """Solve the core that a plan describes.
 
     Parameters
@@ -100,8 +96,8 @@ def solve_from_plan(
 
     Returns
     -------
-    LinearCore
-        Its `residuals` are None where `most_errors` is 0.
+    Solved
+        Its residuals are None where `most_errors` is 0.
 
     Raises
     ------
@@ -114,14 +110,9 @@ def solve_from_plan(
     d coordinates and O(b^3) for the longest block of b steps of the history. Memory O(C (L + H d) + L^2) beside the
     series: it does not grow with T.
     """
-    length = plan.depth + plan.padded_horizon
-    usable = [series.double() for series in panel if len(series) >= length]
-    if not usable:
-        raise ValueError(
-            f"the longest of {len(panel)} series has {max(map(len, panel))} rows and one window takes "
-            f"{plan.depth} + {plan.padded_horizon}; pass a smaller memory_depth or horizon"
-        )
-    moments = [window_moments(series, length, plan.forgetting) for series in usable]
+    check_lengths(panel, plan)
+    usable = [series.double() for series in panel if len(series) >= plan.length]
+    moments = [window_moments(series, plan.length, plan.forgetting) for series in usable]
     return solve_from_moments(moments, usable, plan, most_errors)
 
 
@@ -130,7 +121,7 @@ def solve_from_moments(
     panel: Sequence[Rows],
     plan: CorePlan,
     most_errors: int = MOST_ERRORS,
-) -> LinearCore:
+) -> Solved:
     """Solve the core that a plan describes, when the moments of all windows are known.
 
     Parameters
@@ -146,7 +137,7 @@ def solve_from_moments(
 
     Returns
     -------
-    LinearCore
+    Solved
 
     Notes
     -----
@@ -162,9 +153,10 @@ def solve_from_moments(
     readout = _readout(moments, pooled, plan, coordinates, weights)
     mixture = Mixture(tuple(map(str, plan.experts)), plan.segments, weights)
     bias = torch.zeros(readout.shape[:2])
-    return LinearCore(
-        coordinates.history_modes.float(), readout, bias, coordinates.blocks(), mixture, residuals
+    core = LinearCore(
+        coordinates.history_modes.float(), readout, bias, coordinates.blocks(), mixture
     )
+    return Solved(core, residuals)
 
 
 def _readout(

@@ -1,11 +1,13 @@
-"""A linear core that follows a stream: new rows are absorbed at a cost that the past does not change.
+"""The one road to a linear core: start a stream from the rows at hand, extend it by new ones, solve it.
 
-Kept of each series are the moments of its windows in the scale of the last `fit`, and its mean and
-spread. New rows extend both; the scale of all rows turns the moments into those of the series as
-`fit` would scale it (`klforecast.core.gram.rescale_moments`), and the core is solved from them. So
-the result is that of `fit` on all rows with the same plan, up to rounding.
+Kept of each series are the moments of its windows in the scale of the rows that the stream was
+started from, and its mean and spread. New rows extend both; the scale of all rows turns the moments
+into those of the series in that scale (`klforecast.core.gram.rescale_moments`), and the core is
+solved from them. So a stream that was extended gives the core of one that was started from all rows
+with the same plan, up to rounding.
 
-    absorb     O(m C (L + log L)) for m new rows         solve     bounded by the plan, not by T
+    start      O(C T log L)                solve     bounded by the plan, not by T
+    extend     O(m C (L + log L)) for m new rows
 
 Letters   T rows, C channels, L = depth + horizon
 """
@@ -15,12 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from klforecast.core.gram import WindowMoments, extend_moments, rescale_moments, window_moments
-from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan
-from klforecast.core.rows import StreamRows
-from klforecast.core.solve import solve_from_moments
+from klforecast.core.rows import Rows, check_lengths
+from klforecast.core.solve import Solved, solve_from_moments
 from klforecast.data.scaling import RowStatistics, Standardizer
 
 Panel = Mapping[tuple, np.ndarray]
@@ -72,14 +74,38 @@ class Stream(NamedTuple):
     longest: int
     series: Mapping[tuple, SeriesStream]
 
+    def scalers(self) -> dict[tuple, Standardizer]:
+        """Mean and scale of all rows of each series."""
+        return {key: part.statistics.standardizer() for key, part in self.series.items()}
 
-def start_stream(panel: Panel, plan: CorePlan, scale_lag: int | None = None) -> Stream:
-    """Start from all rows known so far: O(C T log L)."""
+
+def start_stream(
+    panel: Mapping[tuple, Tensor],
+    statistics: Mapping[tuple, RowStatistics],
+    plan: CorePlan,
+    scale_lag: int | None = None,
+) -> Stream:
+    """Start from all rows known so far.
+
+    Parameters
+    ----------
+    panel : mapping of tuple to Tensor, (time, channels) each
+        Rows without gaps in the scale of the statistics.
+    statistics : mapping of tuple to RowStatistics
+        Of the observed rows of each series, with the forgetting of the plan.
+    plan : CorePlan
+    scale_lag : int, optional
+        Steps of the change that is the unit of each series; None for the standard deviation.
+
+    Returns
+    -------
+    Stream
+    """
     return Stream(
         plan,
         scale_lag,
         max(map(len, panel.values())),
-        {key: _start_series(rows, plan, scale_lag) for key, rows in panel.items()},
+        {key: _start_series(rows, statistics[key], plan) for key, rows in panel.items()},
     )
 
 
@@ -108,45 +134,40 @@ def extend_stream(stream: Stream, panel: Panel) -> Stream:
     return stream._replace(series=extended)
 
 
-def solve_stream(stream: Stream, panel: Panel) -> tuple[LinearCore, dict[tuple, Standardizer]]:
-    """Core and scalers of all rows absorbed so far.
+def solve_stream(stream: Stream, panel: Mapping[tuple, Rows]) -> Solved:
+    """Solve the core of all rows absorbed so far, in the scale of these rows.
 
     Parameters
     ----------
     stream : Stream
-    panel : mapping of tuple to ndarray, (time, channels) each
-        The rows that the stream has absorbed.
+    panel : mapping of tuple to Tensor or StreamRows, (time, channels) each
+        The rows that the stream has absorbed, in the scale of `Stream.scalers`.
 
     Returns
     -------
-    core : LinearCore
-    scalers : dict of tuple to Standardizer
+    Solved
 
     Raises
     ------
     ValueError
         If no series is as long as one window.
     """
-    scalers = {key: part.statistics.standardizer() for key, part in stream.series.items()}
-    moments, rows = [], []
-    for key, part in stream.series.items():
-        if part.moments is not None:
-            moments.append(rescale_moments(part.moments, *_change(part.reference, scalers[key])))
-            rows.append(StreamRows(panel[key], scalers[key]))
-    return solve_from_moments(moments, rows, stream.plan), scalers
+    check_lengths(list(panel.values()), stream.plan)
+    scalers = stream.scalers()
+    moments = {
+        key: rescale_moments(part.moments, *_change(part.reference, scalers[key]))
+        for key, part in stream.series.items()
+        if part.moments is not None
+    }
+    rows = [panel[key] for key in moments]
+    return solve_from_moments(list(moments.values()), rows, stream.plan)
 
 
-def _start_series(rows: np.ndarray, plan: CorePlan, scale_lag: int | None) -> SeriesStream:
-    statistics = RowStatistics.of(rows, plan.forgetting, scale_lag)
-    reference = statistics.standardizer()
-    return SeriesStream(reference, statistics, _moments(rows, reference, plan), len(rows))
-
-
-def _moments(rows: np.ndarray, reference: Standardizer, plan: CorePlan) -> WindowMoments | None:
-    length = plan.depth + plan.padded_horizon
-    if len(rows) < length:
-        return None
-    return window_moments(torch.from_numpy(reference.transform(rows)), length, plan.forgetting)
+def _start_series(rows: Tensor, statistics: RowStatistics, plan: CorePlan) -> SeriesStream:
+    moments = None
+    if len(rows) >= plan.length:
+        moments = window_moments(rows, plan.length, plan.forgetting)
+    return SeriesStream(statistics.standardizer(), statistics, moments, len(rows))
 
 
 def _extend_series(
@@ -158,16 +179,20 @@ def _extend_series(
     statistics = series.statistics.extend(new)
     shift = _change(series.reference, statistics.standardizer())[1]
     if shift.abs().max() > _FARTHEST:
-        return _start_series(rows, plan, scale_lag)
+        statistics = RowStatistics.of(rows, plan.forgetting, scale_lag)
+        return _start_series(_scaled(rows, statistics.standardizer()), statistics, plan)
     if series.moments is None:
-        moments = _moments(rows, series.reference, plan)
-    else:
-        scaled = torch.from_numpy(series.reference.transform(new))
-        moments = extend_moments(series.moments, scaled)
+        started = _start_series(_scaled(rows, series.reference), statistics, plan)
+        return started._replace(reference=series.reference)
+    moments = extend_moments(series.moments, _scaled(new, series.reference))
     return SeriesStream(series.reference, statistics, moments, len(rows))
 
 
-def _change(old: Standardizer, new: Standardizer) -> tuple[torch.Tensor, torch.Tensor]:
+def _scaled(rows: np.ndarray, scaler: Standardizer) -> Tensor:
+    return torch.from_numpy(scaler.transform(rows))
+
+
+def _change(old: Standardizer, new: Standardizer) -> tuple[Tensor, Tensor]:
     """Factor and shift from the scale of the one to that of the other."""
     return (
         torch.from_numpy(old.scale / new.scale),

@@ -1,40 +1,85 @@
 """The forecaster: one Karhunen-Loeve memory model for a series, a panel or a hierarchy.
 
-    fit       rows -> scaled panel -> closed form (or training) -> `net_`, a fitted skorch net
+    fit       rows -> effect of X -> scaled panel -> closed form (or training) -> `net_`, a fitted skorch net
     predict   the rows up to the cutoff -> forecast, a pure function of those rows
-    update    new rows -> the context moves on; `update_params=True` also absorbs them (`following`)
+    update    new rows -> the context moves on; `update_params=True` also absorbs them
 
-This file knows sktime; indices are in `indices`, frames in `panel`, what the memory learns from and
-forecasts in `rests`, intervals in `intervals`, many cutoffs in `cutoffs`, refusals in `checks`.
+This file knows sktime, and holds the parts: the rows known (`frames.known_rows`), the effect of X
+(`covariates.effects`), the fit (`fitting`), what its net reads (`window_reader`), the levels of the
+intervals (`intervals`). What is learned is replaced and never changed in place, so that a call that
+fails can be undone.
 """
 
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.random import RandomState
+from pandas.api.types import is_integer
 from pandas.tseries.offsets import BaseOffset
-from sklearn.base import clone
-from sktime.forecasting.base import ForecastingHorizon
+from skbase.utils.dependencies import _check_soft_dependencies
+from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
+from torch import Tensor
 
-from klforecast.core.stream import solve_stream
+from klforecast.core.plan import CorePlan, plan_core
+from klforecast.data.periods import find_periods
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
-from klforecast.estimators.covariates.effects import effect_ahead
-from klforecast.estimators.covariates.table import with_future
-from klforecast.estimators.cutoffs import CutoffForecaster
-from klforecast.estimators.following import Following, follow, keep_up
-from klforecast.estimators.frames.context import fill_panel
+from klforecast.estimators.covariates.effects import (
+    Effects,
+    effect_ahead,
+    effect_of_windows,
+    learn_effects,
+    rest_rows,
+)
+from klforecast.estimators.covariates.table import (
+    Covariates,
+    known_covariates,
+    more_covariates,
+    of_windows,
+    with_future,
+)
+from klforecast.estimators.fitting import (
+    Fitted,
+    OpenStream,
+    extend_fit,
+    fit_panel,
+    open_stream,
+    refit,
+)
 from klforecast.estimators.frames.indices import stamps_ahead, steps_ahead
-from klforecast.estimators.frames.panel import join_series, split_series
-from klforecast.estimators.learning import learn_net, take_calibration
-from klforecast.estimators.plots.memory import MemoryPlots
-from klforecast.ops.missing import GapFiller
+from klforecast.estimators.frames.known_rows import KnownRows
+from klforecast.estimators.frames.panel import (
+    Key,
+    TimeSeries,
+    is_row_frame,
+    join_series,
+    shift_rows,
+    split_series,
+)
+from klforecast.estimators.intervals import FollowedLevels, follow, offsets
+from klforecast.estimators.options import Options
+from klforecast.estimators.saving.files import SavedEstimator
+from klforecast.estimators.window_reader import WindowReader
+from klforecast.ops.conformal import Calibration
+from klforecast.ops.missing import GapFiller, interpolate
+from klforecast.training.nets import ForecastNet
+from klforecast.training.rollback import unchanged_on_error
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_ONE_AT_A_TIME = RLock()  # of the module, since a forecaster with a lock could not be pickled
+_SKTIME_SUFFIXES = ("", ".zip")
+_DISTRIBUTION = (np.arange(100) + 0.5) / 100  # levels that stand for a whole distribution
 
 
-class KLMemoryForecaster(MemoryPlots, CutoffForecaster):
+class KLMemoryForecaster(SavedEstimator, BaseForecaster):
     """Forecast many steps ahead from a deep past, compressed by Karhunen-Loeve memory.
 
     The default, ``encoder="linear"``, is solved in closed form: a ridge regression from the last
@@ -176,6 +221,9 @@ class KLMemoryForecaster(MemoryPlots, CutoffForecaster):
     True
     """
 
+    # The rows are kept here, in the form in which they are used.
+    _config = {"remember_data": False}
+
     _tags = {
         "authors": ["klforecast developers"],
         "maintainers": ["klforecast developers"],
@@ -212,7 +260,22 @@ class KLMemoryForecaster(MemoryPlots, CutoffForecaster):
         "property:randomness": "derandomized",
     }
 
-    _following: Following | None
+    net_: ForecastNet
+    effects_: Effects | None
+    scalers_: dict[Key, Standardizer]
+    gap_covariance_: Tensor
+    calibration_: Calibration | None
+    scale_lag_: int | None
+    horizon_: int
+    memory_depth_: int
+    period_: int
+    n_channels_: int
+
+    _rows: KnownRows
+    _covariates: Covariates | None
+    _followed: FollowedLevels
+    _open_stream: OpenStream | None
+    _cutoff: pd.Index
 
     def __init__(
         self,
@@ -290,35 +353,334 @@ class KLMemoryForecaster(MemoryPlots, CutoffForecaster):
             {"horizon": 2, "input_length": 4, "memory_depth": 8, "period": 1, "n_components": 2},
         ]
 
+    def __post_init__(self) -> None:
+        """Declare what sktime keeps when a user asks it to remember data."""
+        self._y = None
+        self._X = None
+
+    def fit(self, y: Any, X: Any = None, fh: Any = None) -> Self:
+        """Learn from `y`; see :class:`sktime.forecasting.base.BaseForecaster` for the containers.
+
+        Parameters
+        ----------
+        y : Series, DataFrame, ndarray or another sktime container
+            One series, a panel or a hierarchy, in its own units; rows at regular times.
+        X : DataFrame or another sktime container, optional
+            Covariates, one numeric column each, with a row for every row of `y`; further rows do
+            not matter. Columns whose future is not known are named in `past_covariates`.
+        fh : ForecastingHorizon or what makes one, optional
+            Kept for a `predict` without fh; learning does not depend on it.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            For parameters or rows that cannot be used. The forecaster stays as it was.
+        """
+        with unchanged_on_error(self):
+            return super().fit(y, X=X, fh=fh)
+
+    def fit_predict(self, y: Any, X: Any = None, fh: Any = None, X_pred: Any = None) -> Any:
+        """Fit to `y` and forecast at `fh`: the same as `fit` and then `predict`."""
+        return self.fit(y, X=X, fh=fh).predict(X=X_pred)
+
+    def update(self, y: Any, X: Any = None, update_params: bool = True) -> Self:
+        """Take in new rows; rows at known stamps replace the known ones.
+
+        Parameters
+        ----------
+        y : Series, DataFrame, ndarray or another sktime container
+            New rows of the fitted series, without a gap to the known ones. A numpy array has no
+            index; its rows follow the last known row.
+        X : DataFrame or another sktime container, optional
+            Covariates at the new rows, needed if `fit` was given some; further rows are kept.
+        update_params : bool, default=True
+            False moves the context: forecasts start from the new rows, weights, modes and scalers
+            stay as they are, and intervals follow the errors seen. True also learns again from all rows known so far.
+
+        Returns
+        -------
+        self
+        """
+        with unchanged_on_error(self):
+            return super().update(y, X=X, update_params=update_params)
+
+    def update_predict_single(
+        self, y: Any = None, fh: Any = None, X: Any = None, update_params: bool = True
+    ) -> Any:
+        """Take in new rows and forecast from them: `update` and then `predict`."""
+        with unchanged_on_error(self):
+            return super().update_predict_single(y, fh=fh, X=X, update_params=update_params)
+
+    def pretrain(self, y: Any, X: Any = None, fh: Any = None) -> Self:
+        """Learn the weights from a panel, for a later `fit` to a series of the same channels.
+
+        A second call learns again from both panels. `fit` and `clone` keep what was learned here.
+
+        Parameters
+        ----------
+        y : DataFrame or another sktime container of a panel or hierarchy
+        X : ignored
+            Effects of covariates are learned by `fit`; passing X here gives a UserWarning.
+        fh : ignored
+
+        Returns
+        -------
+        self
+        """
+        if X is not None:
+            checks.warn_unused_exogenous(type(self).__name__)
+        with unchanged_on_error(self):
+            if not hasattr(self, "pretraining_panel_"):
+                self.reset()
+            return super().pretrain(y, X=X, fh=fh)
+
+    def save(self, path: Any = None, serialization_format: str = "pickle") -> Any:
+        """Write the forecaster, fitted or not, into one file or into memory.
+
+        Parameters
+        ----------
+        path : str, path or None
+            A name with an ending, such as ``.safetensors``, gets a file without code, for `load`.
+            None, a name without an ending and ``.zip`` are sktime's: a tuple or a zip file of
+            pickles, for `sktime.base.load`.
+        serialization_format : str, default="pickle"
+            Of sktime's way.
+
+        Returns
+        -------
+        None, or what sktime returns
+
+        Raises
+        ------
+        TypeError
+            If a parameter is of a type that a file without code cannot hold, such as a callback.
+        """
+        if path is None or Path(path).suffix in _SKTIME_SUFFIXES:
+            return BaseForecaster.save(self, path, serialization_format)
+        return super().save(path)
+
+    def predict_windows(
+        self,
+        y: pd.Series | pd.DataFrame | np.ndarray,  # (time, channels)
+        cutoffs: Sequence[int] | np.ndarray,  # (n,)
+        X: pd.DataFrame | np.ndarray | None = None,
+        alpha: Sequence[float] | np.ndarray | None = None,  # (levels,)
+    ) -> np.ndarray:  # (n, horizon, channels), or (n, horizon, channels, levels)
+        """Forecast `horizon` steps from many cutoffs of a series with the fitted, frozen model.
+
+        Parameters
+        ----------
+        y : Series, DataFrame or ndarray, (time, channels)
+            Rows in the units of `fit`, with its columns.
+        cutoffs : sequence of int, (n,)
+            Positions in y. The forecast from cutoff c covers the rows c .. c + horizon - 1 and
+            reads the rows before c only; 1 <= c <= time.
+        X : DataFrame or ndarray, optional
+            Covariates from the first row of y to the last step that is forecast, if `fit` was
+            given some. An array has the rows of y and those that follow.
+        alpha : sequence of float, optional
+            Levels of quantiles, between 0 and 1, to return in place of point forecasts.
+
+        Returns
+        -------
+        ndarray, (n, horizon, channels), float64
+            In the units of y; with `alpha` one more axis, (n, horizon, channels, len(alpha)).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from klforecast import KLMemoryForecaster
+        >>> y = np.sin(np.arange(200) * np.pi / 6)[:, None]
+        >>> forecaster = KLMemoryForecaster(horizon=24).fit(y[:150])
+        >>> forecaster.predict_windows(y, [150, 151, 152]).shape
+        (3, 24, 1)
+        """
+        self.check_is_fitted(method_name="predict_windows")
+        if () not in self.scalers_:
+            raise ValueError(
+                f"predict_windows forecasts one series, but this forecaster was fitted on "
+                f"{len(self.scalers_)}; fit it on the one series, after pretrain on the panel"
+            )
+        frame = y if isinstance(y, pd.Series | pd.DataFrame) else pd.DataFrame(np.asarray(y))
+        checks.check_rows(frame)
+        values = split_series(pd.DataFrame(frame))[()].values
+        if isinstance(y, pd.DataFrame):
+            checks.check_columns(self._rows.columns, y.columns, "y")
+        else:
+            checks.check_channels(self.n_channels_, values.shape[1])
+        positions = checks.check_cutoffs(cutoffs, len(values))
+        covariates = of_windows(self._covariates, X, frame.index)
+        read = slice(0, positions.max(initial=1))
+        past = TimeSeries(values[read], frame.index[read])
+        reader = self._reader()._replace(covariates=covariates)
+        windows_of = reader.windows_within((), past, positions)
+        scaler, horizon = self.scalers_[()], self.horizon
+        forecasts = scaler.inverse_transform(reader.forecast(windows_of, len(positions), horizon))
+        if covariates is not None and len(positions):
+            forecasts = forecasts + effect_of_windows(
+                self.effects_, covariates, past.index, positions, horizon
+            )
+        if alpha is None:
+            return forecasts
+        levels = checks.check_levels(alpha)
+        around = offsets(
+            self._followed,
+            self.calibration_,
+            reader,
+            windows_of,
+            [()] * len(positions),
+            positions,
+            horizon,
+            levels,
+        )
+        return forecasts[..., None] + around * scaler.scale[:, None]
+
+    def plot_modes(self, n_modes: int = 4, *, ax: "Axes | None" = None) -> "Axes":
+        """Draw the leading modes of the past that the model reads, each with its period.
+
+        Each mode comes with its share of the variance. Of modes that are all fast only the newest
+        ten cycles are drawn.
+
+        Parameters
+        ----------
+        n_modes : int, default=4
+            Modes to draw, largest eigenvalue first.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from sktime.datasets import load_airline
+        >>> from klforecast import KLMemoryForecaster
+        >>> ax = KLMemoryForecaster(horizon=12).fit(load_airline()).plot_modes(2)
+        >>> ax.get_legend_handles_labels()[1][0].split(",")[0]
+        'mode 1: trend'
+        """
+        from klforecast.estimators.plots.memory import draw_modes
+
+        self.check_is_fitted(method_name="plot_modes")
+        return draw_modes(
+            self._scaled_rows(), self.memory_depth_, self._rows.frequency, n_modes, ax
+        )
+
+    def plot_memory(self) -> "Figure":
+        """Draw the spectrum of the past that the model reads, and how far back its forecast looks.
+
+        On the left the share of the variance of each mode, largest first, with the number of
+        components that a linear core keeps of each block. On the right how much a past step moves the
+        forecast, by its age, at the last known rows. Below, where the memory reads the past, what
+        each of its tokens attends to: the weight of each step in the token, dark where it is
+        largest. For a trained encoder that is a derivative at the last known rows. The tokens of
+        the linear core are its components, whose weights are their modes at any rows; the leading
+        four of each block of the history are shown by name.
+
+        Returns
+        -------
+        matplotlib Figure
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        NotFittedError
+            Before `fit`.
+        """
+        from klforecast.estimators.plots.memory import draw_memory
+
+        self.check_is_fitted(method_name="plot_memory")
+        return draw_memory(
+            self.net_.module_,
+            self._scaled_rows(),
+            self.memory_depth_,
+            self.period_,
+            self.n_components_,
+            self._rows.frequency,
+        )
+
+    def _check_fh(self, fh: Any, pred_int: bool = False) -> Any:
+        """Take `fh` over; sktime hands back its note of it, which another thread may overwrite."""
+        with _ONE_AT_A_TIME:
+            return super()._check_fh(fh, pred_int)
+
+    def _check_X_y(self, X: Any = None, y: Any = None, **options: Any) -> tuple[Any, Any]:
+        """Refuse bad rows in our own words, before sktime converts them."""
+        in_rows = is_row_frame(y)
+        if in_rows:
+            checks.check_rows(y)
+        if is_row_frame(X):
+            checks.check_covariate_rows(X)
+        X_inner, y_inner = super()._check_X_y(X=X, y=y, **options)
+        if X is not None and not is_row_frame(X):
+            checks.check_covariate_rows(X_inner)
+        if y is not None and not in_rows:
+            checks.check_rows(y_inner)
+        if isinstance(y, np.ndarray) and self.is_fitted and is_integer(self.cutoff[0]):
+            y_inner = shift_rows(y_inner, int(self.cutoff[0]) + 1)
+        if isinstance(X, np.ndarray) and self.is_fitted and is_integer(self.cutoff[0]):
+            X_inner = shift_rows(X_inner, int(self.cutoff[0]) + 1)
+        return X_inner, y_inner
+
+    def _update_y_X(self, y: pd.DataFrame, X: Any = None, **options: Any) -> None:
+        """Take over rows and cutoff; called by sktime before `_fit` and `_update`."""
+        if self.is_fitted:
+            rows = self._rows.joined(y)
+            more = more_covariates(self._covariates, X)
+            if self._covariates is not None:
+                self._covariates = self._covariates.joined(more)
+                for key, new in split_series(y).items():
+                    self._covariates.table(key, new.index)
+        else:
+            rows = KnownRows.of(y)
+            self._covariates = known_covariates(
+                X, rows.series, rows.frequency, self.past_covariates, self.calendar_features
+            )
+        self._rows = rows
+        super()._update_y_X(y, X, **options)
+        # sktime takes the latest stamp of the rows just passed, which may be of one series of many,
+        # and infers the frequency from them, which takes three rows.
+        self._cutoff = rows.latest(like=self._cutoff)
+
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> Self:
         checks.check_parameters(self.get_params(deep=False))
-        checks.check_values(self._series, self._columns)
+        checks.check_values(self._rows.series, self._rows.columns)
         if hasattr(self, "pretraining_panel_"):
             checks.check_channels(self.n_channels_, y.shape[1])
-        self._fit_effects()
-        if not hasattr(self, "pretraining_panel_"):
-            self._learn_known_rows()
-        self._fit_scalers()
-        self._start_levels()
+        self._learn()
         return self
 
     def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
-        self._follow_levels()
+        self._followed = follow(
+            self._followed,
+            self._known_rows(),
+            self._rows.cutoffs,
+            self._reader(),
+            self.calibration_,
+            self.horizon_,
+        )
         if not update_params or hasattr(self, "pretraining_panel_"):
             return self
-        settings = self.get_params(deep=False)
-        following = keep_up(self._following, self._series, self.period_, settings)
-        if following is None:
-            self._fit_effects()
-            self._learn_known_rows()
-            self._fit_scalers()
-            self._start_levels()
+        options = Options.of(self.get_params(deep=False))
+        opened = extend_fit(self._open_stream, self._rows.series, self.horizon, options)
+        if opened is None:
+            self._learn()
             return self
-        rows = {key: series.values for key, series in self._series.items()}
-        core, self.scalers_ = solve_stream(following.stream, rows)
-        self.calibration_ = take_calibration(core)
-        self.net_ = clone(self.net_).adopt(core)
-        self._following = following
+        self._open_stream = opened
+        self.net_, self.scalers_, self.calibration_ = refit(self.net_, opened, self._rows.series)
         return self
 
     def _pretrain(
@@ -332,62 +694,96 @@ class KLMemoryForecaster(MemoryPlots, CutoffForecaster):
         if known:
             checks.check_channels(self.n_channels_, y.shape[1])
         self.pretraining_panel_ = [*known, *(series.values for series in panel.values())]
-        self._learn(self.pretraining_panel_, frequency)
+        rows = {(place,): values for place, values in enumerate(self.pretraining_panel_)}
+        longest = max(map(len, self.pretraining_panel_))
+        plan = self._plan(rows, frequency, checks.shrink_horizon(self.horizon, longest))
+        self._fit_panel(rows, plan)
         return self
 
-    def _learn_known_rows(self) -> None:
-        self._learn(list(self._rests().values()), self._frequency)
-        periods = [self.period_] if self.period_ > 1 else []
-        settings = self.get_params(deep=False)
-        # Effects of covariates are not learned online, and what they leave over changes with them.
-        self._following = (
-            follow(self._series, self.horizon_, periods, self.scale_lag_, settings)
-            if self._covariates is None
-            else None
+    def _learn(self) -> None:
+        """Learn from all known rows: the effect of X, then what the memory makes of the rest."""
+        pretrained = hasattr(self, "pretraining_panel_")
+        series, covariates = self._rows.series, self._covariates
+        longest = len(self._rows.longest.values)
+        # A pretrained net has its horizon already, and no warning is due.
+        horizon = (
+            min(self.horizon, checks.longest_horizon(longest))
+            if pretrained
+            else checks.shrink_horizon(self.horizon, longest)
+        )
+        rows = {key: part.values for key, part in series.items()}
+        plan = self._plan(rows, self._rows.frequency, horizon)
+        self.effects_ = None if covariates is None else learn_effects(series, covariates, plan)
+        residual = {
+            key: rest_rows(self.effects_, covariates, key, part) for key, part in series.items()
+        }
+        self._open_stream = None
+        if pretrained:
+            self.scalers_ = {
+                key: Standardizer.fit(part, self.forgetting, self.scale_lag_)
+                for key, part in residual.items()
+            }
+        else:
+            fitted = self._fit_panel(residual, plan)
+            self.scalers_ = fitted.scalers
+            # Effects of covariates are not learned online, and what they leave over changes with them.
+            if covariates is None:
+                self._open_stream = open_stream(fitted.stream, series)
+        self._followed = FollowedLevels.start(self._rows.cutoffs, self.n_channels_)
+
+    def _plan(
+        self,
+        panel: Mapping[Key, np.ndarray],  # (time, channels) each, in the units of the data
+        frequency: BaseOffset | None,
+        horizon: int,
+    ) -> CorePlan:
+        longest = max(panel.values(), key=len)
+        return plan_core(
+            [len(rows) for rows in panel.values()],
+            longest.shape[1],
+            horizon,
+            self._find_periods(longest, frequency),
+            Options.of(self.get_params(deep=False)).core,
         )
 
-    def _learn(
-        self,
-        panel: Sequence[np.ndarray],  # (time, channels) each, in the units of the data
-        frequency: BaseOffset | None,
-    ) -> None:
-        """Turn rows into weights: the only place where the net is made."""
-        longest = max(panel, key=len)
-        periods = self._periods(longest, frequency)
-        self.n_channels_ = longest.shape[1]
-        self.horizon_ = checks.shrink_horizon(self.horizon, len(longest))
-        self.scale_lag_ = self.horizon_ if len(panel) > 1 else None
-        scaled = [
-            torch.from_numpy(
-                Standardizer.fit(rows, self.forgetting, self.scale_lag_).transform(rows)
-            )
-            for rows in panel
-        ]
-        self.period_ = periods[0] if periods else 1
-        filled, self.gap_covariance_ = fill_panel(scaled, self.period_)
-        self.net_, self.input_length_, self.n_components_, self.calibration_ = learn_net(
-            filled, self.horizon_, periods, self.get_params(deep=False)
-        )
-        self.memory_depth_ = self.net_.module_.depth
+    def _find_periods(self, rows: np.ndarray, frequency: BaseOffset | None) -> list[int]:
+        """Cycles of one series in steps, the leading one first."""
+        if self.period is not None:
+            return [self.period] if self.period > 1 else []
+        if np.isnan(rows).any():
+            rows = interpolate(torch.tensor(rows), 1).numpy()
+        return [period for period in find_periods(rows, frequency) if period > 1]
+
+    def _fit_panel(self, panel: Mapping[Key, np.ndarray], plan: CorePlan) -> Fitted:
+        """Turn rows into weights, and take over what was learned: the only place where the net is made."""
+        self.horizon_ = plan.horizon
+        self.scale_lag_ = plan.horizon if len(panel) > 1 else None
+        fitted = fit_panel(panel, plan, self.scale_lag_, Options.of(self.get_params(deep=False)))
+        self.n_channels_ = next(iter(panel.values())).shape[1]
+        self.period_ = plan.period
+        self.net_ = fitted.net
+        self.gap_covariance_ = fitted.gap_covariance
+        self.calibration_ = fitted.calibration
+        self.input_length_, self.n_components_ = fitted.input_length, fitted.n_components
+        self.memory_depth_ = fitted.net.module_.depth
         self.history_ = pd.DataFrame(
-            [{key: row[key] for key in row if key != "batches"} for row in self.net_.history]
+            [{key: row[key] for key in row if key != "batches"} for row in fitted.net.history]
         )
         checks.warn_shrunk("input_length", self.input_length, self.input_length_)
         if self.memory == "history":
             checks.warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
             checks.warn_shrunk("n_components", self.n_components, self.n_components_)
+        return fitted
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:
         known = self._known_rows()
         cutoffs = {key: past.index[-1] for key, past in known.items()}
-        ahead = {
-            cutoff: steps_ahead(fh, cutoff, self._frequency) for cutoff in set(cutoffs.values())
-        }
+        frequency = self._rows.frequency
+        ahead = {cutoff: steps_ahead(fh, cutoff, frequency) for cutoff in set(cutoffs.values())}
         covariates = with_future(self._covariates, X, cutoffs)
-        filler = GapFiller(self.gap_covariance_)
-        keys = list(known)
-        scaled = self._forecast(
-            lambda batch: np.stack([self._window(key, known[key], filler) for key in keys[batch]]),
+        reader, keys = self._reader(), list(known)
+        scaled = reader.forecast(
+            reader.windows_before(list(known.items())),
             len(keys),
             max(steps.max() for steps in ahead.values()),
         )
@@ -403,7 +799,106 @@ class KLMemoryForecaster(MemoryPlots, CutoffForecaster):
         if () in forecasts:
             stamps = [fh.to_absolute_index(self.cutoff)]
         else:
-            stamps = [
-                stamps_ahead(cutoff, ahead[cutoff], self._frequency) for cutoff in cutoffs.values()
+            stamps = [stamps_ahead(cutoff, ahead[cutoff], frequency) for cutoff in cutoffs.values()]
+        return join_series(forecasts, stamps, self._rows.columns, self._rows.index_names)
+
+    def _predict_quantiles(
+        self, fh: ForecastingHorizon, X: Any, alpha: Sequence[float]
+    ) -> pd.DataFrame:
+        forecast = self._predict(fh=fh, X=X)
+        values = forecast.to_numpy()[..., None] + self._offsets_ahead(fh, np.asarray(alpha))
+        columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
+        return pd.DataFrame(values.reshape(len(values), -1), forecast.index, columns)
+
+    def _predict_var(
+        self, fh: ForecastingHorizon, X: Any = None, cov: bool = False
+    ) -> pd.DataFrame:
+        if cov:
+            raise NotImplementedError(
+                f"{type(self).__name__} knows the errors of each step and channel, not how they "
+                f"vary together; pass cov=False"
+            )
+        forecast = self._predict(fh=fh, X=X)
+        around = self._offsets_ahead(fh, _DISTRIBUTION)
+        return pd.DataFrame(around.var(axis=-1), forecast.index, forecast.columns)
+
+    def _predict_proba(
+        self, fh: ForecastingHorizon, X: Any = None, marginal: bool = True
+    ) -> Any:  # a distribution of skpro
+        if not _check_soft_dependencies("skpro", severity="none"):
+            return super()._predict_proba(fh=fh, X=X, marginal=marginal)
+        from skpro.distributions.empirical import Empirical
+
+        forecast = self._predict(fh=fh, X=X)
+        values = forecast.to_numpy()[..., None] + self._offsets_ahead(fh, _DISTRIBUTION)
+        draws = [pd.DataFrame(draw, forecast.index, forecast.columns) for draw in values.T.mT]
+        return Empirical(pd.concat(dict(enumerate(draws))))
+
+    def _offsets_ahead(
+        self, fh: ForecastingHorizon, levels: np.ndarray
+    ) -> np.ndarray:  # (rows, C, Q), in the order of `_predict`
+        """Quantiles around the forecasts of all series, in the units of the data."""
+        known = self._known_rows()
+        ahead = [steps_ahead(fh, past.index[-1], self._rows.frequency) for past in known.values()]
+        reader = self._reader()
+        around = offsets(
+            self._followed,
+            self.calibration_,
+            reader,
+            reader.windows_before(list(known.items())),
+            list(known),
+            [len(past.values) for past in known.values()],
+            max(own.max() for own in ahead),
+            levels,
+        )
+        return np.concatenate(
+            [
+                own_offsets[own_ahead - 1] * self.scalers_[key].scale[:, None]
+                for key, own_offsets, own_ahead in zip(known, around, ahead, strict=True)
             ]
-        return join_series(forecasts, stamps, self._columns, self._index_names)
+        )
+
+    def known_rows(self) -> dict[Key, TimeSeries]:
+        """Rows known so far, one array per series, up to its cutoff.
+
+        Returns
+        -------
+        dict of tuple to TimeSeries
+            By the labels of each series, ``()`` for a single one: `values`, (time, channels), in the
+            units of the data, and `index`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from sktime.datasets import load_airline
+        >>> from klforecast import KLMemoryForecaster
+        >>> forecaster = KLMemoryForecaster(horizon=12).fit(load_airline())
+        >>> forecaster.known_rows()[()].values.shape
+        (144, 1)
+        """
+        self.check_is_fitted(method_name="known_rows")
+        return self._known_rows()
+
+    def _known_rows(self) -> dict[Key, TimeSeries]:
+        return self._rows.until_cutoffs()
+
+    def _scaled_rows(self) -> list[np.ndarray]:
+        return [
+            self.scalers_[key].transform(part.values) for key, part in self._rows.series.items()
+        ]
+
+    def _reader(self) -> WindowReader:
+        return WindowReader(
+            self.net_.module_,
+            self.effects_,
+            self._covariates,
+            self.scalers_,
+            GapFiller(self.gap_covariance_),
+            self.memory_depth_,
+            self.period_,
+            self.n_channels_,
+        )

@@ -68,7 +68,7 @@ class ForecastModule(nn.Module):
         patches.
     n_components : int, default=5
         Karhunen-Loeve components of the rows.
-    memory_tokens : int, default=5
+    memory_tokens : int, default=4
         Tokens made of them.
     mixer : {"bottleneck", "dense", "factorized"}, default="factorized"
         See `klforecast.modules.memory.token_mixers`.
@@ -103,7 +103,7 @@ class ForecastModule(nn.Module):
         memory_depth: int = 432,
         row_length: int = 24,
         n_components: int = 5,
-        memory_tokens: int = 5,
+        memory_tokens: int = 4,
         mixer: str = "factorized",
         memory_options: Mapping[str, Any] | None = None,
         d_model: int = 64,

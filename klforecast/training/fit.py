@@ -2,105 +2,74 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
 import torch
-from sklearn.base import clone
-from skorch.callbacks import Callback
 from torch import Tensor
 
 from klforecast.core.linear_core import LinearCore
+from klforecast.core.solve import Solved
 from klforecast.modules.forecast import ForecastModule
 from klforecast.ops.conformal import Residuals
 from klforecast.ops.volatility import recent_volatility
 from klforecast.training.nets import EncoderNet, LinearNet
+from klforecast.training.options import EncoderOptions, TrainingOptions
 from klforecast.training.seeding import seeded
 from klforecast.training.windows import PanelWindows, validation_start
 
 # The head learns nothing while the gate is at zero, so the gate moves faster than the rest.
 _GATE_RATE = 5.0
 
-_RESIDUAL_WINDOWS = 1000
+_RESIDUAL_WINDOWS = 1000  # neighbours are nearly equal, so more add little
 _MOST_RESIDUALS = 2**24  # 64 MB
 
-Solver = Callable[[Sequence[Tensor]], LinearCore]
+Solver = Callable[[Sequence[Tensor]], Solved]
 """From a panel of scaled series to the core solved on all their rows."""
 
 
-def fit_linear_net(
-    panel: Sequence[Tensor],  # (time, channels) each
-    *,
-    solve: Solver,
-    callbacks: Sequence[Callback | tuple[str, Callback]] | None = None,
-    device: str = "auto",
-    random_state: int | np.random.RandomState | None = None,
-    weight_decay: float = 1e-2,
-    **options: Any,
-) -> LinearNet:
-    """Solve the linear core and wrap it in a net that can be fine-tuned.
+class Trained(NamedTuple):
+    """A fitted net and its errors on windows that it was not fitted to, if there are any."""
+
+    net: EncoderNet
+    residuals: Residuals | None
+
+
+def wrap_core(core: LinearCore, solve: Solver, training: TrainingOptions) -> LinearNet:
+    """Wrap a solved core in a net that can be fine-tuned.
 
     Parameters
     ----------
-    panel : sequence of Tensor, each (time, channels)
-        Scaled series.
+    core : LinearCore
+        Becomes ``module_``; ``partial_fit(panel)`` steps on from it.
     solve : callable
-        From a panel to its core, for example ``partial(solve_linear_core, horizon=96)``.
-    callbacks : sequence, default=None
-        skorch callbacks for later fine-tuning; they are cloned.
-    device : str, default="auto"
-        "auto" is the first CUDA device if there is one, else the CPU.
-    random_state : int, RandomState or None, default=None
+        What a later ``fit`` of the net calls, for example ``partial(solve_linear_core, horizon=96)``.
+    training : TrainingOptions
         For later fine-tuning; solving is deterministic.
-    weight_decay : float, default=1e-2
-        Of AdamW in later fine-tuning.
-    **options
-        Of `ForecastNet`: max_epochs, batch_size, lr, lr_schedule, loss, patience,
-        validation_fraction, verbose.
 
     Returns
     -------
     LinearNet
-        ``module_`` is the core; ``partial_fit(panel)`` steps on from it.
     """
-    net = LinearNet(
-        solve=solve,
-        callbacks=_cloned(callbacks),
-        device=resolve_device(device),
-        random_state=random_state,
-        optimizer__weight_decay=weight_decay,
-        **{"verbose": 0, **options},
-    )
-    return net.fit(panel)
+    return LinearNet(solve=solve, **training.net_arguments()).adopt(core)
 
 
 def fit_encoder_net(
     panel: Sequence[Tensor],  # (time, channels) each
     horizon: int,
     *,
+    solved: Solved | None,
     solve: Solver | None,
-    max_epochs: int = 10,
-    batch_size: int = 64,
-    lr: float = 1e-3,
-    weight_decay: float = 1e-2,
-    patience: int | None = 3,
-    lr_schedule: str = "cosine",
-    loss: str = "mse",
-    validation_fraction: float = 0.2,
-    callbacks: Sequence[Callback | tuple[str, Callback]] | None = None,
-    device: str = "auto",
-    verbose: int = 0,
-    random_state: int | np.random.RandomState | None = None,
-    **architecture: Any,
-) -> EncoderNet:
+    encoder: EncoderOptions,
+    training: TrainingOptions,
+) -> Trained:
     """Train an encoder with memory to correct a linear core.
 
-    The core is solved twice. While the encoder trains, it is the core of the rows before the
-    validation part, so that validation is honest: on it, the result is never worse than that core
-    alone. Then the core of all rows takes its place, under the same correction; this last step
-    uses more data and cannot be validated. The errors on the validation part, made before that
-    step, become the `residuals` of the core; where there is no such part, those of the core remain,
-    and their size does not follow the past.
+    While the encoder trains, the core is that of the rows before the validation part, so that
+    validation is honest: on it, the result is never worse than that core alone. Then the core of all
+    rows takes its place, under the same correction; this last step uses more data and cannot be
+    validated. The errors on the validation part, made before that step, are the residuals of the
+    result; where there is no such part, those of the core remain, and their size does not follow the
+    past.
 
     Parameters
     ----------
@@ -108,36 +77,18 @@ def fit_encoder_net(
         Scaled series.
     horizon : int
         Steps to forecast.
+    solved : Solved or None
+        The core of all rows. None trains the plain encoder.
     solve : callable or None
-        From a panel to its core, for example ``partial(solve_linear_core, horizon=96)``. None
-        trains the plain encoder.
-    max_epochs, batch_size : int, default=10, 64
-        Passes over the training windows at most; windows in a step.
-    lr, weight_decay : float, default=1e-3, 1e-2
-        Of AdamW. A decay of 0 is Adam.
-    patience : int or None, default=3
-        Epochs without improvement after which training stops; None: never.
-    lr_schedule : str, default="cosine"
-        How the rate goes on from epoch to epoch: a key of `klforecast.training.callbacks.SCHEDULES`.
-    loss : {"mse", "mae"}, default="mse"
-        What training steps lower. Epochs are judged by their squared error all the same.
-    validation_fraction : float, default=0.2
-        Newest share of the rows of each series that validates, at least one horizon.
-    callbacks : sequence, default=None
-        skorch callbacks; they are cloned.
-    device : str, default="auto"
-        "auto" is the first CUDA device if there is one, else the CPU.
-    verbose : int, default=0
-        1 prints a line for each epoch.
-    random_state : int, RandomState or None, default=None
-        The same seed gives the same numbers on the same machine.
-    **architecture
-        Of `ForecastModule`: input_length, memory, memory_depth, n_components and so on.
+        From a panel to its core, for example ``partial(solve_linear_core, horizon=96)``. None with
+        `solved`.
+    encoder : EncoderOptions
+    training : TrainingOptions
 
     Returns
     -------
-    EncoderNet
-        ``module_`` maps (batch, module_.depth, channels) to (batch, horizon, channels).
+    Trained
+        The ``module_`` of its net maps (batch, module_.depth, channels) to (batch, horizon, channels).
 
     Raises
     ------
@@ -151,31 +102,24 @@ def fit_encoder_net(
     UserWarning
         If the panel is too short to train and validate; the result is then the core alone.
     """
-    core = solve and _solved(solve, panel)
+    core = None if solved is None else _frozen(solved.core)
+    channels = panel[0].shape[1]
+    architecture = encoder.module_arguments()
     net = EncoderNet(
         module__horizon=horizon,
-        module__n_channels=panel[0].shape[1],
+        module__n_channels=channels,
         module__core=core,
         **{f"module__{name}": value for name, value in architecture.items()},
-        max_epochs=max_epochs,
-        batch_size=batch_size,
-        lr=lr,
-        loss=loss,
-        lr_schedule=lr_schedule,
-        optimizer__weight_decay=weight_decay,
-        optimizer__param_groups=[("gate", {"lr": _GATE_RATE * lr, "weight_decay": 0.0})],
-        patience=patience,
-        validation_fraction=validation_fraction,
-        callbacks=_cloned(callbacks),
-        device=resolve_device(device),
-        verbose=verbose,
-        random_state=random_state,
+        optimizer__param_groups=[("gate", {"lr": _GATE_RATE * training.lr, "weight_decay": 0.0})],
+        **training.net_arguments(),
     )
-    if solve is None or core is None:
-        return net.fit(panel)
-    with seeded(random_state):
-        depth = ForecastModule(horizon, panel[0].shape[1], core, **architecture).depth
-    parts = PanelWindows(panel, depth, horizon).split(validation_fraction)
+    if solved is None or solve is None or core is None:
+        net.fit(panel)
+        return Trained(net, validation_residuals(net, panel, encoder.row_length or 1))
+    with seeded(training.random_state):
+        depth = ForecastModule(horizon, channels, core, **architecture).depth
+    fraction = training.validation_fraction
+    parts = PanelWindows(panel, depth, horizon).split(fraction)
     if not all(map(len, parts)):
         warnings.warn(
             f"series of {max(map(len, panel))} rows or fewer are too short to train and validate "
@@ -183,19 +127,19 @@ def fit_encoder_net(
             "of the linear core alone",
             stacklevel=2,
         )
-        if core.residuals is not None:
-            unknown = torch.full_like(core.residuals.features, torch.nan)
-            core.residuals = core.residuals._replace(features=unknown)
-        with seeded(random_state, net.device):
-            return net.initialize()
-    borders = [validation_start(len(series), horizon, validation_fraction) for series in panel]
+        residuals = solved.residuals
+        if residuals is not None:
+            unknown = torch.full_like(residuals.features, torch.nan)
+            residuals = residuals._replace(features=unknown)
+        with seeded(training.random_state, net.device):
+            return Trained(net.initialize(), residuals)
+    borders = [validation_start(len(series), horizon, fraction) for series in panel]
     known = [series[:border] for series, border in zip(panel, borders, strict=True) if border]
-    net.module__core = _solved(solve, known)
+    net.module__core = _frozen(solve(known).core)
     net.fit(panel)
-    period = architecture.get("row_length") or 1
-    core.residuals = validation_residuals(net, panel, period)
+    residuals = validation_residuals(net, panel, encoder.row_length or 1)
     net.module__core = net.module_.core = core.to(net.device)
-    return net
+    return Trained(net, residuals)
 
 
 def validation_residuals(
@@ -237,23 +181,6 @@ def validation_residuals(
     return Residuals(torch.cat(errors), torch.cat(features), judged)
 
 
-def resolve_device(device: str) -> str:
-    """Name the device that "auto" stands for.
-
-    Parameters
-    ----------
-    device : str
-        "auto", or any device of torch.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
-
-
-def _solved(solve: Solver, panel: Sequence[Tensor]) -> LinearCore:
-    # Frozen: the encoder learns what the closed form leaves over, in the encoder's precision.
-    return solve(panel).float().requires_grad_(False)
-
-
-def _cloned(callbacks: Sequence[Callback | tuple[str, Callback]] | None) -> list | None:
-    return None if callbacks is None else clone(list(callbacks), safe=False)
+def _frozen(core: LinearCore) -> LinearCore:
+    # The encoder learns what the closed form leaves over, in the encoder's precision.
+    return core.float().requires_grad_(False)

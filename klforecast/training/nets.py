@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from klforecast.core.linear_core import LinearCore
+from klforecast.core.solve import Solved
 from klforecast.exceptions import KLForecastError
 from klforecast.modules.forecast import ForecastModule
 from klforecast.training.judged_net import JudgedNet
@@ -205,7 +206,7 @@ class LinearNet(ForecastNet):
     Parameters
     ----------
     solve : callable
-        From a panel to its `LinearCore`, for example ``partial(solve_linear_core, horizon=96)``.
+        From a panel to its `Solved` core, for example ``partial(solve_linear_core, horizon=96)``.
     **options
         Of `ForecastNet`.
 
@@ -223,7 +224,7 @@ class LinearNet(ForecastNet):
         self,
         module: type[nn.Module] = LinearCore,
         *,
-        solve: Callable[[Sequence[Tensor]], LinearCore],
+        solve: Callable[[Sequence[Tensor]], Solved],
         **options: Any,
     ):
         super().__init__(module, **options)
@@ -232,7 +233,7 @@ class LinearNet(ForecastNet):
     def fit(self, X: Sequence[Tensor], y: None = None, **fit_params: Any) -> Self:
         """Forget everything and solve; parameters as in `ForecastNet.fit`."""
         with unchanged_on_error(self), seeded(self.random_state, self.device):
-            return self.adopt(self.solve(X))
+            return self.adopt(self.solve(X).core)
 
     def adopt(self, core: LinearCore) -> Self:
         """Forget everything and take over a core that was solved elsewhere.

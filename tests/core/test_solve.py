@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from klforecast.core import solve
 from klforecast.core.coordinates import window_coordinates
 from klforecast.core.experts import Moments, folded_gram
 from klforecast.core.gram import window_gram, window_moments
 from klforecast.core.out_of_fold import expand_segments
 from klforecast.core.plan import plan_core
-from klforecast.core.solve import solve_from_plan, solve_linear_core
 
 
 def seasonal_series(rows, channels=1, period=12, noise=0.3, seed=0):
@@ -16,6 +16,14 @@ def seasonal_series(rows, channels=1, period=12, noise=0.3, seed=0):
     wave = cycle.repeat(-(-rows // period), 1)[:rows]
     wave = wave + noise * torch.randn(rows, channels, generator=generator, dtype=torch.float64)
     return (wave - wave.mean(dim=0)) / wave.std(dim=0)
+
+
+def solve_linear_core(*arguments, **options):
+    return solve.solve_linear_core(*arguments, **options).core
+
+
+def solve_from_plan(panel, plan):
+    return solve.solve_from_plan(panel, plan).core
 
 
 def forecast(core, series):

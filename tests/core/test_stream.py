@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from klforecast.core import stream as streams
 from klforecast.core.plan import plan_core
+from klforecast.core.rows import StreamRows
 from klforecast.core.solve import solve_from_plan
-from klforecast.core.stream import extend_stream, solve_stream, start_stream
-from klforecast.data.scaling import Standardizer
+from klforecast.core.stream import extend_stream
+from klforecast.data.scaling import RowStatistics, Standardizer
 
 PLAN = plan_core([400], 2, 8, input_length=24, memory_depth=60, periods=[12])
 
@@ -22,7 +24,22 @@ def fitted(panel, plan):
     scalers = [Standardizer.fit(rows, plan.forgetting) for rows in panel]
     return solve_from_plan(
         [torch.from_numpy(s.transform(rows)) for s, rows in zip(scalers, panel, strict=True)], plan
-    )
+    ).core
+
+
+def start_stream(panel, plan):
+    statistics = {key: RowStatistics.of(rows, plan.forgetting) for key, rows in panel.items()}
+    scaled = {
+        key: torch.from_numpy(statistics[key].standardizer().transform(rows))
+        for key, rows in panel.items()
+    }
+    return streams.start_stream(scaled, statistics, plan)
+
+
+def solve_stream(stream, panel):
+    scalers = stream.scalers()
+    rows = {key: StreamRows(values, scalers[key]) for key, values in panel.items()}
+    return streams.solve_stream(stream, rows).core, scalers
 
 
 def assert_same_core(core, expected):

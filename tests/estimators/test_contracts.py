@@ -24,6 +24,18 @@ SETTINGS = {
 FH = range(1, 7)
 
 
+class WithNeighbours(torch.nn.Module):
+    """A module whose windows learn of each other."""
+
+    def __init__(self, module, of_pasts=0.0, of_forecasts=0.0):
+        super().__init__()
+        self.module, self.of_pasts, self.of_forecasts = module, of_pasts, of_forecasts
+
+    def forward(self, past):
+        forecast = self.module(past - self.of_pasts * past.mean(dim=0))
+        return forecast + self.of_forecasts * forecast.mean(dim=0)
+
+
 def change_weights(forecaster, amount):
     for parameter in forecaster.net_.module_.parameters():
         parameter.data.add_(amount)
@@ -66,9 +78,9 @@ class WindowsOfABatchDoNotMeet(Contract):
         np.testing.assert_allclose(alone, together, rtol=1e-10)
 
     class Broken(KLMemoryForecaster):
-        def _forecast(self, windows_of, n_windows, steps):
-            forecasts = super()._forecast(windows_of, n_windows, steps)
-            return forecasts + 1e-6 * forecasts.mean(axis=0)
+        def _reader(self):
+            reader = super()._reader()
+            return reader._replace(module=WithNeighbours(reader.module, of_forecasts=1e-6))
 
 
 class BatchesOfEverySizeGiveTheSame(Contract):
@@ -83,12 +95,9 @@ class BatchesOfEverySizeGiveTheSame(Contract):
         np.testing.assert_allclose(in_parts, together, rtol=1e-10)
 
     class Broken(KLMemoryForecaster):
-        def _forecast(self, windows_of, n_windows, steps):
-            def centred(batch):
-                windows = windows_of(batch)
-                return windows - windows.mean(axis=0)
-
-            return super()._forecast(centred, n_windows, steps)
+        def _reader(self):
+            reader = super()._reader()
+            return reader._replace(module=WithNeighbours(reader.module, of_pasts=1.0))
 
 
 class FitStartsFromNothing(Contract):
@@ -100,10 +109,11 @@ class FitStartsFromNothing(Contract):
         np.testing.assert_array_equal(again.predict(fh=FH), anew.predict(fh=FH))
 
     class Broken(KLMemoryForecaster):
-        def _learn(self, panel, frequency):
+        def _fit_panel(self, panel, plan):
             # sktime's reset spares attributes with two underscores in their name.
-            self.seen__before = [*getattr(self, "seen__before", []), *panel]
-            super()._learn(self.seen__before, frequency)
+            before = getattr(self, "seen__before", panel)
+            self.seen__before = panel
+            return super()._fit_panel(before, plan)
 
 
 class CloneAndSetParamsCarryNothing(Contract):
@@ -119,8 +129,8 @@ class CloneAndSetParamsCarryNothing(Contract):
         return {path: value for path, value in state.items() if "_config" not in path}
 
     class Broken(KLMemoryForecaster):
-        def _fit_scalers(self):
-            super()._fit_scalers()
+        def _learn(self):
+            super()._learn()
             self.kept__scalers = self.scalers_
 
 
@@ -158,8 +168,8 @@ class AFitThatIsKilledLeavesNoTrace(Contract):
             def killed(*_, **__):
                 raise KeyboardInterrupt
 
-            patch.setattr(type(forecaster), "_fit_scalers", killed)
-            patch.setattr("klforecast.estimators.forecaster.solve_stream", killed)
+            patch.setattr("klforecast.estimators.forecaster.FollowedLevels.start", killed)
+            patch.setattr("klforecast.estimators.forecaster.refit", killed)
             for method, rows in [("fit", self.y[:300]), ("update", self.y[200:300])]:
                 with pytest.raises(KeyboardInterrupt):
                     getattr(forecaster, method)(rows)
@@ -179,9 +189,9 @@ class ReadingWritesNothing(Contract):
         assert self.state_of(forecaster) == before
 
     class Broken(KLMemoryForecaster):
-        def _forecast(self, windows_of, n_windows, steps):
+        def _reader(self):
             change_weights(self, 1e-7)
-            return super()._forecast(windows_of, n_windows, steps)
+            return super()._reader()
 
 
 class UpdateWithoutParamsMovesTheContextAlone(Contract):
@@ -231,8 +241,8 @@ class OneSeedGivesTheSameNumbers(Contract):
         np.testing.assert_array_equal(forecaster.clone().fit_predict(self.y[:300], fh=FH), expected)
 
     class Broken(KLMemoryForecaster):
-        def _learn(self, panel, frequency):
-            super()._learn(panel, frequency)
+        def _learn(self):
+            super()._learn()
             change_weights(self, 1e-6 * torch.randn(()))
 
 
@@ -248,9 +258,9 @@ class GlobalGeneratorsAreLeftAlone(Contract):
         assert draw() == before
 
     class Broken(KLMemoryForecaster):
-        def _learn(self, panel, frequency):
+        def _learn(self):
             torch.manual_seed(0)
-            super()._learn(panel, frequency)
+            super()._learn()
 
 
 class NothingIsPrinted(Contract):
@@ -261,8 +271,8 @@ class NothingIsPrinted(Contract):
         assert printed.getvalue() == ""
 
     class Broken(KLMemoryForecaster):
-        def _learn(self, panel, frequency):
-            super()._learn(panel, frequency)
+        def _learn(self):
+            super()._learn()
             print("epoch 1")
 
 
@@ -274,8 +284,8 @@ class NothingIsWrittenToDisk(Contract):
             assert not list(self.folder.iterdir())
 
     class Broken(KLMemoryForecaster):
-        def _learn(self, panel, frequency):
-            super()._learn(panel, frequency)
+        def _learn(self):
+            super()._learn()
             Path("checkpoint.pt").write_bytes(b"")
 
 
@@ -291,8 +301,8 @@ class NothingIsSharedBetweenForecasters(Contract):
     class Broken(KLMemoryForecaster):
         shared = {}
 
-        def _fit_scalers(self):
-            super()._fit_scalers()
+        def _learn(self):
+            super()._learn()
             self.shared.update(self.scalers_)
             self.scalers_ = self.shared
 

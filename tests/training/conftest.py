@@ -1,12 +1,16 @@
 import hashlib
+from dataclasses import fields
 
 import pytest
 import torch
 
 from klforecast.core.linear_core import LinearCore
+from klforecast.core.solve import Solved
 from klforecast.training.fit import fit_encoder_net
+from klforecast.training.options import EncoderOptions, TrainingOptions
 
 HORIZON = 6
+ENCODER_NAMES = {field.name for field in fields(EncoderOptions)}
 
 ENCODER = {
     "input_length": 12,
@@ -45,7 +49,8 @@ def solve_ridge(panel):
     past, future = windows[:, :10], windows[:, 10:]
     gram = past.T @ past + torch.eye(10, dtype=torch.float64)
     weight = torch.linalg.solve(gram, past.T @ future).T
-    return LinearCore(torch.zeros(0, 0), weight[None].float(), torch.zeros(1, HORIZON))
+    core = LinearCore(torch.zeros(0, 0), weight[None].float(), torch.zeros(1, HORIZON))
+    return Solved(core, None)
 
 
 @pytest.fixture(scope="session")
@@ -58,8 +63,17 @@ def solve():
 def fit_small():
     """Fit a small encoder net in a fraction of a second."""
 
-    def fit(panel, **options):
-        return fit_encoder_net(panel, HORIZON, **{"solve": solve_ridge, **ENCODER, **options})
+    def fit(panel, solve=solve_ridge, **options):
+        options = ENCODER | options
+        encoder = {name: options.pop(name) for name in ENCODER_NAMES & options.keys()}
+        return fit_encoder_net(
+            panel,
+            HORIZON,
+            solved=solve and solve(panel),
+            solve=solve,
+            encoder=EncoderOptions(**encoder),
+            training=TrainingOptions(**options),
+        ).net
 
     return fit
 

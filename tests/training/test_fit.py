@@ -2,7 +2,8 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from klforecast.training.fit import fit_linear_net, resolve_device
+from klforecast.training.fit import wrap_core
+from klforecast.training.options import TrainingOptions, resolve_device
 from klforecast.training.windows import validation_start
 
 
@@ -31,13 +32,13 @@ def test_the_encoder_trains_on_the_core_of_the_rows_before_validation(fit_small,
     net = fit_small(panel, solve=noted)
     n = len(panel[0])
     assert sorted(asked) == [[validation_start(n, 6, 0.2)], [n]]
-    assert torch.equal(net.module_.core.weight, solve(panel).weight)
+    assert torch.equal(net.module_.core.weight, solve(panel).core.weight)
     assert net.module__core is net.module_.core
 
 
 def test_the_core_is_not_trained(fit_small, panel, solve):
     net = fit_small(panel).fit(panel)
-    assert torch.equal(net.module_.core.weight, solve(panel).weight)
+    assert torch.equal(net.module_.core.weight, solve(panel).core.weight)
 
 
 def test_the_encoder_learns_what_the_core_cannot(fit_small, make_series):
@@ -66,7 +67,7 @@ def test_a_panel_too_short_to_train_is_forecast_by_the_core_alone_with_a_warning
     with pytest.warns(UserWarning, match="series of 40 rows.*depth of 32"):
         net = fit_small(panel)
     past = panel[0][None, -net.module_.depth :].float()
-    core = solve(panel)
+    core = solve(panel).core
     with torch.no_grad():
         torch.testing.assert_close(torch.as_tensor(net.predict(past)), core(past[:, -core.depth :]))
 
@@ -77,10 +78,10 @@ def test_a_plain_encoder_without_enough_rows_is_refused(fit_small, make_series):
 
 
 def test_a_linear_net_predicts_what_its_core_says(panel, solve):
-    net = fit_linear_net(panel, solve=solve)
+    net = wrap_core(solve(panel).core, solve, TrainingOptions())
     past = panel[0][None, -net.module_.depth :].float()
     with torch.no_grad():
-        assert torch.equal(torch.as_tensor(net.predict(past)), solve(panel)(past))
+        assert torch.equal(torch.as_tensor(net.predict(past)), solve(panel).core(past))
 
 
 def test_auto_names_a_device_that_exists():

@@ -8,7 +8,7 @@ forecast is the effect of the future rows; the past-only part is forecast by a c
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from klforecast.core.covariate_effect import (
     solve_effect,
 )
 from klforecast.core.linear_core import LinearCore
-from klforecast.core.plan import plan_core
+from klforecast.core.plan import CorePlan
 from klforecast.core.solve import solve_from_plan
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators.covariates.table import Covariates
@@ -81,9 +81,7 @@ class Effects(NamedTuple):
 def learn_effects(
     series: Mapping[Key, TimeSeries],
     covariates: Covariates,
-    horizon: int,
-    period: int,
-    settings: Mapping[str, Any],
+    plan: CorePlan,
 ) -> Effects | None:
     """Learn what covariates do to the series of a panel.
 
@@ -93,10 +91,8 @@ def learn_effects(
         Rows of y, NaN where a value is missing.
     covariates : Covariates
         With a row of X for every row of y.
-    horizon, period : int
-        Steps ahead; steps of one cycle, 1 for none.
-    settings : mapping
-        Constructor arguments of `KLMemoryForecaster`.
+    plan : CorePlan
+        Of the core that will forecast the residual.
 
     Returns
     -------
@@ -114,21 +110,11 @@ def learn_effects(
     tables = [torch.from_numpy(covariates.table(key, index)) for key, index in stamps.items()]
     steps = [torch.from_numpy(covariates.steps(index)) for index in stamps.values()]
     observed = [~torch.isnan(rows) for rows in scaled]
-    filled, _ = fill_panel(scaled, period)
+    filled, _ = fill_panel(scaled, plan.period)
     panel = CovariatePanel(filled, observed, tables, steps)
-    plan = plan_core(
-        [len(rows) for rows in filled],
-        filled[0].shape[1],
-        horizon,
-        memory_depth=None if settings["memory"] == "trajectory" else settings["memory_depth"],
-        input_length=settings["input_length"],
-        periods=[period] if period > 1 else [],
-        n_components=settings["n_components"],
-        memory="history" if settings["memory"] == "history" else "none",
-    )
     past = torch.from_numpy(covariates.is_past)
     plain = torch.from_numpy(covariates.is_calendar)
-    effect = solve_effect(panel, plan, period, covariates.groups, plain)
+    effect = solve_effect(panel, plan, plan.period, covariates.groups, plain)
     core, level = None, np.zeros(filled[0].shape[1])
     if len(effect.part(past).basis.terms):
         parts = [effect.part(past).of(*rows) for rows in zip(tables, steps, strict=True)]
@@ -136,11 +122,11 @@ def learn_effects(
         rest = [rows - part for rows, part in zip(filled, known, strict=True)]
         if apart_is_better(panel._replace(series=rest), plan, parts):
             mean = torch.cat(parts).mean(dim=0)
-            core = solve_from_plan([part - mean for part in parts], plan)
+            core = solve_from_plan([part - mean for part in parts], plan, most_errors=0).core
             level = mean.numpy()
         else:
             groups = [group for group in covariates.groups if not past[group].any()]
-            effect = solve_effect(panel, plan, period, groups, plain)
+            effect = solve_effect(panel, plan, plan.period, groups, plain)
     if len(effect.basis.terms) == 0:
         return None
     scales = {key: scaler.scale for key, scaler in scalers.items()}

@@ -6,7 +6,8 @@ weights   how much each past step moves the forecast, and each memory token: der
           `klforecast.modules.attribution`
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ class WindowModes(NamedTuple):
 
 
 def window_modes(
-    panel: list[np.ndarray],  # (time, channels) each
+    panel: Sequence[np.ndarray],  # (time, channels) each
     depth: int,
     n_modes: int,
 ) -> WindowModes:
@@ -120,125 +121,64 @@ def _days_per_step(frequency: BaseOffset | None) -> float | None:
     return frequency.n * _DAYS_PER_STEP[code[0]] if code[0] in _DAYS_PER_STEP else None
 
 
-class MemoryPlots:
-    """Plots for a fitted forecaster; they need the `plot` extra (matplotlib)."""
+def draw_modes(
+    panel: Sequence[np.ndarray],  # (time, channels) each, scaled
+    depth: int,
+    frequency: BaseOffset | None,
+    n_modes: int,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw the leading modes of windows of `depth` steps; see `KLMemoryForecaster.plot_modes`."""
+    found = window_modes(panel, depth, n_modes)
+    ax = new_axes(ax)
+    depth, gap = len(found.modes), 2.4 * np.abs(found.modes).max()
+    periods = [mode_period(mode) for mode in found.modes.T]
+    shown = int(min(depth, _CYCLES_SHOWN * max(periods)))
+    for number, (mode, period) in enumerate(zip(found.modes.T, periods, strict=True)):
+        name = name_period(period, frequency)
+        label = f"mode {number + 1}: {name}, {found.shares[number]:.0%}"
+        ax.axhline(-number * gap, color="0.85", linewidth=0.8, zorder=0)
+        ax.plot(np.arange(1 - shown, 1), mode[-shown:] - number * gap, label=label)
+    ax.set_yticks([])
+    ax.set_xlabel(f"steps before the cutoff (the last {shown} of {depth})")
+    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False)
+    return ax
 
-    net_: Any
-    memory_depth_: int
-    n_components_: int
-    period_: int
-    scalers_: Any
-    _series: Any
-    check_is_fitted: Any
-    _frequency: BaseOffset | None
 
-    def plot_modes(self, n_modes: int = 4, *, ax: "Axes | None" = None) -> "Axes":
-        """Draw the leading modes of the past that the model reads, each with its period.
-
-        Each mode comes with its share of the variance. Of modes that are all fast only the newest
-        ten cycles are drawn.
-
-        Parameters
-        ----------
-        n_modes : int, default=4
-            Modes to draw, largest eigenvalue first.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        matplotlib Axes
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        NotFittedError
-            Before `fit`.
-
-        Examples
-        --------
-        >>> from sktime.datasets import load_airline
-        >>> from klforecast import KLMemoryForecaster
-        >>> ax = KLMemoryForecaster(horizon=12).fit(load_airline()).plot_modes(2)
-        >>> ax.get_legend_handles_labels()[1][0].split(",")[0]
-        'mode 1: trend'
-        """
-        found = self._window_modes(n_modes, "plot_modes")
-        ax = new_axes(ax)
-        depth, gap = len(found.modes), 2.4 * np.abs(found.modes).max()
-        periods = [mode_period(mode) for mode in found.modes.T]
-        shown = int(min(depth, _CYCLES_SHOWN * max(periods)))
-        for number, (mode, period) in enumerate(zip(found.modes.T, periods, strict=True)):
-            name = name_period(period, self._frequency)
-            label = f"mode {number + 1}: {name}, {found.shares[number]:.0%}"
-            ax.axhline(-number * gap, color="0.85", linewidth=0.8, zorder=0)
-            ax.plot(np.arange(1 - shown, 1), mode[-shown:] - number * gap, label=label)
-        ax.set_yticks([])
-        ax.set_xlabel(f"steps before the cutoff (the last {shown} of {depth})")
-        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False)
-        return ax
-
-    def plot_memory(self) -> "Figure":
-        """Draw the spectrum of the past that the model reads, and how far back its forecast looks.
-
-        On the left the share of the variance of each mode, largest first, with the number of
-        components that a linear core keeps of each block. On the right how much a past step moves the
-        forecast, by its age, at the last known rows. Below, where the memory reads the past, what
-        each of its tokens attends to: the weight of each step in the token, dark where it is
-        largest. For a trained encoder that is a derivative at the last known rows. The tokens of
-        the linear core are its components, whose weights are their modes at any rows; the leading
-        four of each block of the history are shown by name.
-
-        Returns
-        -------
-        matplotlib Figure
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        NotFittedError
-            Before `fit`.
-        """
-        found = self._window_modes(1, "plot_memory")
-        key, series = next(iter(self._series.items()))
-        known = extend_past(series.values, self.memory_depth_, self.period_)
-        module = self.net_.module_
-        past = torch.from_numpy(self.scalers_[key].transform(known))
-        past = past.to(next(module.parameters()))
-        weights, names = _named_tokens(module, past, self._frequency)
-        lower = 0.7 + 0.22 * len(names) if names else 0.0
-        figure = new_figure((10, 4 + lower))
-        grid = figure.add_gridspec(
-            2 if names else 1, 2, height_ratios=[4, lower][: 1 + bool(names)]
-        )
-        left, right = (figure.add_subplot(grid[0, column]) for column in (0, 1))
-        shown = found.shares[found.shares > 1e-8]
-        left.semilogy(np.arange(1, len(shown) + 1), shown, marker=".", linewidth=1)
-        left.set_xscale("log")
-        left.set_xlabel("mode")
-        left.set_ylabel("share of the variance")
-        if isinstance(module, LinearCore) and 0 < self.n_components_ <= len(shown):
-            kept = found.shares[: self.n_components_].sum()
-            left.axvline(self.n_components_, color="0.6", linestyle="--", linewidth=1)
-            left.set_title(f"{self.n_components_} modes hold {kept:.1%}", loc="left", fontsize=10)
-        moved = influence(module, past).cpu().numpy()
-        right.plot(np.arange(1 - len(moved), 1), moved, linewidth=1)
-        right.set_yscale("log")
-        right.set_xlabel("steps before the cutoff")
-        right.set_title("what moves the forecast", loc="left", fontsize=10)
-        if names:
-            below = figure.add_subplot(grid[1, :])
-            _draw_weights(below, weights, names)
-        return figure
-
-    def _window_modes(self, n_modes: int, method: str) -> WindowModes:
-        self.check_is_fitted(method_name=method)
-        panel = [
-            self.scalers_[key].transform(series.values) for key, series in self._series.items()
-        ]
-        return window_modes(panel, self.memory_depth_, n_modes)
+def draw_memory(
+    module: torch.nn.Module,
+    panel: Sequence[np.ndarray],  # (time, channels) each, scaled
+    depth: int,
+    period: int,
+    n_components: int,
+    frequency: BaseOffset | None,
+) -> "Figure":
+    """Draw spectrum, influence and tokens at the end of the first series; see `plot_memory`."""
+    found = window_modes(panel, depth, 1)
+    past = torch.from_numpy(extend_past(panel[0], depth, period))
+    past = past.to(next(module.parameters()))
+    weights, names = _named_tokens(module, past, frequency)
+    lower = 0.7 + 0.22 * len(names) if names else 0.0
+    figure = new_figure((10, 4 + lower))
+    grid = figure.add_gridspec(2 if names else 1, 2, height_ratios=[4, lower][: 1 + bool(names)])
+    left, right = (figure.add_subplot(grid[0, column]) for column in (0, 1))
+    shown = found.shares[found.shares > 1e-8]
+    left.semilogy(np.arange(1, len(shown) + 1), shown, marker=".", linewidth=1)
+    left.set_xscale("log")
+    left.set_xlabel("mode")
+    left.set_ylabel("share of the variance")
+    if isinstance(module, LinearCore) and 0 < n_components <= len(shown):
+        kept = found.shares[:n_components].sum()
+        left.axvline(n_components, color="0.6", linestyle="--", linewidth=1)
+        left.set_title(f"{n_components} modes hold {kept:.1%}", loc="left", fontsize=10)
+    moved = influence(module, past).cpu().numpy()
+    right.plot(np.arange(1 - len(moved), 1), moved, linewidth=1)
+    right.set_yscale("log")
+    right.set_xlabel("steps before the cutoff")
+    right.set_title("what moves the forecast", loc="left", fontsize=10)
+    if names:
+        _draw_weights(figure.add_subplot(grid[1, :]), weights, names)
+    return figure
 
 
 def _named_tokens(

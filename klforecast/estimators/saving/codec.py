@@ -20,15 +20,7 @@ from torch import Tensor
 
 from klforecast.core.covariate_effect import CovariateEffect
 from klforecast.core.covariate_terms import CovariateBasis
-from klforecast.core.experts import (
-    DriftExpert,
-    Fold,
-    FoldedExpert,
-    GrowthExpert,
-    LevelExpert,
-    RidgeExpert,
-    SeasonalExpert,
-)
+from klforecast.core.experts import EXPERTS, Fold
 from klforecast.core.gram import WindowMoments
 from klforecast.core.linear_core import Mixture
 from klforecast.core.plan import CorePlan
@@ -36,8 +28,10 @@ from klforecast.core.stream import SeriesStream, Stream
 from klforecast.data.scaling import ChangeStatistics, RowStatistics, Standardizer
 from klforecast.estimators.covariates.effects import Effects
 from klforecast.estimators.covariates.table import Covariates
-from klforecast.estimators.following import Following
+from klforecast.estimators.fitting import OpenStream
+from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import TimeSeries
+from klforecast.estimators.intervals import FollowedLevels
 from klforecast.estimators.saving.packing import CODECS
 from klforecast.ops.conformal import Calibration
 from klforecast.ops.online import KLState
@@ -50,19 +44,15 @@ RECORDS: tuple[type, ...] = (
     CovariateBasis,
     CovariateEffect,
     Covariates,
-    DriftExpert,
     Effects,
     Fold,
-    FoldedExpert,
-    Following,
-    GrowthExpert,
+    FollowedLevels,
     KLState,
-    LevelExpert,
+    KnownRows,
     Mixture,
-    RidgeExpert,
+    OpenStream,
     RowStatistics,
     ScaleModel,
-    SeasonalExpert,
     SeriesStream,
     Standardizer,
     Stream,
@@ -118,7 +108,7 @@ def encode(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
     if isinstance(value, Tensor | np.ndarray) and (plain := _as_tensor(value)) is not None:
         kind = "tensor" if isinstance(value, Tensor) else "array"
         return {"$": kind, "name": _put_aside(plain, tensors)}
-    for record in RECORDS:
+    for record in (*RECORDS, *EXPERTS.values()):
         if type(value) is record:
             fields = {name: inner(getattr(value, name), f".{name}") for name in _fields(record)}
             return {"$": record.__name__, **fields}
@@ -153,7 +143,7 @@ def decode(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
     if not isinstance(tree, dict):
         return tree
     parts = {name: decode(part, tensors) for name, part in tree.items() if name != "$"}
-    return _MAKERS[tree["$"]](tensors, parts)
+    return _makers()[tree["$"]](tensors, parts)
 
 
 def _fields(record: Any) -> tuple[str, ...]:
@@ -186,11 +176,8 @@ def _makers() -> dict[str, Callable[[Mapping[str, Tensor], dict[str, Any]], Any]
         "array": lambda tensors, parts: tensors[parts["name"]].numpy().copy(),
         "DtypeKind": lambda _, parts: DtypeKind(parts["value"]),
     }
-    for record in RECORDS:
+    for record in (*RECORDS, *EXPERTS.values()):
         makers[record.__name__] = lambda _, parts, make=record: make(**parts)
     for codec in CODECS:
         makers[codec.type.__name__] = lambda _, parts, make=codec.unpack: make(**parts)
     return makers
-
-
-_MAKERS = _makers()

@@ -148,7 +148,7 @@ class VariantModel:
             [len(rows)], rows.shape[1], self.horizon, periods=periods, **self.variant.options
         )
         panel = [torch.from_numpy(self.scaler_.transform(rows))]
-        self.core_ = solve_from_plan(panel, self.variant.edit(plan))
+        self.core_ = solve_from_plan(panel, self.variant.edit(plan)).core
         return self
 
     def predict_windows(self, y: pd.DataFrame, cutoffs: Sequence[int] | np.ndarray) -> np.ndarray:

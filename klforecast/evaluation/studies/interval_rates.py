@@ -103,12 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         data = load(name)
         known = standardize(data).iloc[: require_borders(data).validation_end]
         panel = [torch.tensor(known.to_numpy())]
-        core = solve_linear_core(panel, options.horizon, periods=data.periods)
-        if core.residuals is None:
+        _, residuals = solve_linear_core(panel, options.horizon, periods=data.periods)
+        if residuals is None:
             raise ValueError(f"{len(known)} rows of {name} leave no errors; pass a shorter horizon")
         rows: list[dict[str, Any]] = []
         for horizons in options.within:
-            found = follow_out_of_fold(core.residuals, horizons)
+            found = follow_out_of_fold(residuals, horizons)
             within = "never" if math.isinf(horizons) else f"{horizons:g}"
             rows.append({"dataset": name, "horizon": options.horizon, "within": within, **found})
         if options.out is not None:

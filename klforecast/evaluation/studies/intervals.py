@@ -126,7 +126,7 @@ def window_rows(data: Dataset, horizon: int, every: int) -> list[dict[str, Any]]
         return forecaster.predict_windows(y.iloc[: few[-1]], few, alpha=LEVELS)
 
     def followed(few: np.ndarray) -> Quantiles:
-        seen = len(forecaster._series[()].values)
+        seen = len(forecaster.known_rows()[()].values)
         if few[0] > seen:
             forecaster.update(y.iloc[seen : few[0]], update_params=False)
         return frozen(few)

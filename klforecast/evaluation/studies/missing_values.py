@@ -174,13 +174,13 @@ def compare(setting: Setting, share: float, pattern: str) -> list[dict[str, Any]
     conditional = FilledRows(rows.numpy(), GapFiller(covariance)).before
 
     def solved(fill: Callable[[Tensor], Tensor]) -> tuple[LinearCore, Before]:
-        return solve_from_plan([fill(known)], plan), by_windows(fill, rows)
+        return solve_from_plan([fill(known)], plan).core, by_windows(fill, rows)
 
     candidates: dict[str, Callable[[], tuple[LinearCore, Before]]] = {
         "lines": lambda: solved(lambda part: interpolate(part, 1)),
         "last cycle": lambda: solved(lambda part: last_cycle(part, period)),
         "mean cycle": lambda: solved(lambda part: interpolate(part, period)),
-        "conditional mean": lambda: (solve_from_plan([filled], plan), conditional),
+        "conditional mean": lambda: (solve_from_plan([filled], plan).core, conditional),
         "masked Gram": lambda: (masked_core(known, filled, plan), conditional),
     }
     if share == 0:

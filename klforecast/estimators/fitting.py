@@ -1,0 +1,262 @@
+"""From the rows of a panel to a fitted net, and from new rows to the next one: one road.
+
+    fit       measure, scale and fill the rows, start a stream of their moments, solve it
+    update    extend the stream by the new rows, solve it
+
+An encoder is trained on top of the core of a fit, and trained again in an update. New rows are
+absorbed as long as the plan of the last fit stands. It falls when known rows were replaced, or when
+the longest series has become twice as long and so supports another plan: a deeper memory, a longer
+horizon, more trust in what is fitted. From some 23,000 rows on every plan is the same, so a long
+stream is never started anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from torch import Tensor
+
+from klforecast.core.linear_core import LinearCore
+from klforecast.core.plan import CorePlan, plan_core
+from klforecast.core.rows import StreamRows
+from klforecast.core.solve import Solved, solve_linear_core
+from klforecast.core.stream import Stream, extend_stream, solve_stream, start_stream
+from klforecast.data.scaling import RowStatistics, Standardizer
+from klforecast.estimators.checks import longest_horizon
+from klforecast.estimators.frames.context import fill_panel
+from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.options import Options
+from klforecast.ops.conformal import Calibration, Residuals, calibrate
+from klforecast.training.fit import Solver, fit_encoder_net, wrap_core
+from klforecast.training.nets import ForecastNet
+from klforecast.training.options import EncoderOptions
+
+
+class OpenStream(NamedTuple):
+    """A stream that can be extended, and which version of each series it has absorbed."""
+
+    stream: Stream
+    revisions: dict[Key, int]
+
+
+class Fitted(NamedTuple):
+    """What is learned from the rows of a panel.
+
+    Attributes
+    ----------
+    net : ForecastNet
+        Maps scaled pasts to scaled forecasts.
+    scalers : dict of tuple to Standardizer
+        Of each series.
+    gap_covariance : Tensor of shape (channels, w)
+        Covariance over w steps by which missing values are filled.
+    calibration : Calibration or None
+        Of the errors out of fold; None where nothing could be held out.
+    input_length, n_components : int
+        What the model reads as it is, and of each block of its history.
+    """
+
+    net: ForecastNet
+    scalers: dict[Key, Standardizer]
+    gap_covariance: Tensor
+    calibration: Calibration | None
+    input_length: int
+    n_components: int
+    stream: Stream | None
+
+
+class Refitted(NamedTuple):
+    """What an update replaces."""
+
+    net: ForecastNet
+    scalers: dict[Key, Standardizer]
+    calibration: Calibration | None
+
+
+class _Measured(NamedTuple):
+    """Rows of a panel in the scale in which they are learned, without gaps, and what gave that scale."""
+
+    statistics: dict[Key, RowStatistics]
+    rows: dict[Key, Tensor]
+    gap_covariance: Tensor
+
+    @property
+    def scalers(self) -> dict[Key, Standardizer]:
+        return {key: known.standardizer() for key, known in self.statistics.items()}
+
+
+def fit_panel(
+    panel: Mapping[Key, np.ndarray],  # (time, channels) each, in the units of the data
+    plan: CorePlan,
+    scale_lag: int | None,
+    options: Options,
+) -> Fitted:
+    """Solve the core, and train where an encoder is asked for.
+
+    Parameters
+    ----------
+    panel : mapping of tuple to ndarray, (time, channels) each
+        Rows to learn from, NaN where a value is missing.
+    plan : CorePlan
+        The shape of the core.
+    scale_lag : int or None
+        Steps of the change that is the unit of each series; None for the standard deviation.
+    options : Options
+
+    Returns
+    -------
+    Fitted
+        Its stream is None where it cannot be extended: rows have holes, or an encoder was trained.
+    """
+    measured = _measure(panel, plan, scale_lag)
+    solve = _solver(plan, options)
+    if options.encoder is not None:
+        return _train_encoder(measured, plan, scale_lag, options.encoder, options, solve)
+    stream, solved = _solve(measured, plan, scale_lag)
+    return Fitted(
+        wrap_core(solved.core, solve, options.training),
+        measured.scalers,
+        measured.gap_covariance,
+        _calibrated(solved.residuals),
+        solved.core.recent,
+        _components_per_block(solved.core),
+        stream if all(np.isfinite(rows).all() for rows in panel.values()) else None,
+    )
+
+
+def open_stream(stream: Stream | None, series: Mapping[Key, TimeSeries]) -> OpenStream | None:
+    """Note which version of each series a stream has absorbed."""
+    return None if stream is None else OpenStream(stream, _revisions(series))
+
+
+def extend_fit(
+    opened: OpenStream | None,
+    series: Mapping[Key, TimeSeries],
+    horizon: int,
+    options: Options,
+) -> OpenStream | None:
+    """Absorb the rows that are new; None where it takes a new fit.
+
+    Parameters
+    ----------
+    opened : OpenStream or None
+        As the last fit or update left it.
+    series : mapping of tuple to TimeSeries
+        All rows known.
+    horizon : int
+        Steps that the user asked for; a longer series may support more of them.
+    options : Options
+
+    Returns
+    -------
+    OpenStream or None
+    """
+    if opened is None or opened.revisions != _revisions(series):
+        return None
+    stream = opened.stream
+    lengths = [len(part.values) for part in series.values()]
+    if max(lengths) >= 2 * stream.longest:
+        channels = next(iter(series.values())).values.shape[1]
+        possible = min(horizon, longest_horizon(max(lengths)))
+        periods = [stream.plan.period] if stream.plan.period > 1 else []
+        if plan_core(lengths, channels, possible, periods, options.core) != stream.plan:
+            return None
+    new = (part.values[stream.series[key].n_rows :] for key, part in series.items())
+    if not all(np.isfinite(values).all() for values in new):
+        return None
+    rows = {key: part.values for key, part in series.items()}
+    return opened._replace(stream=extend_stream(stream, rows))
+
+
+def refit(fitted: ForecastNet, opened: OpenStream, series: Mapping[Key, TimeSeries]) -> Refitted:
+    """Solve an extended stream again, and hand the core to a copy of the net.
+
+    Parameters
+    ----------
+    fitted : ForecastNet
+        The present net, which stays as it is.
+    opened : OpenStream
+    series : mapping of tuple to TimeSeries
+        The rows that the stream has absorbed.
+
+    Returns
+    -------
+    Refitted
+    """
+    scalers = opened.stream.scalers()
+    solved = solve_stream(
+        opened.stream,
+        {key: StreamRows(part.values, scalers[key]) for key, part in series.items()},
+    )
+    return Refitted(clone(fitted).adopt(solved.core), scalers, _calibrated(solved.residuals))
+
+
+def _measure(panel: Mapping[Key, np.ndarray], plan: CorePlan, scale_lag: int | None) -> _Measured:
+    statistics = {
+        key: RowStatistics.of(rows, plan.forgetting, scale_lag) for key, rows in panel.items()
+    }
+    scaled = [
+        torch.from_numpy(statistics[key].standardizer().transform(rows))
+        for key, rows in panel.items()
+    ]
+    filled, gap_covariance = fill_panel(scaled, plan.period)
+    return _Measured(statistics, dict(zip(panel, filled, strict=True)), gap_covariance)
+
+
+def _solver(plan: CorePlan, options: Options) -> Solver:
+    """How a later `fit` of the net itself finds its core."""
+    periods = [plan.period] if plan.period > 1 else []
+    return partial(solve_linear_core, horizon=plan.horizon, periods=periods, **asdict(options.core))
+
+
+def _solve(measured: _Measured, plan: CorePlan, scale_lag: int | None) -> tuple[Stream, Solved]:
+    stream = start_stream(measured.rows, measured.statistics, plan, scale_lag)
+    return stream, solve_stream(stream, measured.rows)
+
+
+def _train_encoder(
+    measured: _Measured,
+    plan: CorePlan,
+    scale_lag: int | None,
+    encoder: EncoderOptions,
+    options: Options,
+    solve: Solver,
+) -> Fitted:
+    panel = list(measured.rows.values())
+    sized = encoder.sized(max(map(len, panel)), plan.period)
+    net, residuals = fit_encoder_net(
+        panel,
+        plan.horizon,
+        solved=_solve(measured, plan, scale_lag)[1] if options.linear_core else None,
+        solve=solve if options.linear_core else None,
+        encoder=sized,
+        training=options.training,
+    )
+    return Fitted(
+        net,
+        measured.scalers,
+        measured.gap_covariance,
+        _calibrated(residuals),
+        sized.input_length or 0,
+        sized.n_components or 0,
+        None,
+    )
+
+
+def _calibrated(residuals: Residuals | None) -> Calibration | None:
+    return None if residuals is None else calibrate(residuals)
+
+
+def _components_per_block(core: LinearCore) -> int:
+    if core.modes.shape[1] == 0:
+        return 0
+    # The first mode of a block is its level, which the solver keeps beside the components.
+    return max(columns.stop - columns.start for _, columns in core.blocks) - 1
+
+
+def _revisions(series: Mapping[Key, TimeSeries]) -> dict[Key, int]:
+    return {key: part.revision for key, part in series.items()}

@@ -1,0 +1,56 @@
+"""The flat constructor arguments of a forecaster, sorted by who reads them."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+from klforecast.core.plan import CoreOptions
+from klforecast.training.options import EncoderOptions, TrainingOptions
+
+LINEAR = "linear"
+"""Name of the encoder that is none: the closed form alone."""
+
+
+class Options(NamedTuple):
+    """Three records, made once.
+
+    Attributes
+    ----------
+    core : CoreOptions
+    encoder : EncoderOptions or None
+        None for the linear core alone.
+    training : TrainingOptions
+    linear_core : bool
+        Whether an encoder corrects the core or forecasts alone.
+    """
+
+    core: CoreOptions
+    encoder: EncoderOptions | None
+    training: TrainingOptions
+    linear_core: bool
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> "Options":
+        """Sort the arguments of `KLMemoryForecaster`.
+
+        The depth of a trajectory is counted in batches, and only an encoder reads it.
+        """
+        memory = arguments["memory"]
+        core = {
+            "memory": "history" if memory == "history" else "none",
+            "memory_depth": None if memory == "trajectory" else arguments["memory_depth"],
+        }
+        return cls(
+            CoreOptions(**{**_among(CoreOptions, arguments), **core}),
+            None
+            if arguments["encoder"] == LINEAR
+            else EncoderOptions(**_among(EncoderOptions, arguments)),
+            TrainingOptions(**_among(TrainingOptions, arguments)),
+            arguments["linear_core"],
+        )
+
+
+def _among(record: type, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        field.name: arguments[field.name] for field in fields(record) if field.name in arguments
+    }

@@ -1,0 +1,85 @@
+"""What a fitted net reads and says: windows of the residual of each series, scaled, without gaps.
+
+rows of y  ->  residual = rows - effect of X  ->  (residual - mean) / scale  ->  gaps filled  ->  windows
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from torch import nn
+
+from klforecast.data.scaling import Standardizer
+from klforecast.estimators.covariates.effects import Effects, rest_rows
+from klforecast.estimators.covariates.table import Covariates
+from klforecast.estimators.frames.context import FilledRows, extend_past, forecast_windows
+from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.ops.missing import GapFiller
+
+WindowsOf = Callable[[slice], np.ndarray]
+"""From a batch of places to their windows, (batch, depth, channels), scaled."""
+
+
+class WindowReader(NamedTuple):
+    """Everything fixed by a fit that stands between rows and the net.
+
+    Attributes
+    ----------
+    module : nn.Module
+        Maps (batch, depth, channels) to (batch, horizon, channels).
+    effects : Effects or None
+    covariates : Covariates or None
+    scalers : mapping of tuple to Standardizer
+    filler : GapFiller
+    depth, period, channels : int
+        Steps that the module reads; steps of one cycle; channels of each series.
+    """
+
+    module: nn.Module
+    effects: Effects | None
+    covariates: Covariates | None
+    scalers: Mapping[Key, Standardizer]
+    filler: GapFiller
+    depth: int
+    period: int
+    channels: int
+
+    def windows_before(self, places: Sequence[tuple[Key, TimeSeries]]) -> WindowsOf:
+        """Windows at the ends of some pasts, made when a batch asks for them."""
+        return lambda batch: np.stack([self._window(key, past) for key, past in places[batch]])
+
+    def windows_within(
+        self,
+        key: Key,
+        series: TimeSeries,
+        cutoffs: np.ndarray,  # (n,) int
+    ) -> WindowsOf:
+        """Windows before many cutoffs of one series, whose rows are scaled and filled once."""
+        filled = FilledRows(self.residual(key, series), self.filler)
+        return lambda batch: np.stack(
+            [
+                extend_past(filled.before(cutoff, self.depth), self.depth, self.period)
+                for cutoff in cutoffs[batch]
+            ]
+        )
+
+    def residual(
+        self, key: Key, series: TimeSeries, start: int = 0
+    ) -> np.ndarray:  # (time - start, channels)
+        """Scaled rows from `start` on, less the effect of covariates; NaN where a value is missing."""
+        rows = rest_rows(self.effects, self.covariates, key, series, start)
+        return self.scalers[key].transform(rows)
+
+    def forecast(
+        self, windows_of: WindowsOf, n_windows: int, steps: int
+    ) -> np.ndarray:  # (n_windows, steps, channels), scaled
+        """Forecast from all windows, in batches; beyond the horizon from the forecasts before."""
+        return forecast_windows(
+            self.module, windows_of, n_windows, steps, (self.depth, self.channels)
+        )
+
+    def _window(self, key: Key, past: TimeSeries) -> np.ndarray:  # (depth, channels)
+        cutoff = len(past.index)
+        start = self.filler.first_row(cutoff, self.depth)
+        filled = FilledRows(self.residual(key, past, start), self.filler)
+        return extend_past(filled.before(cutoff - start, self.depth), self.depth, self.period)
