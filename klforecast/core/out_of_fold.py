@@ -26,7 +26,7 @@ from klforecast.core.plan import CorePlan
 from klforecast.core.reversion import trust_in_reversion, variance_between_parts
 from klforecast.core.rows import Rows, spread_over, spread_rows
 from klforecast.ops.conformal import Residuals
-from klforecast.ops.volatility import recent_volatility
+from klforecast.ops.volatility import phase_volatility, recent_volatility
 
 _N_WINDOWS = 2500  # windows that are looked at; neighbours are nearly equal, so more add little
 _N_JUDGED = 1000  # of these, windows whose forecasts are judged
@@ -90,6 +90,7 @@ class _HeldOut(NamedTuple):
     moments: Tensor
     errors: Tensor
     features: Tensor  # (n, C, F), of the past of those windows
+    phases: Tensor  # (n, C, P), likewise
 
 
 def judge_out_of_fold(
@@ -148,7 +149,7 @@ def judge_out_of_fold(
         return OutOfFold(weights, None)
     per_step = expand_segments(weights[..., usable], plan.segments).float()
     errors = torch.einsum("cenh,che->nhc", held_out.errors, per_step)
-    residuals = Residuals(errors, held_out.features, rows_ahead)
+    residuals = Residuals(errors, held_out.features, rows_ahead, held_out.phases)
     return OutOfFold(weights, residuals)
 
 
@@ -219,13 +220,14 @@ def _held_out_errors(
     kept = [_spread_evenly(len(rows), min(1.0, share)) for rows in blocks.judged]
     inputs, ahead = coordinates.sizes[-1], slice(plan.depth, plan.depth + plan.horizon)
 
-    def of_channel(channel: int) -> tuple[list[Moments], list[tuple[Tensor, Tensor, Tensor]]]:
+    def of_channel(channel: int) -> tuple[list[Moments], list[tuple[Tensor, ...]]]:
         raw, encoded = _encode(panel, channel, windows, plan, coordinates)
         judged = [
             (
                 encoded[rows, :inputs],
                 raw[rows, ahead],
                 recent_volatility(raw[rows[places], : plan.depth], plan.period),
+                phase_volatility(raw[rows[places], : plan.depth], plan.period),
             )
             for rows, places in zip(blocks.judged, kept, strict=True)
         ]
@@ -240,19 +242,20 @@ def _held_out_errors(
     moments = torch.zeros(size, dtype=torch.float64)
     n_kept = sum(map(len, kept))
     errors = torch.empty(channels, n_experts, n_kept, plan.horizon)
-    features = []
+    features, phases = [], []
     for channel in range(channels):
         trained, judged = look_up(channel)
-        features.append(torch.cat([feature for _, _, feature in judged]))
+        features.append(torch.cat([of_spans for _, _, of_spans, _ in judged]))
+        phases.append(torch.cat([of_phases for *_, of_phases in judged]))
         first = 0
-        for block, (past, future, _) in enumerate(judged):
+        for block, (past, future, *_) in enumerate(judged):
             maps = shared_maps[block] | _solve(own, trained[block], coordinates)
             error = torch.stack([past @ maps[expert].T - future for expert in plan.experts])
             moments[block, channel] = _error_moments(error, plan.segments)
             last = first + len(kept[block])
             errors[channel, :, first:last] = -error[:, kept[block]]
             first = last
-    return _HeldOut(moments, errors, torch.stack(features, dim=1))
+    return _HeldOut(moments, errors, torch.stack(features, dim=1), torch.stack(phases, dim=1))
 
 
 def _spread_evenly(count: int, share: float) -> Tensor:

@@ -26,7 +26,12 @@ from klforecast.ops.conformal import (
     nominal_levels,
     score_quantiles,
 )
-from klforecast.ops.volatility import expected_scale, recent_volatility
+from klforecast.ops.volatility import (
+    expected_scale,
+    phase_scale,
+    phase_volatility,
+    recent_volatility,
+)
 
 _HORIZONS = 20  # horizons over which the levels follow a drift; `docs/intervals.md` compares others
 # Windows that one update looks at, all series together, one for each at least: an update stays cheap.
@@ -138,10 +143,10 @@ def offsets(
         )
         for key in set(keys)
     }
-    scales = _scales(calibration, reader, windows_of, lengths)
+    scales = _scales(calibration, reader, windows_of, lengths, steps)
     around = np.empty((len(keys), steps, reader.channels, len(levels)))
     for row, (key, scale) in enumerate(zip(keys, scales, strict=True)):
-        around[row] = scale[:, None] * of_series[key]
+        around[row] = scale[..., None] * of_series[key]
     return around
 
 
@@ -190,8 +195,9 @@ def _scaled_errors(
             for key, cutoff in places
         ]
     )
-    scales = _scales(calibration, reader, windows_of, [cutoff for _, cutoff in places])
-    return torch.from_numpy(truth - forecasts) / scales[:, None]
+    lengths = [cutoff for _, cutoff in places]
+    scales = _scales(calibration, reader, windows_of, lengths, horizon)
+    return torch.from_numpy(truth - forecasts) / scales
 
 
 def _scales(
@@ -199,17 +205,23 @@ def _scales(
     reader: WindowReader,
     windows_of: WindowsOf,
     lengths: Sequence[int] | np.ndarray,
-) -> Tensor:  # (windows, C)
-    """Scale of the errors to expect after each window."""
+    steps: int,
+) -> Tensor:  # (windows, 1 or steps, C)
+    """Scale of the errors to expect after each window; of one size where phases make no difference."""
     # What continues a short past to the left was not observed.
     known = torch.as_tensor(lengths).clamp(max=reader.depth)
     size = max(1, _VALUES_PER_BATCH // (reader.depth * reader.channels))
-    scales = torch.empty(len(known), reader.channels, dtype=torch.float64)
+    rows = 1 if calibration.phase is None else steps
+    scales = torch.empty(len(known), rows, reader.channels, dtype=torch.float64)
     for start in range(0, len(known), size):
         batch = slice(start, start + size)
-        past = torch.from_numpy(windows_of(batch))
-        features = recent_volatility(past.mT, reader.period, known[batch, None])
-        scales[batch] = expected_scale(calibration.scale, features)
+        past = torch.from_numpy(windows_of(batch)).mT
+        observed = known[batch, None]
+        features = recent_volatility(past, reader.period, observed)
+        scales[batch] = expected_scale(calibration.scale, features)[:, None]
+        if calibration.phase is not None:
+            phases = phase_volatility(past, reader.period, observed)
+            scales[batch] *= phase_scale(calibration.phase, phases, steps)
     return scales
 
 

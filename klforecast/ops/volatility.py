@@ -1,14 +1,17 @@
-"""How large errors are to be expected, from how much the past of a window moves.
+"""How large errors are to be expected, from how much the past of a window moves, and at which phases.
 
     x_f = log mean |y_t - y_{t-m}|        over the last sixteenth, the last quarter and all of the past
-    log s = sum_f b_f (x_f - mean x_f)    s: scale of a window's errors, of size one in the mean
+    z_p = log mean |y_t - y_{t-m}|        over the last cycles at phase p, less the mean over phases
+    log s_h = sum_f b_f (x_f - mean x_f) + c z_{p(h)}        s: scale of a window's error at step h, of size one
+
+Solar radiation moves at noon and rests at night; what moved at a phase is where errors are to be expected.
 
 The mean absolute seasonal difference is the error of the seasonal naive forecast, the denominator of
 the MASE (Hyndman & Koehler 2006, Int. J. Forecasting 22(4)), taken here over the recent past; the
 log-linear variance is that of Harvey (1976), Econometrica 44(3). An exponent below one says that a
 past twice as wild announces errors less than twice as large.
 
-Letters   n windows, C channels, F = 3 spans of the past, D depth
+Letters   n windows, C channels, F = 3 spans of the past, D depth, H horizon, P phases of a cycle of m steps
 """
 
 from typing import NamedTuple
@@ -19,6 +22,10 @@ from torch import Tensor
 _SPANS = (16, 4, 1)  # parts of the past that are looked at: the last sixteenth, quarter, all
 _LEAST_MOVE = 1e-3  # of a standard deviation; keeps the logarithm of a past at rest finite
 _RIDGE = 0.1  # pull of a channel's exponents to those of all channels, in units of their curvature
+_CYCLES = (
+    8  # over which a phase is looked at: enough to see its size, few enough to follow the year
+)
+_LEAST_CYCLES = 3  # fewer say nothing of a phase
 
 
 class ScaleModel(NamedTuple):
@@ -118,3 +125,76 @@ def expected_scale(model: ScaleModel, features: Tensor) -> Tensor:
     """Scale of the errors to expect, (..., C), from features (..., C, F)."""
     seen = features.where(features.isfinite(), model.centre).clamp(model.lowest, model.highest)
     return ((seen - model.centre) * model.exponents).sum(dim=-1).exp()
+
+
+def phase_volatility(past: Tensor, period: int, known: Tensor | None = None) -> Tensor:
+    """Logarithms of the mean absolute seasonal differences at each phase, less their mean.
+
+    Parameters
+    ----------
+    past : Tensor of shape (..., D)
+        Standardised rows of one channel, the latest last.
+    period : int
+        Steps m of one cycle.
+    known : Tensor of int that broadcasts to (...), optional
+        As for `recent_volatility`.
+
+    Returns
+    -------
+    Tensor of shape (..., P)
+        P = m; the first phase is that of the first step ahead. Of shape (..., 1), and zero, where D
+        holds fewer than four cycles; zero where fewer than three differences of a phase were observed.
+
+    Examples
+    --------
+    >>> import torch
+    >>> past = torch.tensor([0.0, 0, 0, 1, 0, -1, 0, 1, 0, -1])
+    >>> phase_volatility(past, period=2).exp()
+    tensor([2.3898e-02, 4.1845e+01])
+    """
+    moves = min(past.shape[-1] // period - 1, _CYCLES) if period > 1 else 0
+    if moves < _LEAST_CYCLES:
+        return past.new_zeros(*past.shape[:-1], 1)
+    cycles = past[..., -(moves + 1) * period :].unflatten(-1, (moves + 1, period))
+    size = (cycles[..., 1:, :] - cycles[..., :-1, :]).abs().mean(dim=-2)
+    logarithm = (size + _LEAST_MOVE).log()
+    relative = logarithm - logarithm.mean(dim=-1, keepdim=True)
+    if known is None:
+        return relative
+    return torch.where((known >= (moves + 1) * period)[..., None], relative, 0.0)
+
+
+def fit_phase_exponent(phases: Tensor, errors: Tensor) -> Tensor:
+    """Regress the logarithm of each error on the volatility at its phase, within each window.
+
+    Parameters
+    ----------
+    phases : Tensor of shape (n, C, P)
+        Of `phase_volatility`.
+    errors : Tensor of shape (n, H, C)
+
+    Returns
+    -------
+    Tensor of shape (C,)
+        From 0, where errors are of one size at all phases, to 1.
+
+    Notes
+    -----
+    O(n C H).
+    """
+    inputs = _at_steps(phases, errors.shape[1])
+    inputs = inputs - inputs.mean(dim=1, keepdim=True)
+    target = (errors.abs() + _LEAST_MOVE).log()
+    slope = (inputs * target).mean(dim=(0, 1))
+    curvature = inputs.square().mean(dim=(0, 1))
+    least = torch.finfo(torch.float32).eps * (curvature + 1)
+    return (slope / (curvature + least)).clamp(0, 1)
+
+
+def phase_scale(exponent: Tensor, phases: Tensor, steps: int) -> Tensor:
+    """Scale of the errors at each step beside that of its window, (..., steps, C), from phases (..., C, P)."""
+    return (exponent * _at_steps(phases, steps)).exp()
+
+
+def _at_steps(phases: Tensor, steps: int) -> Tensor:  # (..., C, P) -> (..., steps, C)
+    return phases[..., torch.arange(steps) % phases.shape[-1]].transpose(-1, -2)

@@ -178,3 +178,20 @@ def test_twice_the_mean_pinball_loss_is_the_crps():
 
 def test_no_more_than_a_few_hundred_scores_are_kept_whatever_the_sample():
     assert len(unscaled(noise(3000, 2, 1), rows=6000).scores) == 256
+
+
+def test_intervals_are_wide_at_the_phases_that_move_and_narrow_at_those_that_rest():
+    generator = torch.Generator().manual_seed(0)
+    first = torch.arange(600) % 4  # windows start at every phase, or the step would tell it
+    size = torch.tensor([1.0, 1.0, 0.01, 0.01])[(first[:, None] + torch.arange(12)) % 4]
+    errors = size[..., None] * torch.randn(600, 12, 1, generator=generator)
+    phases = size[:, None, :4].log()
+    unknown = torch.full((600, 1, 3), torch.nan)
+    with_phases = calibrate(Residuals(errors, unknown, 7200, phases))
+    assert with_phases.phase.item() > 0.9
+    assert calibrate(Residuals(errors, unknown, 7200)).phase is None
+    # Phases that say nothing of the errors are left out.
+    even = torch.randn(600, 12, 1, generator=generator)
+    assert calibrate(Residuals(even, unknown, 7200, phases)).phase is None
+    # So are those of a cycle that was hardly seen.
+    assert calibrate(Residuals(errors, unknown, 79, phases)).phase is None

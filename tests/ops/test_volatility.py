@@ -1,7 +1,14 @@
 import torch
 from torch.testing import assert_close
 
-from klforecast.ops.volatility import expected_scale, fit_scale, recent_volatility
+from klforecast.ops.volatility import (
+    expected_scale,
+    fit_phase_exponent,
+    fit_scale,
+    phase_scale,
+    phase_volatility,
+    recent_volatility,
+)
 
 
 def test_volatility_is_the_mean_absolute_seasonal_difference_of_each_span():
@@ -68,3 +75,42 @@ def test_features_beyond_those_seen_count_as_the_border():
 def test_errors_of_zero_give_a_finite_scale():
     features, errors = heteroscedastic(0.0)
     assert expected_scale(fit_scale(features, 0 * errors), features).isfinite().all()
+
+
+def day_and_night(n=300, cycle=12, seed=0):
+    """Windows that move in the first half of a cycle only, and the errors that follow them."""
+    generator = torch.Generator().manual_seed(seed)
+    awake = (torch.arange(10 * cycle) % cycle < cycle // 2).double()
+    past = awake * torch.randn(n, 1, 10 * cycle, generator=generator, dtype=torch.float64)
+    errors = awake[:20, None] * torch.randn(n, 20, 1, generator=generator, dtype=torch.float64)
+    return past, errors
+
+
+def test_volatility_at_a_phase_is_that_of_the_last_eight_cycles_less_the_mean():
+    past = torch.randn(40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    cycles = past[-36:].reshape(9, 4)
+    size = ((cycles[1:] - cycles[:-1]).abs().mean(dim=0) + 1e-3).log()
+    assert_close(phase_volatility(past, 4), size - size.mean())
+
+
+def test_a_past_of_few_cycles_says_nothing_of_phases():
+    past = torch.randn(2, 15, generator=torch.Generator().manual_seed(0))
+    assert_close(phase_volatility(past, 4), torch.zeros(2, 1))
+    assert_close(phase_volatility(past, 1), torch.zeros(2, 1))
+    unseen = phase_volatility(torch.cat([past, past], dim=1), 4, torch.tensor([30, 5]))
+    assert unseen[0].any()
+    assert not unseen[1].any()
+
+
+def test_errors_over_the_scale_of_their_phase_have_one_size():
+    past, errors = day_and_night()
+    phases = phase_volatility(past, 12)
+    exponent = fit_phase_exponent(phases, errors)
+    assert exponent.item() > 0.8
+    scaled = errors.abs() / phase_scale(exponent, phases, 20)
+    assert errors[:, 6:12].abs().mean() == 0
+    assert_close(
+        scaled[:, :6].mean(dim=(0, 1)), scaled[:, 12:18].mean(dim=(0, 1)), rtol=0.1, atol=0
+    )
+    even = torch.randn(300, 20, 1, generator=torch.Generator().manual_seed(1)).double()
+    assert fit_phase_exponent(phases, even).item() < 0.05
