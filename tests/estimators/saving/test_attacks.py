@@ -38,7 +38,7 @@ def net_of(crafted, module, **arguments):
 def attacks(crafted, tmp_path):
     """Nets that run a command and overwrite a file, and what tells whether they did."""
     marker, victim, poison = (tmp_path / name for name in ("marker", "victim", "poison"))
-    victim.write_text("precious")
+    victim.write_bytes(b"precious")
     poison.write_bytes(b"")
     torch.save(Touch(marker), poison)
     assert pickle.loads(pickle.dumps(Touch(tmp_path / "works"))) is None
@@ -47,7 +47,7 @@ def attacks(crafted, tmp_path):
         "command": net_of(crafted, "load", f=str(poison), weights_only=False),
         "overwriting": net_of(crafted, "save", obj=1, f=str(victim)),
     }
-    return nets, lambda: not marker.exists() and victim.read_text() == "precious"
+    return nets, lambda: not marker.exists() and victim.read_bytes() == b"precious"
 
 
 @pytest.fixture
