@@ -32,9 +32,9 @@ from klforecast.estimators.saving.grammar import attributes_of, parameters_of
 FORMAT = "klforecast estimator"
 FORMAT_VERSION = 2
 _VERSIONS_OF = ("torch", "numpy", "pandas", "scikit-learn", "sktime")
-_ZIP = b"PK"  # how every zip file starts
-_MOST_LETTERS = 2**26  # of JSON: some 40,000 series; Python takes 30 bytes and more for each
-_MOST_TENSORS = 2**20
+_ZIP = b"PK\x03\x04"  # how a zip file starts
+_LENGTH = 8  # bytes at the start of a file, the length of its header
+_MOST_HEADER = 100_000_000  # bytes; safetensors reads no more, and so no more JSON and tensors
 _NUMBERS = {"BOOL", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "F16", "F32", "F64"}
 
 
@@ -64,7 +64,7 @@ class SavedEstimator:
         TypeError
             If a parameter is of a type that a file without code cannot hold, such as a callback.
         ValueError
-            If the estimator has more series than one file can hold, some 40,000.
+            If the estimator has more series than one file can hold, some 25,000.
         OSError
             If the file cannot be written. What was there before is still there.
         """
@@ -118,7 +118,12 @@ def save_estimator(estimator: Any, path: str | os.PathLike) -> None:
     }
     metadata["checksum"] = _checksum(metadata, tensors)
     content = to_bytes(tensors, metadata)
-    _check_size(metadata["state"], len(tensors))
+    header = int.from_bytes(content[:_LENGTH], "little")
+    if header > _MOST_HEADER:
+        raise ValueError(
+            f"this {name} takes {header} bytes of names and settings, and a file holds "
+            f"{_MOST_HEADER}; fit fewer series at a time"
+        )
     try:
         _made_of(type(estimator), state, tensors, len(content))
     except ValueError as error:
@@ -170,8 +175,10 @@ def _refuse_pickle(path: str | os.PathLike) -> None:
             "own zip, a pickle. Save under a name with an ending, such as .safetensors, for load"
         )
     with open(path, "rb") as file:
-        if file.read(len(_ZIP)) != _ZIP:
-            return
+        start = file.read(_LENGTH)
+    # The second half of a length that safetensors reads is zero.
+    if not start.startswith(_ZIP) or start[len(_ZIP) :] == bytes(len(_ZIP)):
+        return
     raise ValueError(
         f"{path} is a zip file, as sktime writes it: a pickle, which executes code when it is "
         "loaded. If you trust who wrote it, pass its path to sktime.base.load; for load, save under "
@@ -184,7 +191,6 @@ def _read_file(path: str | os.PathLike) -> tuple[dict[str, str], dict[str, Tenso
     try:
         with safe_open(path, framework="pt") as file:
             metadata, names = file.metadata() or {}, list(file.keys())
-            _check_size(metadata.get("state", ""), len(names))
             strange = {file.get_slice(name).get_dtype() for name in names} - _NUMBERS
             if strange:
                 raise ValueError(f"{path} holds numbers of the types {strange}; save writes none")
@@ -194,14 +200,6 @@ def _read_file(path: str | os.PathLike) -> tuple[dict[str, str], dict[str, Tenso
             f"{path} is damaged or not a file that save has written ({error}); save the estimator "
             "again"
         ) from error
-
-
-def _check_size(state: str, n_tensors: int) -> None:
-    if len(state) > _MOST_LETTERS or n_tensors > _MOST_TENSORS:
-        raise ValueError(
-            f"an estimator of {n_tensors} arrays and {len(state)} letters of JSON is too large for "
-            f"one file; {_MOST_TENSORS} and {_MOST_LETTERS} are the most. Fit fewer series at a time"
-        )
 
 
 def _parsed(text: str) -> Any:
