@@ -27,7 +27,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from klforecast.estimators.saving.codec import encode, reader
-from klforecast.estimators.saving.grammar import attributes_of, parameters_of
+from klforecast.estimators.saving.grammar import BROKEN, attributes_of, parameters_of
 
 FORMAT = "klforecast estimator"
 FORMAT_VERSION = 2
@@ -229,7 +229,10 @@ def _made_of(cls: Any, state: Mapping[str, Any], tensors: Mapping[str, Tensor], 
     fitted = read.read_parts(attributes, state["fitted"], cls.__name__)
     estimator = cls(**arguments)
     vars(estimator).update(fitted)
-    estimator._check_state()
+    try:
+        estimator._check_state()
+    except BROKEN as error:
+        raise ValueError(f"its parts do not fit together: {error}") from error
     return estimator
 
 

@@ -38,9 +38,10 @@ _BITS = 64  # of an integer; neither stamps nor seeds have more
 _SHARED = 64  # times its size that the values of a file may take: equal arrays are in it once
 _FREE = 2**26  # bytes that the smallest file may ask for
 _STAMP = 8  # bytes
+_SAID = 200  # letters of what a library says
 _PACKAGE = __name__.partition(".")[0]
 
-_BROKEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+BROKEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What libraries raise when the parts of a value do not fit together."""
 
 Count = Annotated[int, "stamps"]
@@ -278,8 +279,9 @@ class Reader:
             made = make(**values)
             if hasattr(made, "check_parts"):
                 made.check_parts()
-        except _BROKEN as error:
-            raise ValueError(f"the parts of {where} do not fit together: {error}") from error
+        except BROKEN as error:
+            said = " ".join(str(error).split())[:_SAID]
+            raise ValueError(f"the parts of {where} do not fit together: {said}") from error
         if isinstance(made, pd.RangeIndex):  # small by itself, but not what is made of it
             self._take(_STAMP * len(made), where)
         return made
