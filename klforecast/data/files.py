@@ -176,7 +176,7 @@ def uncompressed(path: Path, name: str) -> bytes:
         raise KLForecastError(f"{path} holds no {name}, only {', '.join(archive.namelist())}")
 
 
-def _read_at_most(file: IO[bytes], path: Path) -> bytes:
+def _read_at_most(file: IO[bytes] | gzip.GzipFile, path: Path) -> bytes:
     content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:
         raise KLForecastError(

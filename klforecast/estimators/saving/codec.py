@@ -20,6 +20,7 @@ from torch import Tensor
 from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.sequence_ensemble import SequenceEnsemble
 from klforecast.classify.spectral_features import SpectralFeatures
+from klforecast.core.experts import EXPERTS, Expert
 from klforecast.estimators.saving.grammar import Reader
 from klforecast.estimators.saving.nets import NETS
 from klforecast.estimators.saving.packing import CODECS
@@ -27,10 +28,13 @@ from klforecast.estimators.saving.packing import CODECS
 ATTRIBUTE_CLASSES = (ClosedFormClassifier, SequenceEnsemble, SpectralFeatures)
 """Classes that are written attribute by attribute, as their annotations declare them."""
 
+FAMILIES = {Expert: EXPERTS}
+"""Registries of records: what is written there may be in a file where the base class is declared."""
+
 
 def reader(tensors: Mapping[str, Tensor], size: int) -> Reader:
     """Reader of a file of so many bytes, with these tensors."""
-    return Reader(tensors, (*NETS, *CODECS), ATTRIBUTE_CLASSES, size)
+    return Reader(tensors, (*NETS, *CODECS), ATTRIBUTE_CLASSES, FAMILIES, size)
 
 
 def encode(value: Any, tensors: dict[str, Tensor], where: str) -> Any:

@@ -8,7 +8,7 @@ file or none. It is read by a closed grammar (`grammar`): an estimator takes fro
 its constructor and its own attributes, each of its declared type, and a file names nothing that is
 called. The SHA-256 over all of it finds damage; it does not say who wrote the file.
 
-Version 1 had the same form, for forecaster, regressor and transformer.
+Version 1 had the same form (`version_1`), for forecaster, regressor and transformer.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import secrets
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -28,6 +28,7 @@ from torch import Tensor
 
 from klforecast.estimators.saving.codec import encode, reader
 from klforecast.estimators.saving.grammar import BROKEN, attributes_of, parameters_of
+from klforecast.estimators.saving.version_1 import from_version_1
 
 FORMAT = "klforecast estimator"
 FORMAT_VERSION = 2
@@ -44,9 +45,6 @@ class SavedEstimator:
     A subclass annotates its fitted attributes in its class body: their names and types are what its
     files may hold. What must fit together it checks in `_check_state`.
     """
-
-    # Attributes whose form has changed since version 1: None in an estimator from such a file.
-    _not_in_version_1: ClassVar[tuple[str, ...]] = ()
 
     def _check_state(self) -> None:
         """Raise a ValueError unless the attributes, as read from a file, fit together."""
@@ -156,8 +154,7 @@ def load_estimator(cls: type["SavedEstimator"], path: str | os.PathLike) -> Any:
     try:
         state = _parsed(metadata.get("state", ""))
         if format_version == "1":
-            for name in state["fitted"].keys() & set(cls._not_in_version_1):
-                state["fitted"][name] = None
+            state["fitted"] = from_version_1(state["fitted"])
         return _made_of(cls, state, tensors, os.path.getsize(path))
     except ValueError as error:
         raise ValueError(

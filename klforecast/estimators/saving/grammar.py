@@ -5,9 +5,9 @@
 The types are those that the code declares anyway. An estimator may hold the arguments of its
 constructor and the attributes annotated in its class, each of the annotated type; a NamedTuple or a
 dataclass has its fields; a type of a `Codec` the parameters of the function that makes it. So a file
-chooses among the members of a union, or among the records derived from a base class, and never names
-what is called. Where `Any` is written, numbers, text, stamps, labels, tables and containers of them
-may stand. A type that is none of these has no form in a file.
+chooses among the members of a union, or of a registry, and never names what is called. Where `Any` is
+written, numbers, text, stamps, labels, tables and containers of them may stand. A type that is none
+of these has no form in a file.
 
 A record whose parts must fit together has a method `check_parts`, which raises ValueError.
 """
@@ -39,7 +39,6 @@ _SHARED = 64  # times its size that the values of a file may take: equal arrays 
 _FREE = 2**26  # bytes that the smallest file may ask for
 _STAMP = 8  # bytes
 _SAID = 200  # letters of what a library says
-_PACKAGE = __name__.partition(".")[0]
 
 BROKEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What libraries raise when the parts of a value do not fit together."""
@@ -85,6 +84,8 @@ class Reader:
         Types that are not records; of several that fit a value, the first one has written it.
     attribute_classes : sequence of type
         Classes that are written attribute by attribute, as their annotations declare them.
+    families : mapping of type to mapping of str to type
+        Records that a base class or a protocol stands for, by their names.
     size : int
         Bytes of the file. Values that take more than 64 times as much, and 64 MB, are refused.
     """
@@ -94,12 +95,14 @@ class Reader:
         tensors: Mapping[str, Tensor],
         codecs: Sequence[Codec],
         attribute_classes: Sequence[type],
+        families: Mapping[Any, Mapping[str, type]],
         size: int,
     ):
         self.unread = set(tensors)
         self._tensors = tensors
         self._codecs = codecs
         self._attribute_classes = attribute_classes
+        self._families = families
         self._left = _SHARED * size + _FREE
         self._depth = 0
         self._known_forms: dict[Any, dict[str, Form]] = {}
@@ -203,9 +206,9 @@ class Reader:
         """Forms of the records that a class stands for: itself, or those derived from it."""
         forms: dict[str, Form] = {"$array": self._array} if kind is np.ndarray else {}
         for codec in self._codecs:
-            if issubclass(codec.type, kind):
+            if kind in codec.type.__mro__:
                 forms.setdefault(f"${codec.type.__name__}", partial(self._record, codec))
-        for record in _descendants(kind):
+        for record in self._families.get(kind, {kind.__name__: kind}).values():
             if self._is_record(record):
                 forms[f"${record.__name__}"] = partial(self._record, record)
         return forms
@@ -307,7 +310,7 @@ def parameters_of(make: Callable) -> dict[str, Field]:
     return {
         name: Field(hints[name], parameter.default is not parameter.empty)
         for name, parameter in inspect.signature(make).parameters.items()
-        if name in hints
+        if name in hints and parameter.kind is not parameter.VAR_KEYWORD
     }
 
 
@@ -326,15 +329,6 @@ def _with_attributes(kind: type, **attributes: Any) -> Any:
     made: Any = object.__new__(kind)
     vars(made).update(attributes)
     return made
-
-
-def _descendants(kind: type) -> Iterator[type]:
-    """A class and, if it is a base class of this package, the classes derived from it."""
-    yield kind
-    if kind.__module__.startswith(_PACKAGE):
-        children: list[type] = kind.__subclasses__()
-        for child in children:
-            yield from _descendants(child)
 
 
 def _kind(tree: Any) -> str:

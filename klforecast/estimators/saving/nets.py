@@ -48,22 +48,21 @@ def _arguments(prefix: str, make: Callable, *, without: Sequence[str]) -> dict[s
 _OF_SKORCH = _required(max_epochs=int, batch_size=int, lr=float, device=str, verbose=int)
 _TRAINING = {
     **_OF_SKORCH,
-    **_arguments(
-        "", ForecastNet, without=("module", "criterion", "optimizer", "train_split", "options")
-    ),
+    **_arguments("", ForecastNet, without=("module", "criterion", "optimizer", "train_split")),
     **_required(callbacks=None, optimizer__weight_decay=float),
 }
 _LINEAR = {**_TRAINING, **_required(solve=partial)}
 _ENCODER = {
     **_TRAINING,
     "optimizer__param_groups": Field(_RATES, optional=True),
-    **_arguments("module__", ForecastModule, without=("memory_options",)),
+    **_arguments("module__", ForecastModule, without=()),
+    "module__memory_options": Field(None, optional=True),
 }
 _SEQUENCE = {
-    **_arguments("", SequenceNet, without=("module", "criterion", "optimizer", "options")),
+    **_arguments("", SequenceNet, without=("module", "criterion", "optimizer")),
     **_OF_SKORCH,
     **_required(max_epochs=int, criterion__weight=Tensor, criterion__label_smoothing=float),
-    **_arguments("module__", SequencePredictor, without=("backbone",)),
+    **_arguments("module__", SequencePredictor, without=()),
     **_arguments("module__", SpectralSSM, without=("vocab_size",)),
 }
 

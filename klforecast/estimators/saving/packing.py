@@ -19,12 +19,15 @@ from sktime.datatypes._dtypekind import DtypeKind
 from sktime.forecasting.base import ForecastingHorizon
 
 from klforecast.core.linear_core import LinearCore, Mixture
+from klforecast.core.plan import CoreOptions
 from klforecast.core.solve import solve_linear_core
 from klforecast.estimators.frames.buffer import RowBuffer
 from klforecast.estimators.saving.grammar import Codec, Count, Named, parameters_of
 
+# Those of `solve_linear_core`, except the panel; its options are given one by one.
 _SOLVE = {
-    name: field for name, field in parameters_of(solve_linear_core).items() if name != "panel"
+    **{name: parameters_of(solve_linear_core)[name] for name in ("horizon", "periods")},
+    **parameters_of(CoreOptions),
 }
 _INDEX_TYPES = re.compile(
     r"object|str|string|category|boolean|bool|(u?int|U?Int)(8|16|32|64)|[fF]loat(32|64)"

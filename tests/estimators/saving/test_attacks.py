@@ -91,13 +91,15 @@ def test_a_net_inside_another_value_is_not_made(kind, place, attacks, forecaster
     path, state, tensors, name = forecaster_parts
     fitted, net = state["fitted"], nets[kind]
     if place == "in a list":
-        fitted["_index_names"] = [net]
+        fitted["_rows"]["index_names"] = [net]
     elif place == "in a dict":
         fitted["_y_metadata"] = crafted.as_dict(mtype=net)
     elif place == "in a record":
-        fitted["_series"]["values"][0]["revision"] = net
+        fitted["_rows"]["series"]["values"][0]["revision"] = net
     elif place == "in an index":
-        fitted["_columns"] = crafted.as_record("Index", items=[net], dtype="object", label=None)
+        fitted["_rows"]["columns"] = crafted.as_record(
+            "Index", items=[net], dtype="object", label=None
+        )
     else:
         fitted["net_"]["history"] = [crafted.as_dict(epoch=net)]
     crafted.write_parts(path, state, tensors, name)
