@@ -106,7 +106,7 @@ class SpectralSSMPanelClassifier(SavedSktimeEstimator, BaseClassifier):
         "property:randomness": "derandomized",
     }
 
-    classes_: np.ndarray
+    classes_: Any  # an array, (n_classes,); before a fit an empty list
     n_channels_: int
     model_: ClosedFormClassifier | SequenceEnsemble
 

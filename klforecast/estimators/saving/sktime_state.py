@@ -40,8 +40,8 @@ class SavedSktimeEstimator(SavedEstimator):
     _fh: ForecastingHorizon | None
     _y: pd.DataFrame | None
     _X: pd.DataFrame | None
-    _y_metadata: dict[str, Any]
-    _X_metadata: dict[str, Any]
+    _y_metadata: dict[str, Any] | list
+    _X_metadata: dict[str, Any] | list
     _y_mtype_last_seen: str
     _X_mtype_last_seen: str
     _y_inner_mtype: str
