@@ -118,6 +118,12 @@ class SpectralFeatures:
             self.biases_.append(torch.cat(biases, dim=1))
         return self
 
+    def check_parts(self) -> None:
+        """Raise a ValueError unless every bank has its groups; for features read from a file."""
+        groups = {biases.shape[1] for biases in self.biases_}
+        if groups != {self.n_groups_} or not len(self.banks_) == len(self.biases_) == len(_BANKS):
+            raise ValueError(f"{self.n_groups_} groups, and biases for {groups}")
+
     def transform(
         self,
         series: Sequence[Tensor],  # (channels, length) each

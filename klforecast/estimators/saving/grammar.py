@@ -98,7 +98,6 @@ class Reader:
         families: Mapping[Any, Mapping[str, type]],
         size: int,
     ):
-        self.unread = set(tensors)
         self._tensors = tensors
         self._codecs = codecs
         self._attribute_classes = attribute_classes
@@ -203,7 +202,7 @@ class Reader:
         return self._made_forms(origin)
 
     def _made_forms(self, kind: type) -> dict[str, Form]:
-        """Forms of the records that a class stands for: itself, or those derived from it."""
+        """Forms of the records that a class stands for: itself, or those of its registry."""
         forms: dict[str, Form] = {"$array": self._array} if kind is np.ndarray else {}
         for codec in self._codecs:
             if kind in codec.type.__mro__:
@@ -262,7 +261,6 @@ class Reader:
             raise ValueError(f"{where} names no tensor of the file")
         content = self._tensors[name]
         self._take(content.nbytes, where)
-        self.unread.discard(name)
         return content.clone()
 
     def _array(self, tree: dict, where: str) -> np.ndarray:

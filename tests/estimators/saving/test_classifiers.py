@@ -109,3 +109,13 @@ def test_a_classifier_before_its_fit_keeps_its_parameters(kind, tmp_path):
     fresh = kind(n_filters=64, attention_layers=(1,), class_weight="balanced")
     fresh.save(tmp_path / "model.safetensors")
     assert kind.load(tmp_path / "model.safetensors").get_params() == fresh.get_params()
+
+
+def test_groups_are_those_of_the_banks(waves, crafted, tmp_path):
+    path = tmp_path / "model.safetensors"
+    SpectralSSMClassifier(n_filters=32).fit(*waves).save(path)
+    state, tensors, name = crafted.read_parts(path)
+    state["fitted"]["model_"]["features_"]["n_groups_"] = 10**12
+    crafted.write_parts(path, state, tensors, name)
+    with pytest.raises(ValueError, match="groups, and biases for"):
+        SpectralSSMClassifier.load(path)

@@ -397,3 +397,31 @@ def test_the_words_of_a_generator_are_not_read_beyond_their_end(crafted, tmp_pat
     crafted.write_parts(path, state, tensors, name)
     with pytest.raises(ValueError, match="place 1000000"):
         KLMemoryForecaster.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda plan: plan.update(padded_horizon=10**12, horizon=10**12),
+            "moments of other windows",
+        ),
+        (lambda plan: plan["edges"]["items"].append(10**9), "moments of other windows"),
+        (lambda plan: plan.update(horizon=10**6), "horizon 1000000"),
+    ],
+)
+def test_a_plan_is_no_larger_than_its_moments(change, said, saved, crafted):
+    state, tensors, name = crafted.read_parts(saved)
+    change(state["fitted"]["_open_stream"]["stream"]["plan"])
+    crafted.write_parts(saved, state, tensors, name)
+    with pytest.raises(ValueError, match=said):
+        KLMemoryForecaster.load(saved)
+
+
+@pytest.mark.parametrize("part", ["horizon_", "memory_depth_", "n_channels_"])
+def test_sizes_are_those_of_the_net(part, saved, crafted):
+    state, tensors, name = crafted.read_parts(saved)
+    state["fitted"][part] = 10**12
+    crafted.write_parts(saved, state, tensors, name)
+    with pytest.raises(ValueError, match="of the net"):
+        KLMemoryForecaster.load(saved)
