@@ -57,6 +57,17 @@ class ClosedFormClassifier:
         Probabilities are softmax(scores / temperature_).
     """
 
+    n_groups: int | None
+    seed: int
+    features_: SpectralFeatures
+    weights_: dict[str, float]
+    strength_: float
+    left_out_: Tensor
+    temperature_: float
+    _scaling: dict[str, tuple[Tensor, Tensor]]
+    _coef: dict[str, Tensor]
+    _intercept: Tensor
+
     def __init__(self, n_groups: int | None = None, seed: int = 0):
         self.n_groups = n_groups
         self.seed = seed

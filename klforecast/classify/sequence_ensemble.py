@@ -43,6 +43,17 @@ class SequenceEnsemble:
     nets_ : list of SequenceNet
     """
 
+    n_estimators: int
+    seed: int
+    validation_fraction: float
+    start: ClosedFormClassifier | None
+    net: dict[str, Any]
+    backbone: dict[str, Any]
+    mean_: Tensor
+    scale_: Tensor
+    n_classes_: int
+    nets_: list[SequenceNet]
+
     def __init__(
         self,
         n_estimators: int,

@@ -15,9 +15,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from klforecast.ops.filter_bank import CHUNK, Blocks, draw_bank, filter_blocks, to_blocks
+from klforecast.ops.filter_bank import (
+    CHUNK,
+    Blocks,
+    FilterBank,
+    draw_bank,
+    filter_blocks,
+    to_blocks,
+)
 from klforecast.ops.pooling import draw_biases, pool_contest, pool_peak, pool_sides
-from klforecast.ops.windowed_bank import draw_windowed, filter_windowed
+from klforecast.ops.windowed_bank import WindowedBank, draw_windowed, filter_windowed
 
 
 class _Family(NamedTuple):
@@ -67,6 +74,16 @@ class SpectralFeatures:
         Groups of modes in use in each bank.
     """
 
+    n_groups: int | None
+    seed: int
+    n_groups_: int
+    mean_: Tensor
+    scale_: Tensor
+    step_scale_: Tensor
+    dtype_: torch.dtype
+    banks_: list[FilterBank | WindowedBank]
+    biases_: list[Tensor]
+
     def __init__(self, n_groups: int | None = None, seed: int = 0):
         self.n_groups = n_groups
         self.seed = seed
@@ -86,8 +103,8 @@ class SpectralFeatures:
         self.n_groups_ = self.n_groups or _choose_groups(len(series), int(lengths.sum()))
         work = float(_RUNS * self.n_groups_ * MODES_PER_GROUP * lengths.sum())
         self.dtype_ = torch.float64 if work <= _STEPS_IN_DOUBLE else torch.float32
-        self.banks_: list[Any] = []
-        self.biases_: list[Tensor] = []
+        self.banks_ = []
+        self.biases_ = []
         picked = torch.randperm(len(series), generator=generator)[:_BIAS_SERIES].tolist()
         length = float(lengths.double().median())
         for number, family in _BANKS:
@@ -100,6 +117,12 @@ class SpectralFeatures:
             self.banks_.append(bank)
             self.biases_.append(torch.cat(biases, dim=1))
         return self
+
+    def check_parts(self) -> None:
+        """Raise a ValueError unless every bank has its groups; for features read from a file."""
+        groups = {biases.shape[1] for biases in self.biases_}
+        if groups != {self.n_groups_} or not len(self.banks_) == len(self.biases_) == len(_BANKS):
+            raise ValueError(f"{self.n_groups_} groups, and biases for {groups}")
 
     def transform(
         self,

@@ -74,6 +74,18 @@ class Stream(NamedTuple):
     longest: int
     series: Mapping[tuple, SeriesStream]
 
+    def check_parts(self) -> None:
+        """Raise a ValueError unless the moments are of windows of the plan; for one read from a file."""
+        plan = self.plan
+        for part in self.series.values():
+            if part.moments is not None and part.moments.products.shape[1] != plan.length:
+                raise ValueError(
+                    f"moments of other windows than the {plan.length} rows of the plan"
+                )
+        cycles = max((fold.period * fold.cycles for fold in plan.folds), default=0)
+        if not 0 < plan.horizon <= plan.padded_horizon or cycles > plan.depth:
+            raise ValueError(f"horizon {plan.horizon}, {cycles} rows of a depth of {plan.depth}")
+
     def scalers(self) -> dict[tuple, Standardizer]:
         """Mean and scale of all rows of each series."""
         return {key: part.statistics.standardizer() for key, part in self.series.items()}

@@ -11,12 +11,15 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pooch
 
 from klforecast.exceptions import DataNotFoundError, KLForecastError
 
 FOLDER_VARIABLE = "KLFORECAST_DATA"
+
+_LARGEST = 2**30  # bytes of a file that is unpacked; Traffic, the largest one, has 136 million
 
 
 @dataclass(frozen=True)
@@ -152,14 +155,32 @@ def _download(files: tuple[OfficialFile, ...]) -> tuple[OfficialFile, Path]:
 
 
 def uncompressed(path: Path, name: str) -> bytes:
-    """Content of a file that may be a .gz file or a member of a .zip archive."""
+    """Content of a file that may be a .gz file or a member of a .zip archive, read in memory.
+
+    Raises
+    ------
+    KLForecastError
+        If the archive holds no such member, or the content is larger than any official file.
+    """
     suffix = path.suffix.lower()
     if suffix == ".gz":
-        return gzip.decompress(path.read_bytes())
+        with gzip.open(path) as file:
+            return _read_at_most(file, path)
     if suffix != ".zip":
         return path.read_bytes()
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
             if Path(member).name.lower() == name.lower():
-                return archive.read(member)
+                with archive.open(member) as file:
+                    return _read_at_most(file, path)
         raise KLForecastError(f"{path} holds no {name}, only {', '.join(archive.namelist())}")
+
+
+def _read_at_most(file: IO[bytes] | gzip.GzipFile, path: Path) -> bytes:
+    content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise KLForecastError(
+            f"{path} unpacks to more than {_LARGEST:,} bytes, which no official file does; replace "
+            "or remove it"
+        )
+    return content

@@ -48,25 +48,37 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
         raise ValueError(f"{name} is {value!r}; pass one of {', '.join(map(repr, choices))}")
 
 
-def check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raise unless the constructor arguments of the forecaster make sense, alone and together."""
-    for name in ("horizon", "memory_tokens", "d_model", "n_layers", "n_heads", "patch_length"):
-        check_integer(name, parameters[name], minimum=1)
-    for name in ("input_length", "memory_depth", "period", "n_components", "patience", "d_ff"):
-        check_integer(name, parameters[name], minimum=1, optional=True)
+def check_training(parameters: Mapping[str, Any]) -> None:
+    """Raise unless the arguments that rule training make sense."""
     check_integer("batch_size", parameters["batch_size"], minimum=1)
     check_integer("max_epochs", parameters["max_epochs"], minimum=0)
+    check_integer("patience", parameters["patience"], minimum=1, optional=True)
     check_integer("verbose", parameters["verbose"], minimum=0)
-    check_choice("memory", parameters["memory"], ("history", "trajectory", "none"))
-    check_choice("encoder", parameters["encoder"], ("linear", *ENCODERS))
-    check_choice("mixer", parameters["mixer"], ("factorized", "dense", "bottleneck"))
     check_choice("lr_schedule", parameters["lr_schedule"], tuple(SCHEDULES))
     check_choice("loss", parameters["loss"], tuple(LOSSES))
-    check_number("dropout", parameters["dropout"], 0, 1)
     check_number("validation_fraction", parameters["validation_fraction"], 0, 1)
     check_random_state(parameters["random_state"])
     check_number("lr", parameters["lr"], 0, above_low=True)
     check_number("weight_decay", parameters["weight_decay"], 0)
+
+
+def check_encoder(parameters: Mapping[str, Any]) -> None:
+    """Raise unless the arguments that shape a `ForecastModule` make sense."""
+    for name in ("horizon", "memory_tokens", "d_model", "n_layers", "n_heads", "patch_length"):
+        check_integer(name, parameters[name], minimum=1)
+    for name in ("input_length", "memory_depth", "n_components", "d_ff"):
+        check_integer(name, parameters[name], minimum=1, optional=True)
+    check_choice("memory", parameters["memory"], ("history", "trajectory", "none"))
+    check_choice("encoder", parameters["encoder"], ("linear", *ENCODERS))
+    check_choice("mixer", parameters["mixer"], ("factorized", "dense", "bottleneck"))
+    check_number("dropout", parameters["dropout"], 0, 1)
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Raise unless the constructor arguments of the forecaster make sense, alone and together."""
+    check_encoder(parameters)
+    check_training(parameters)
+    check_integer("period", parameters["period"], minimum=1, optional=True)
     check_number("forgetting", parameters["forgetting"], 0, above_low=True)
     if parameters["forgetting"] > 1:
         raise ValueError(

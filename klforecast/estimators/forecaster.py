@@ -10,8 +10,7 @@ intervals (`intervals`). What is learned is replaced and never changed in place,
 fails can be undone.
 """
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Hashable, Mapping, Sequence
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,6 +21,7 @@ from numpy.random import RandomState
 from pandas.api.types import is_integer
 from pandas.tseries.offsets import BaseOffset
 from skbase.utils.dependencies import _check_soft_dependencies
+from skorch.callbacks import Callback
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
@@ -63,7 +63,7 @@ from klforecast.estimators.frames.panel import (
 )
 from klforecast.estimators.intervals import FollowedLevels, follow, offsets
 from klforecast.estimators.options import Options
-from klforecast.estimators.saving.files import SavedEstimator
+from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.ops.conformal import Calibration
 from klforecast.ops.missing import GapFiller, interpolate
@@ -75,11 +75,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ONE_AT_A_TIME = RLock()  # of the module, since a forecaster with a lock could not be pickled
-_SKTIME_SUFFIXES = ("", ".zip")
 _DISTRIBUTION = (np.arange(100) + 0.5) / 100  # levels that stand for a whole distribution
 
 
-class KLMemoryForecaster(SavedEstimator, BaseForecaster):
+class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     """Forecast many steps ahead from a deep past, compressed by Karhunen-Loeve memory.
 
     The default, ``encoder="linear"``, is solved in closed form: a ridge regression from the last
@@ -270,12 +269,16 @@ class KLMemoryForecaster(SavedEstimator, BaseForecaster):
     memory_depth_: int
     period_: int
     n_channels_: int
+    input_length_: int
+    n_components_: int
+    history_: pd.DataFrame
+    pretraining_panel_: list[np.ndarray]
 
     _rows: KnownRows
     _covariates: Covariates | None
     _followed: FollowedLevels
     _open_stream: OpenStream | None
-    _cutoff: pd.Index
+    _cutoff: pd.Index | None
 
     def __init__(
         self,
@@ -305,11 +308,11 @@ class KLMemoryForecaster(SavedEstimator, BaseForecaster):
         loss: str = "mse",
         patience: int | None = 3,
         validation_fraction: float = 0.2,
-        callbacks: Sequence | None = None,
+        callbacks: Sequence[Callback] | None = None,
         device: str = "auto",
         verbose: int = 0,
         random_state: int | RandomState | None = None,
-        past_covariates: Sequence[str] | None = None,
+        past_covariates: Sequence[Hashable] | None = None,
         calendar_features: Sequence[str] | None = None,
     ):
         self.horizon = horizon
@@ -352,6 +355,24 @@ class KLMemoryForecaster(SavedEstimator, BaseForecaster):
             {"horizon": 3, "random_state": 0},
             {"horizon": 2, "input_length": 4, "memory_depth": 8, "period": 1, "n_components": 2},
         ]
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        if not hasattr(self, "net_"):
+            return
+        module = self.net_.module_
+        kept = (self.horizon_, self.memory_depth_, self.n_channels_)
+        made = (module.horizon, module.depth, self.gap_covariance_.shape[0])
+        if kept != made or self.period_ < 1:
+            raise ValueError(
+                f"horizon, depth and channels are {kept}, of the net {made}, the period is "
+                f"{self.period_}"
+            )
+        if not hasattr(self, "_rows"):
+            return
+        rows, levels = self._rows, self._followed.levels
+        if not rows.series.keys() == rows.cutoffs.keys() == self.scalers_.keys() == levels.keys():
+            raise ValueError("rows, cutoffs, scalers and levels are of different series")
 
     def __post_init__(self) -> None:
         """Declare what sktime keeps when a user asks it to remember data."""
@@ -437,31 +458,6 @@ class KLMemoryForecaster(SavedEstimator, BaseForecaster):
             if not hasattr(self, "pretraining_panel_"):
                 self.reset()
             return super().pretrain(y, X=X, fh=fh)
-
-    def save(self, path: Any = None, serialization_format: str = "pickle") -> Any:
-        """Write the forecaster, fitted or not, into one file or into memory.
-
-        Parameters
-        ----------
-        path : str, path or None
-            A name with an ending, such as ``.safetensors``, gets a file without code, for `load`.
-            None, a name without an ending and ``.zip`` are sktime's: a tuple or a zip file of
-            pickles, for `sktime.base.load`.
-        serialization_format : str, default="pickle"
-            Of sktime's way.
-
-        Returns
-        -------
-        None, or what sktime returns
-
-        Raises
-        ------
-        TypeError
-            If a parameter is of a type that a file without code cannot hold, such as a callback.
-        """
-        if path is None or Path(path).suffix in _SKTIME_SUFFIXES:
-            return BaseForecaster.save(self, path, serialization_format)
-        return super().save(path)
 
     def predict_windows(
         self,

@@ -116,6 +116,16 @@ class KarhunenLoeve(
     True
     """
 
+    components_: np.ndarray
+    eigenvalues_: np.ndarray
+    explained_variance_ratio_: np.ndarray
+    mean_: np.ndarray
+    n_components_: int
+    weight_: float
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+    _state: KLState
+
     def __init__(
         self,
         n_components: int | None = None,

@@ -67,6 +67,14 @@ class KLMemoryRegressor(SavedEstimator, MultiOutputMixin, RegressorMixin, BaseEs
     True
     """
 
+    coef_: np.ndarray
+    intercept_: np.ndarray | float
+    components_: np.ndarray
+    eigenvalues_: np.ndarray
+    n_components_: int
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
     def __init__(self, n_components: int | None = None, *, ridge: float = 1e-4, center: int = 0):
         self.n_components = n_components
         self.ridge = ridge

@@ -6,6 +6,7 @@ gradient      an ensemble of `SpectralSSM` networks, trained by epochs with earl
               the closed form or, with refine=False, answer alone.
 """
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -14,11 +15,13 @@ from sklearn.utils import Tags, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.sequence_ensemble import SequenceEnsemble
 from klforecast.estimators.classifying import check_series, check_settings, learn_classifier
+from klforecast.estimators.saving.files import SavedEstimator
 
 
-class SpectralSSMClassifier(ClassifierMixin, BaseEstimator):
+class SpectralSSMClassifier(SavedEstimator, ClassifierMixin, BaseEstimator):
     """Classify series with complex state-space modes.
 
     Parameters
@@ -101,6 +104,12 @@ class SpectralSSMClassifier(ClassifierMixin, BaseEstimator):
     1.0
     """
 
+    classes_: np.ndarray
+    n_channels_: int
+    model_: ClosedFormClassifier | SequenceEnsemble
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
     def __init__(
         self,
         solver: str = "closed-form",
@@ -118,7 +127,7 @@ class SpectralSSMClassifier(ClassifierMixin, BaseEstimator):
         adaptive_mask: bool = False,
         spectral_norm: bool = False,
         n_scales: int | None = None,
-        attention_layers: tuple[int, ...] = (),
+        attention_layers: Sequence[int] = (),
         bidirectional: bool = True,
         dropout: float = 0.1,
         max_epochs: int | None = None,

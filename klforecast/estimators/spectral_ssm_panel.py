@@ -12,14 +12,16 @@ import pandas as pd
 from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 from sktime.classification.base import BaseClassifier
 
+from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.sequence_ensemble import SequenceEnsemble
 from klforecast.estimators.classifying import check_series, check_settings, learn_classifier
+from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
 from klforecast.training.rollback import unchanged_on_error
 
 _PARKED_BY_SKLEARN = ("_parent_callback_ctx", "_skl_callbacks")
 
 
-class SpectralSSMPanelClassifier(BaseClassifier):
+class SpectralSSMPanelClassifier(SavedSktimeEstimator, BaseClassifier):
     """Classify the series of a panel with complex state-space modes.
 
     The same as `SpectralSSMClassifier`, for every panel container of sktime: series may have
@@ -104,6 +106,10 @@ class SpectralSSMPanelClassifier(BaseClassifier):
         "property:randomness": "derandomized",
     }
 
+    classes_: Any  # an array, (n_classes,); before a fit an empty list
+    n_channels_: int
+    model_: ClosedFormClassifier | SequenceEnsemble
+
     def __init__(
         self,
         solver: str = "closed-form",
@@ -121,7 +127,7 @@ class SpectralSSMPanelClassifier(BaseClassifier):
         adaptive_mask: bool = False,
         spectral_norm: bool = False,
         n_scales: int | None = None,
-        attention_layers: tuple[int, ...] = (),
+        attention_layers: Sequence[int] = (),
         bidirectional: bool = True,
         dropout: float = 0.1,
         max_epochs: int | None = None,

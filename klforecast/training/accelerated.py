@@ -284,8 +284,9 @@ class Checkpoint(Callback):
         net.accelerator.unwrap_model(net.module_).load_state_dict(state["module"])
         net.optimizer_.load_state_dict(state["optimizer"])
         net.history = History(json.loads(state["history"]))
-        for name, value in state["keep_best"].items():
-            setattr(net._keep_best, name, value)
+        # By the names that are there: a file adds none.
+        for name in _fitted(net._keep_best):
+            setattr(net._keep_best, name, state["keep_best"][name])
         if net.accelerator.scaler is not None:
             net.accelerator.scaler.load_state_dict(state["scaler"])
 
@@ -293,19 +294,24 @@ class Checkpoint(Callback):
         """Replace the file."""
         if not net.accelerator.is_main_process:
             return
-        scaler, keep_best = net.accelerator.scaler, vars(net._keep_best)
+        scaler = net.accelerator.scaler
         state = {
             "module": net.accelerator.unwrap_model(net.module_).state_dict(),
             "optimizer": net.optimizer_.state_dict(),
             # As text: a history holds numbers of numpy, which a safe loader refuses.
             "history": json.dumps(net.history.to_list(), default=float),
-            "keep_best": {name: keep_best[name] for name in keep_best if name.endswith("_")},
+            "keep_best": _fitted(net._keep_best),
             "scaler": None if scaler is None else scaler.state_dict(),
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_name(f"{self.path.name}.part")
         torch.save(state, unfinished)
         os.replace(unfinished, self.path)
+
+
+def _fitted(callback: Callback) -> dict[str, Any]:
+    """What a callback has learned, by name."""
+    return {name: value for name, value in vars(callback).items() if name.endswith("_")}
 
 
 def wandb_logger(project: str, name: str) -> Callback:

@@ -7,6 +7,7 @@ import pooch
 import pytest
 import requests
 
+from klforecast.data import files
 from klforecast.data.files import FOLDER_VARIABLE, OfficialFile, data_folder, find, read
 from klforecast.exceptions import DataNotFoundError, KLForecastError
 
@@ -148,3 +149,23 @@ def test_an_address_that_gives_other_content_is_refused(monkeypatch):
     monkeypatch.setattr(pooch, "retrieve", retrieve)
     with pytest.raises(KLForecastError, match=r"no longer gives the official Rivers\.csv"):
         read((FILE,))
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zip"])
+def test_a_file_that_unpacks_without_end_is_refused(suffix, folder, monkeypatch):
+    monkeypatch.setattr(files, "_LARGEST", 1000)
+    if suffix == ".gz":
+        (folder / "Rivers.csv.gz").write_bytes(gzip.compress(bytes(100_000)))
+    else:
+        with zipfile.ZipFile(folder / "Rivers.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("Rivers.csv", bytes(100_000))
+    with pytest.raises(KLForecastError, match=f"{suffix} unpacks to more than 1,000 bytes"):
+        read((FILE,))
+
+
+def test_a_member_outside_of_its_archive_is_read_and_written_nowhere(folder, tmp_path):
+    with zipfile.ZipFile(folder / "Rivers.zip", "w") as archive:
+        archive.writestr("../../Rivers.csv", CONTENT)
+    before = set(tmp_path.rglob("*"))
+    assert read((FILE,)) == (FILE, CONTENT, SHA256)
+    assert set(tmp_path.rglob("*")) == before

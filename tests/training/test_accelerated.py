@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import pytest
@@ -81,6 +82,33 @@ def test_resumed_training_equals_training_that_was_not_interrupted(tmp_path, at)
     for name in ("train_loss", "valid_loss", "valid_accuracy"):
         assert whole.history[:, name] == resumed.history[:, name]
     assert whole.judge(Marks(30, seed=2)) == resumed.judge(Marks(30, seed=2))
+
+
+class Touch:
+    """A pickle that writes a file when it is loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_checkpoint_with_code_in_it_is_refused_and_not_run(tmp_path):
+    torch.save({"module": Touch(tmp_path / "marker")}, tmp_path / "net.pt")
+    with pytest.raises(UnpicklingError):
+        make_net(checkpoint=tmp_path / "net.pt").fit(Marks(64, seed=0))
+    assert not (tmp_path / "marker").exists()
+
+
+def test_a_checkpoint_adds_no_attribute_to_what_reads_it(tmp_path):
+    checkpoint = tmp_path / "net.pt"
+    make_net(checkpoint=checkpoint).fit(Marks(64, seed=0))
+    state = torch.load(checkpoint, weights_only=True)
+    state["keep_best"]["on_epoch_end"] = None
+    torch.save(state, checkpoint)
+    resumed = make_net(checkpoint=checkpoint).fit(Marks(64, seed=0))
+    assert "on_epoch_end" not in vars(resumed._keep_best)
 
 
 def test_a_finished_checkpoint_is_not_trained_on(tmp_path):

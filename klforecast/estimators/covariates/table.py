@@ -6,7 +6,7 @@ are always known.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -67,7 +67,7 @@ class Covariates(NamedTuple):
     """
 
     columns: pd.Index
-    past: tuple[str, ...]
+    past: tuple[Hashable, ...]
     calendar: tuple[str, ...]
     origin: Stamp
     frequency: BaseOffset | None
@@ -178,7 +178,7 @@ def known_covariates(
     X: pd.DataFrame | None,
     series: Mapping[Key, TimeSeries],
     frequency: BaseOffset | None,
-    past_covariates: Sequence[str] | None,
+    past_covariates: Sequence[Hashable] | None,
     calendar_features: Sequence[str] | None,
 ) -> Covariates | None:
     """Collect what `fit` was given; None if that is nothing.
@@ -305,7 +305,9 @@ def check_calendar(names: Sequence[str] | None, index: pd.Index) -> tuple[str, .
     return tuple(dict.fromkeys(names))
 
 
-def check_past_covariates(names: Sequence[str] | None, columns: pd.Index | None) -> tuple[str, ...]:
+def check_past_covariates(
+    names: Sequence[Hashable] | None, columns: pd.Index | None
+) -> tuple[Hashable, ...]:
     """Return the past-only columns, or raise unless they are columns of X."""
     if names is None:
         return ()

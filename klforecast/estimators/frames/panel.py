@@ -30,6 +30,12 @@ class TimeSeries(NamedTuple):
     revision: int = 0  # how often known rows were replaced, rather than new ones appended
     buffer: RowBuffer | None = None  # room for the rows to come
 
+    def check_parts(self) -> None:
+        """Raise a ValueError unless there is a stamp for every row; for rows read from a file."""
+        shape, dtype = self.values.shape, self.values.dtype
+        if dtype != np.float64 or len(shape) != 2 or shape[0] != len(self.index):
+            raise ValueError(f"{len(self.index)} stamps and rows of the shape {shape}, {dtype}")
+
 
 def is_row_frame(y: object) -> bool:
     """Tell whether `y` is a pandas object with one row per time, rather than one per series."""

@@ -1,65 +1,40 @@
-"""Fitted state as JSON and tensors, and back, through a closed list of types.
+"""Fitted state as JSON and tensors, and back.
 
-    encode     any object of the list -> what JSON can say, and the tensors that it cannot
-    decode     the way back; a type that is not in the list cannot be made, so no file runs code
+    encode     a value -> what JSON can say, and the tensors that it cannot
+    Reader     the way back, through the declared types (`grammar`)
 
-A new kind of fitted state takes one line: its class in `RECORDS` if it is a NamedTuple or a
-dataclass, else a `Codec` in `packing.CODECS`. What is not listed is refused by name when it is saved.
+A NamedTuple or a dataclass is written field by field and needs nothing here. Another new kind of
+fitted state takes one line: a `Codec` in `packing.CODECS`, or its class in `ATTRIBUTE_CLASSES`.
 """
 
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from sktime.datatypes._dtypekind import DtypeKind
 from torch import Tensor
 
-from klforecast.core.covariate_effect import CovariateEffect
-from klforecast.core.covariate_terms import CovariateBasis
-from klforecast.core.experts import EXPERTS, Fold
-from klforecast.core.gram import WindowMoments
-from klforecast.core.linear_core import Mixture
-from klforecast.core.plan import CorePlan
-from klforecast.core.stream import SeriesStream, Stream
-from klforecast.data.scaling import ChangeStatistics, RowStatistics, Standardizer
-from klforecast.estimators.covariates.effects import Effects
-from klforecast.estimators.covariates.table import Covariates
-from klforecast.estimators.fitting import OpenStream
-from klforecast.estimators.frames.known_rows import KnownRows
-from klforecast.estimators.frames.panel import TimeSeries
-from klforecast.estimators.intervals import FollowedLevels
+from klforecast.classify.closed_form import ClosedFormClassifier
+from klforecast.classify.sequence_ensemble import SequenceEnsemble
+from klforecast.classify.spectral_features import SpectralFeatures
+from klforecast.core.experts import EXPERTS, Expert
+from klforecast.estimators.saving.grammar import Reader
+from klforecast.estimators.saving.nets import NETS
 from klforecast.estimators.saving.packing import CODECS
-from klforecast.ops.conformal import Calibration
-from klforecast.ops.online import KLState
-from klforecast.ops.volatility import ScaleModel
 
-RECORDS: tuple[type, ...] = (
-    Calibration,
-    ChangeStatistics,
-    CorePlan,
-    CovariateBasis,
-    CovariateEffect,
-    Covariates,
-    Effects,
-    Fold,
-    FollowedLevels,
-    KLState,
-    KnownRows,
-    Mixture,
-    OpenStream,
-    RowStatistics,
-    ScaleModel,
-    SeriesStream,
-    Standardizer,
-    Stream,
-    TimeSeries,
-    WindowMoments,
-)
-"""NamedTuples and dataclasses: written field by field."""
+ATTRIBUTE_CLASSES = (ClosedFormClassifier, SequenceEnsemble, SpectralFeatures)
+"""Classes that are written attribute by attribute, as their annotations declare them."""
+
+FAMILIES = {Expert: EXPERTS}
+"""Registries of records: what is written there may be in a file where the base class is declared."""
+
+
+def reader(tensors: Mapping[str, Tensor], size: int) -> Reader:
+    """Reader of a file of so many bytes, with these tensors."""
+    return Reader(tensors, (*NETS, *CODECS), ATTRIBUTE_CLASSES, FAMILIES, size)
 
 
 def encode(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
@@ -97,22 +72,19 @@ def encode(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
     def inner(part: Any, name: object) -> Any:
         return encode(part, tensors, f"{where}{name}")
 
-    if isinstance(value, DtypeKind):
-        return {"$": "DtypeKind", "value": int(value)}
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return {"$": "float", "value": repr(value)}
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, Tensor | np.ndarray) and (plain := _as_tensor(value)) is not None:
         kind = "tensor" if isinstance(value, Tensor) else "array"
         return {"$": kind, "name": _put_aside(plain, tensors)}
-    for record in (*RECORDS, *EXPERTS.values()):
-        if type(value) is record:
-            fields = {name: inner(getattr(value, name), f".{name}") for name in _fields(record)}
-            return {"$": record.__name__, **fields}
-    for codec in CODECS:
+    if (names := _names_of_parts(value)) is not None:
+        fields = {name: inner(getattr(value, name), f".{name}") for name in names}
+        return {"$": type(value).__name__, **fields}
+    for codec in (*NETS, *CODECS):
         if isinstance(value, codec.type):
             parts = codec.pack(value).items()
             return {
@@ -126,30 +98,24 @@ def encode(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
             "keys": keys,
             "values": [inner(part, f"[{key!r}]") for key, part in value.items()],
         }
-    # Not a NamedTuple: it would come back without its names.
     if type(value) in (list, tuple):
         items = [inner(part, f"[{place}]") for place, part in enumerate(value)]
         return {"$": "tuple", "items": items} if isinstance(value, tuple) else items
+    for plain_type in (int, float, str):
+        if isinstance(value, plain_type):
+            return plain_type(value)
     raise TypeError(
         f"{where} is of type {type(value).__name__}, which a file without code cannot hold; set it "
         "to None before saving, or pickle the estimator"
     )
 
 
-def decode(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Make the object again that `encode` has turned into JSON and tensors."""
-    if isinstance(tree, list):
-        return [decode(part, tensors) for part in tree]
-    if not isinstance(tree, dict):
-        return tree
-    parts = {name: decode(part, tensors) for name, part in tree.items() if name != "$"}
-    return _makers()[tree["$"]](tensors, parts)
-
-
-def _fields(record: Any) -> tuple[str, ...]:
-    if dataclasses.is_dataclass(record):
-        return tuple(field.name for field in dataclasses.fields(record))
-    return record._fields
+def _names_of_parts(value: Any) -> tuple[str, ...] | None:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return tuple(field.name for field in dataclasses.fields(value))
+    if isinstance(value, ATTRIBUTE_CLASSES):
+        return tuple(vars(value))
+    return getattr(value, "_fields", None) if isinstance(value, tuple) else None
 
 
 def _as_tensor(value: Tensor | np.ndarray) -> Tensor | None:
@@ -165,19 +131,3 @@ def _put_aside(tensor: Tensor, tensors: dict[str, Tensor]) -> str:
     name = summary.hexdigest()[:32]
     tensors[name] = content
     return name
-
-
-def _makers() -> dict[str, Callable[[Mapping[str, Tensor], dict[str, Any]], Any]]:
-    makers: dict[str, Callable] = {
-        "float": lambda _, parts: float(parts["value"]),
-        "tuple": lambda _, parts: tuple(parts["items"]),
-        "dict": lambda _, parts: dict(zip(parts["keys"], parts["values"], strict=True)),
-        "tensor": lambda tensors, parts: tensors[parts["name"]].clone(),
-        "array": lambda tensors, parts: tensors[parts["name"]].numpy().copy(),
-        "DtypeKind": lambda _, parts: DtypeKind(parts["value"]),
-    }
-    for record in (*RECORDS, *EXPERTS.values()):
-        makers[record.__name__] = lambda _, parts, make=record: make(**parts)
-    for codec in CODECS:
-        makers[codec.type.__name__] = lambda _, parts, make=codec.unpack: make(**parts)
-    return makers

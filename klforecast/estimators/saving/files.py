@@ -4,33 +4,50 @@
     tensors    named by their content
 
 A file is written beside its place and then moved there, so a save that is killed leaves the old
-file or none. It is read through a closed list of types (`codec`), so loading runs no code, and
-checked against a SHA-256 over everything in it.
+file or none. It is read by a closed grammar (`grammar`): an estimator takes from it the arguments of
+its constructor and its own attributes, each of its declared type, and a file names nothing that is
+called. The SHA-256 over all of it finds damage; it does not say who wrote the file.
+
+Version 1 had the same form (`version_1`), for forecaster, regressor and transformer.
 """
 
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from klforecast.estimators.saving.codec import decode, encode
+from klforecast.estimators.saving.codec import encode, reader
+from klforecast.estimators.saving.grammar import BROKEN, attributes_of, parameters_of
+from klforecast.estimators.saving.version_1 import from_version_1
 
 FORMAT = "klforecast estimator"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _VERSIONS_OF = ("torch", "numpy", "pandas", "scikit-learn", "sktime")
+_ZIP = b"PK\x03\x04"  # how a zip file starts
+_LENGTH = 8  # bytes at the start of a file, the length of its header
+_MOST_HEADER = 100_000_000  # bytes; safetensors reads no more, and so no more JSON and tensors
+_NUMBERS = {"BOOL", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "F16", "F32", "F64"}
 
 
 class SavedEstimator:
-    """Mixin: `save` and `load` for estimators whose state is in the list of `codec`."""
+    """Mixin: `save` and `load` for estimators that annotate what a fit leaves in them.
+
+    A subclass annotates its fitted attributes in its class body: their names and types are what its
+    files may hold. What must fit together it checks in `_check_state`.
+    """
+
+    def _check_state(self) -> None:
+        """Raise a ValueError unless the attributes, as read from a file, fit together."""
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the estimator, fitted or not, into one file.
@@ -44,6 +61,8 @@ class SavedEstimator:
         ------
         TypeError
             If a parameter is of a type that a file without code cannot hold, such as a callback.
+        ValueError
+            If the estimator has more series than one file can hold, some 25,000.
         OSError
             If the file cannot be written. What was there before is still there.
         """
@@ -52,6 +71,9 @@ class SavedEstimator:
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
         """Read an estimator that `save` has written; nothing in the file is executed.
+
+        So a file from a stranger is safe to load: what it says is data of declared types, within
+        bounds of size. Whether its numbers are good ones is another matter.
 
         Parameters
         ----------
@@ -66,8 +88,9 @@ class SavedEstimator:
         Raises
         ------
         ValueError
-            If the file is damaged, is none of ours, holds an estimator of another class, or was
-            written by a newer version.
+            If the file is damaged, is none of ours, holds an estimator of another class or
+            anything that this class does not save, was written by a newer version, or is a zip file
+            of sktime, which is a pickle: loading that executes code.
         OSError
             If the file cannot be read.
         """
@@ -92,40 +115,121 @@ def save_estimator(estimator: Any, path: str | os.PathLike) -> None:
         "state": json.dumps(state, allow_nan=False),
     }
     metadata["checksum"] = _checksum(metadata, tensors)
-    write_atomically(Path(path), to_bytes(tensors, metadata))
-
-
-def load_estimator(cls: type, path: str | os.PathLike) -> Any:
-    """Read an estimator of a class from a file; see `SavedEstimator.load`."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            names = file.keys()
-            tensors = {name: file.get_tensor(name) for name in names}
-    except SafetensorError as error:
+    content = to_bytes(tensors, metadata)
+    header = int.from_bytes(content[:_LENGTH], "little")
+    if header > _MOST_HEADER:
         raise ValueError(
-            f"{path} is damaged or not a file that save has written ({error}); save the estimator "
-            "again"
+            f"this {name} takes {header} bytes of names and settings, and a file holds "
+            f"{_MOST_HEADER}; fit fewer series at a time"
+        )
+    try:
+        _made_of(type(estimator), state, tensors, len(content))
+    except ValueError as error:
+        raise TypeError(
+            f"a file without code cannot hold this {name}, since it could not be loaded: {error}"
         ) from error
+    write_atomically(Path(path), content)
+
+
+def load_estimator(cls: type["SavedEstimator"], path: str | os.PathLike) -> Any:
+    """Read an estimator of a class from a file; see `SavedEstimator.load`."""
+    _refuse_pickle(path)
+    metadata, tensors = _read_file(path)
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path} holds no {FORMAT}; pass a file that save has written")
     # A newer version may count its checksum otherwise, so it is named before that is asked.
     format_version = metadata.get("format_version", "")
-    if format_version.isdecimal() and int(format_version) > FORMAT_VERSION:
+    if re.fullmatch(r"\d{1,9}", format_version) and int(format_version) > FORMAT_VERSION:
         raise ValueError(
             f"{path} has format version {format_version}, and this version of klforecast reads "
             f"up to {FORMAT_VERSION}; update klforecast to load it"
         )
     if metadata.get("checksum") != _checksum(metadata, tensors):
         raise ValueError(f"{path} is damaged: its checksum does not match; save it again")
-    if metadata["class"] != cls.__name__:
+    if metadata.get("class") != cls.__name__:
         raise ValueError(
-            f"{path} holds a {metadata['class']}, not a {cls.__name__}; load it with "
-            f"{metadata['class']}.load"
+            f"{path} holds a {metadata.get('class')}, not a {cls.__name__}; load it with "
+            f"{metadata.get('class')}.load"
         )
-    state = json.loads(metadata["state"])
-    estimator = cls(**{key: decode(tree, tensors) for key, tree in state["parameters"].items()})
-    vars(estimator).update({key: decode(tree, tensors) for key, tree in state["fitted"].items()})
+    try:
+        state = _parsed(metadata.get("state", ""))
+        if format_version == "1":
+            state["fitted"] = from_version_1(state["fitted"])
+        return _made_of(cls, state, tensors, os.path.getsize(path))
+    except ValueError as error:
+        raise ValueError(
+            f"{path} (format version {format_version}) is refused, because no saved "
+            f"{cls.__name__} is like this: {error}. Nothing of it was used"
+        ) from error
+
+
+def _refuse_pickle(path: str | os.PathLike) -> None:
+    """Raise for the zip files of sktime, and name one where a file is missed."""
+    beside = Path(f"{os.fspath(path)}.zip")
+    if not os.path.exists(path) and beside.exists():
+        raise FileNotFoundError(
+            f"there is no {path}, but {beside}: a name without an ending has made save write sktime's "
+            "own zip, a pickle. Save under a name with an ending, such as .safetensors, for load"
+        )
+    with open(path, "rb") as file:
+        start = file.read(_LENGTH)
+    # The second half of a length that safetensors reads is zero.
+    if not start.startswith(_ZIP) or start[len(_ZIP) :] == bytes(len(_ZIP)):
+        return
+    raise ValueError(
+        f"{path} is a zip file, as sktime writes it: a pickle, which executes code when it is "
+        "loaded. If you trust who wrote it, pass its path to sktime.base.load; for load, save under "
+        "a name with another ending, such as .safetensors"
+    )
+
+
+def _read_file(path: str | os.PathLike) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a file, of no more than it holds."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata, names = file.metadata() or {}, list(file.keys())
+            strange = {file.get_slice(name).get_dtype() for name in names} - _NUMBERS
+            if strange:
+                raise ValueError(f"{path} holds numbers of the types {strange}; save writes none")
+            return metadata, {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is damaged or not a file that save has written ({error}); save the estimator "
+            "again"
+        ) from error
+
+
+def _parsed(text: str) -> Any:
+    def refuse(number: str) -> NoReturn:
+        raise ValueError(f"its JSON has the number {number}")
+
+    try:
+        state = json.loads(text, parse_constant=refuse)
+    except RecursionError as error:
+        raise ValueError("its JSON has too many values inside each other") from error
+    parts = ("parameters", "fitted")
+    if not isinstance(state, dict) or state.keys() != set(parts):
+        raise ValueError(f"its JSON does not consist of {' and '.join(parts)}")
+    if not all(isinstance(state[part], dict) for part in parts):
+        raise ValueError(f"its {' and '.join(parts)} are not both given by name")
+    return state
+
+
+def _made_of(cls: Any, state: Mapping[str, Any], tensors: Mapping[str, Tensor], size: int) -> Any:
+    """The estimator that a state describes; a ValueError if it is no state of that class."""
+    read = reader(tensors, size)
+    parameters = parameters_of(cls.__init__)
+    arguments = read.read_parts(parameters, state["parameters"], cls.__name__)
+    attributes = {
+        name: field for name, field in attributes_of(cls).items() if name not in parameters
+    }
+    fitted = read.read_parts(attributes, state["fitted"], cls.__name__)
+    estimator = cls(**arguments)
+    vars(estimator).update(fitted)
+    try:
+        estimator._check_state()
+    except BROKEN as error:
+        raise ValueError(f"its parts do not fit together: {error}") from error
     return estimator
 
 

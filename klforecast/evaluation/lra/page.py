@@ -136,7 +136,12 @@ def _markdown_curve(row: Mapping[str, Any]) -> str:
 
 def _markdown_table(columns: Sequence[str], lines: Any) -> str:
     head = f"| {' | '.join(columns)} |\n|:--{'|--:' * (len(columns) - 1)}|"
-    return "\n".join([head, *(f"| {' | '.join(line)} |" for line in lines)])
+    return "\n".join([head, *(f"| {' | '.join(map(in_markdown, line))} |" for line in lines)])
+
+
+def in_markdown(text: str) -> str:
+    """Text of a cell without markup: of HTML, which Markdown lets through, and of its own tables."""
+    return escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
 
 
 def _html_table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -165,5 +170,5 @@ def _html_details(row: Mapping[str, Any]) -> list[str]:
         parts.append(_html_table(*_curve(row)))
     if row["layers"]:
         parts += [f"<h3>{escape(_name(row))}: layers</h3>", _html_table(*_layers(row))]
-    parts.append(f'<p class="facts">SHA-256 of the sequences: {row["data_sha256"]}.</p>')
+    parts.append(f'<p class="facts">SHA-256 of the sequences: {escape(row["data_sha256"])}.</p>')
     return parts

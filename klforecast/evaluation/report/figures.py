@@ -72,6 +72,7 @@ def accuracy_against_cost(table: Table) -> Figure | None:
         axes.annotate(
             text,
             (seconds, height),
+            parse_math=False,  # a dollar in a name is no formula
             xytext=(9, 0),
             textcoords="offset points",
             va="center",
@@ -162,6 +163,7 @@ def critical_difference(ranking: Ranking) -> Figure:
             end + (0.08 if is_right else -0.08),
             y,
             f"{model}  {ranking.average[model]:.2f}",
+            parse_math=False,
             ha="left" if is_right else "right",
             va="center",
             fontsize=9.5,

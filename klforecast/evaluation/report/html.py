@@ -138,7 +138,7 @@ def _table(table: Table) -> str:
     first, second = table.metrics
     columns = [
         f"{metric_name(first)} <small>{metric_name(second)}</small>",
-        *(str(horizon) for horizon in table.horizons),
+        *(escape(str(horizon)) for horizon in table.horizons),
         "mean",
         "± seeds",
         "published",
@@ -158,8 +158,7 @@ def _table(table: Table) -> str:
     lines += [_published_line(entry, table) for entry in table.published]
     lines += [
         f'<tr class="failed"><td>{escape(row["model"])}</td><td class="text" '
-        f'colspan="{len(columns) - 1}">horizon {row["horizon"]}, seed {row["seed"]}: '
-        f"{escape(str(row['error']))}</td></tr>"
+        f'colspan="{len(columns) - 1}">{escape(_failure(row))}</td></tr>'
         for row in table.failed
     ]
     head = "".join(f"<th>{column}</th>" for column in columns)
@@ -168,6 +167,10 @@ def _table(table: Table) -> str:
         + "\n".join(lines)
         + "\n</tbody></table></div>"
     )
+
+
+def _failure(row: Mapping[str, Any]) -> str:
+    return f"horizon {row['horizon']}, seed {row['seed']}: {row['error']}"
 
 
 def _value(line: Line, column: int | None, table: Table) -> float | None:
@@ -240,7 +243,8 @@ def _facts(table: Table) -> str:
     borders = "; ".join(", ".join(map(str, b)) for b in table.quoted("borders"))
     ends = f"Parts end at rows {borders}. " if borders else ""
     scored = "Windows scored" if table.metrics == WINDOW_METRICS else "Series scored"
-    return f'<p class="facts">{ends}{scored}: {windows}. SHA-256 of the data: {checksums}.</p>'
+    text = f"{ends}{scored}: {windows}. SHA-256 of the data: {checksums}."
+    return f'<p class="facts">{escape(text)}</p>'
 
 
 def _environment(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from klforecast.evaluation.benchmark.published import Published, standard_horizons
-from klforecast.evaluation.lra.page import markdown_sections
+from klforecast.evaluation.lra.page import in_markdown, markdown_sections
 from klforecast.evaluation.report.tables import Line, Table, build_tables
 from klforecast.evaluation.report.wording import (
     SECTIONS,
@@ -56,19 +56,21 @@ def _table(table: Table) -> str:
     lines = [_line(line, table) for line in table.lines]
     lines += [_published_line(entry, table) for entry in table.published]
     failed = [
-        f"- {row['model']}, horizon {row['horizon']}, seed {row['seed']} failed: {row['error']}"
+        in_markdown(
+            f"- {row['model']}, horizon {row['horizon']}, seed {row['seed']} failed: {row['error']}"
+        )
         for row in table.failed
     ]
     windows = ", ".join(str(n) for n in table.quoted("n_test_windows"))
     checksums = ", ".join(f"`{checksum[:12]}`" for checksum in table.quoted("dataset_sha256"))
     text = [
-        f"### {table.dataset}",
+        f"### {in_markdown(table.dataset)}",
         "",
         "| " + " | ".join(columns) + " |",
         "|:--" + "|--:" * (len(columns) - 1) + "|",
         *lines,
         "",
-        f"Scored: {windows}. SHA-256 of the data: {checksums}.",
+        in_markdown(f"Scored: {windows}. SHA-256 of the data: {checksums}."),
     ]
     return "\n".join([*text, "", *failed] if failed else text)
 
@@ -111,4 +113,4 @@ def _published_line(entry: Published, table: Table) -> str:
 
 
 def _join(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(map(in_markdown, cells)) + " |"

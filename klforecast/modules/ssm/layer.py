@@ -126,13 +126,17 @@ class SpectralLayer(nn.Module):
 
     def compress(self) -> None:
         """Remove the modes that the mask does not keep; the layer computes the same with less."""
-        for projection in self._projections():
-            if parametrize.is_parametrized(projection):
-                parametrize.remove_parametrizations(projection, "weight")
+        self.fix_norms()
         indices = self.mask.indices()
         for core in self._cores():
             core.keep_modes(indices)
         self.mask = ModeMask(len(indices))
+
+    def fix_norms(self) -> None:
+        """Keep the projections as spectral normalisation has made them, as plain weights."""
+        for projection in self._projections():
+            if parametrize.is_parametrized(projection):
+                parametrize.remove_parametrizations(projection, "weight")
 
     def mode_energy(
         self,

@@ -18,6 +18,7 @@ from sktime.base import load as load_sktime
 from klforecast import KarhunenLoeve, KLMemoryForecaster, KLMemoryRegressor
 from klforecast.estimators.saving import files as persistence
 from klforecast.estimators.saving.files import write_atomically
+from klforecast.modules.encoders import ENCODERS
 
 LINEAR = {"horizon": 6, "input_length": 12, "memory_depth": 36, "period": 12}
 TRANSFORMER = LINEAR | {
@@ -157,8 +158,12 @@ def test_pickles_stay_what_they_are_in_sktime(hourly, tmp_path):
     forecaster.save(tmp_path / "model")
     for loaded in (load_sktime(forecaster.save()), load_sktime(str(tmp_path / "model"))):
         np.testing.assert_array_equal(loaded.predict(FH), forecaster.predict(FH))
-    with pytest.raises(ValueError, match="damaged or not a file that save has written"):
+    with pytest.raises(
+        ValueError, match=r"model\.zip is a zip file.*a pickle, which executes code"
+    ):
         KLMemoryForecaster.load(tmp_path / "model.zip")
+    with pytest.raises(FileNotFoundError, match=r"there is no .*model, but .*model\.zip"):
+        KLMemoryForecaster.load(tmp_path / "model")
 
 
 @pytest.fixture
@@ -177,15 +182,15 @@ def change_metadata(path, **changes):
 def test_the_file_holds_plain_tensors_and_json_alone(saved):
     with safe_open(saved, framework="pt") as file:
         metadata = file.metadata()
-    assert metadata["format_version"] == "1"
+    assert metadata["format_version"] == "2"
     assert metadata["class"] == "KLMemoryForecaster"
     assert json.loads(metadata["state"])["parameters"]["horizon"] == 6
     assert "torch" in json.loads(metadata["versions"])
 
 
 def test_a_newer_format_is_refused(saved):
-    change_metadata(saved, format_version="2")
-    with pytest.raises(ValueError, match=r"format version 2, and this version .* reads up to 1"):
+    change_metadata(saved, format_version="3")
+    with pytest.raises(ValueError, match=r"format version 3, and this version .* reads up to 2"):
         KLMemoryForecaster.load(saved)
 
 
@@ -224,7 +229,7 @@ def test_every_damage_is_noticed(saved):
     ("written", "damaged"),
     [
         (b'"format_version"', b'"format^version"'),
-        (b'"format_version":"1"', b'"format_version":"q"'),
+        (b'"format_version":"2"', b'"format_version":"q"'),
         (b'"checksum"', b'"checkrum"'),
         (b'"class"', b'"clars"'),
         (b'"versions"', b'"verrions"'),
@@ -292,3 +297,131 @@ def test_a_save_that_is_killed_leaves_the_old_file(tmp_path):
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("memory", ["history", "trajectory", "none"])
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_every_encoder_comes_back_with_its_weights(encoder, memory, hourly, tmp_path):
+    settings = {
+        "memory": memory,
+        "patch_length": 4,
+        "max_epochs": 0,
+        "period": 6,
+        "random_state": 0,
+    }
+    sizes = {"d_model": 8, "n_heads": 2, "input_length": 24, "memory_depth": 60}
+    small = TRANSFORMER | sizes | settings
+    fitted = KLMemoryForecaster(**small | {"encoder": encoder}).fit(hourly[:200])
+    loaded = round_trip(fitted, tmp_path)
+    weights = fitted.net_.module_.state_dict()
+    assert weights.keys() == loaded.net_.module_.state_dict().keys()
+    assert all(
+        torch.equal(part, weights[name]) and part.dtype == weights[name].dtype
+        for name, part in loaded.net_.module_.state_dict().items()
+    )
+
+
+CONTAINERS = {
+    "Series": lambda y: y["load"],
+    "unnamed Series": lambda y: y["load"].rename(None),
+    "array": lambda y: y.to_numpy(),
+    "one column": lambda y: y[["heat"]],
+    "list of frames": lambda y: [y[:60].reset_index(drop=True), y[:50].reset_index(drop=True)],
+    "array of a panel": lambda y: np.stack([y[:60].to_numpy().T, y[60:120].to_numpy().T]),
+    "days without frequency": lambda y: y["load"][:100:2].set_axis(
+        pd.DatetimeIndex([*pd.date_range("2024", periods=50)])
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_whatever_container_was_fitted_the_forecasts_come_back_in_it(kind, hourly, tmp_path):
+    y = CONTAINERS[kind](hourly)
+    fitted = KLMemoryForecaster(**LINEAR).fit(y)
+    expected, forecast = fitted.predict(FH), round_trip(fitted, tmp_path).predict(FH)
+    assert type(forecast) is type(expected)
+    if isinstance(forecast, list):
+        forecast, expected = pd.concat(forecast), pd.concat(expected)
+    if isinstance(forecast, pd.Series | pd.DataFrame):
+        assert forecast.equals(expected)
+    else:
+        np.testing.assert_array_equal(forecast, expected)
+
+
+def test_covariates_come_back_with_their_effects(hourly, tmp_path):
+    X = pd.DataFrame({7: np.sin(np.arange(400.0) ** 1.5), "late": np.arange(400.0)}, hourly.index)
+    y = hourly[["load"]] + 5 * X[[7]].to_numpy()
+    settings = LINEAR | {"past_covariates": ["late"], "calendar_features": ("hour",)}
+    fitted = KLMemoryForecaster(**settings).fit(y[:390], X=X[:390])
+    loaded = round_trip(fitted, tmp_path)
+    assert loaded.effects_ is not None
+    for one in (fitted, loaded):
+        one.update(y[390:392], X=X[390:392])
+    expected = fitted.predict(range(1, 7), X=X[392:398])
+    pd.testing.assert_frame_equal(loaded.predict(range(1, 7), X=X[392:398]), expected)
+
+
+def test_what_the_class_does_not_declare_is_not_saved(hourly, tmp_path):
+    forecaster = KLMemoryForecaster(**LINEAR).fit(hourly[:60])
+    forecaster.note_ = "mine"
+    with pytest.raises(TypeError, match=r"cannot hold this KLMemoryForecaster.*has 'note_'"):
+        forecaster.save(tmp_path / "model.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_parameter_of_another_type_is_not_saved(tmp_path):
+    with pytest.raises(TypeError, match=r"KLMemoryForecaster\.horizon is 'long'.*: int"):
+        KLMemoryForecaster(horizon="long").save(tmp_path / "model.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "zone", ["dateutil//etc/passwd", "../../../etc/passwd", "/etc/passwd", "Nowhere", "U" * 100]
+)
+def test_a_time_zone_is_a_name_and_no_path(zone, crafted, tmp_path):
+    rows = pd.date_range("2024-03-01", periods=60, tz="Europe/Berlin")
+    path = tmp_path / "model.safetensors"
+    KLMemoryForecaster(**LINEAR).fit(pd.Series(np.arange(60.0) % 7, rows)).save(path)
+    state, tensors, name = crafted.read_parts(path)
+    text = json.dumps(state).replace("Europe/Berlin", zone)
+    crafted.write_parts(path, text, tensors, name)
+    with pytest.raises(ValueError, match="is refused"):
+        KLMemoryForecaster.load(path)
+
+
+def test_the_words_of_a_generator_are_not_read_beyond_their_end(crafted, tmp_path):
+    path = tmp_path / "model.safetensors"
+    KLMemoryForecaster(random_state=np.random.RandomState(0)).save(path)
+    state, tensors, name = crafted.read_parts(path)
+    state["parameters"]["random_state"]["place"] = 10**6
+    crafted.write_parts(path, state, tensors, name)
+    with pytest.raises(ValueError, match="place 1000000"):
+        KLMemoryForecaster.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda plan: plan.update(padded_horizon=10**12, horizon=10**12),
+            "moments of other windows",
+        ),
+        (lambda plan: plan["edges"]["items"].append(10**9), "moments of other windows"),
+        (lambda plan: plan.update(horizon=10**6), "horizon 1000000"),
+    ],
+)
+def test_a_plan_is_no_larger_than_its_moments(change, said, saved, crafted):
+    state, tensors, name = crafted.read_parts(saved)
+    change(state["fitted"]["_open_stream"]["stream"]["plan"])
+    crafted.write_parts(saved, state, tensors, name)
+    with pytest.raises(ValueError, match=said):
+        KLMemoryForecaster.load(saved)
+
+
+@pytest.mark.parametrize("part", ["horizon_", "memory_depth_", "n_channels_"])
+def test_sizes_are_those_of_the_net(part, saved, crafted):
+    state, tensors, name = crafted.read_parts(saved)
+    state["fitted"][part] = 10**12
+    crafted.write_parts(saved, state, tensors, name)
+    with pytest.raises(ValueError, match="of the net"):
+        KLMemoryForecaster.load(saved)

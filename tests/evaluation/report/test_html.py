@@ -190,3 +190,27 @@ def test_a_peer_is_held_to_the_number_of_its_own_lookback(model, regime, mse, lo
 
 def test_no_number_is_known_for_our_own_model():
     assert published_average("klmemory", "ETTh1", "free") is None
+
+
+def test_markup_in_a_row_is_shown_and_not_obeyed(make_row):
+    evil = '<script>alert("x")</script> & <img src=x onerror=y> $\\frac | [a](b)'
+    rows = [
+        make_row(mse=0.3 + 0.1 * place, mae=0.4, horizon=horizon, dataset=evil, model=model)
+        | {"dataset_sha256": evil, "borders": [evil, 2, 3], "n_test_windows": evil}
+        | {"versions": {evil: evil}, "machine": {"cpu": evil}, "commit": evil}
+        for place, model in enumerate((evil, "second", "third"))
+        for horizon in (96, 192, 336)
+    ]
+    rows.append(make_row(error=evil, model=evil, dataset=evil, seed=evil))
+    page = render_html(rows, evil)
+    assert "<script" not in page
+    assert "<img" not in page
+    assert evil in Page(page).of("h1")
+    assert evil in Page(page).of("h3")
+    markdown = render_markdown(rows)
+    assert "<script" not in markdown
+    assert "<img" not in markdown
+    cells = [
+        line.count("|") - line.count("\\|") for line in markdown.splitlines() if line[:1] == "|"
+    ]
+    assert len(set(cells)) == 1

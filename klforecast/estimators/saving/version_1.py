@@ -1,0 +1,34 @@
+"""Version 1 of the format: the same JSON, with some attributes of the forecaster under other names.
+
+The rows and the levels of the intervals lay there one by one; they are records now. The moments of a
+stream were those of another scale of the first rows, so they are not read: the next update of such a
+forecaster learns by a new fit, and goes on from there.
+"""
+
+from typing import Any
+
+_NO_STREAM = "_open_stream"
+_DROPPED = "_following"
+_RECORDS = {
+    "_rows": ("KnownRows", ("series", "cutoffs", "frequency", "columns", "index_names")),
+    "_followed": ("FollowedLevels", ("levels", "learned_until", "scored_until")),
+}
+
+
+def from_version_1(fitted: dict[str, Any]) -> dict[str, Any]:
+    """Fitted attributes as version 1 wrote them, under their present names.
+
+    Examples
+    --------
+    >>> from_version_1({"_levels": 1, "_learned_until": 2, "_scored_until": 3, "horizon_": 4})
+    {'horizon_': 4, '_followed': {'$': 'FollowedLevels', 'levels': 1, 'learned_until': 2, 'scored_until': 3}}
+    """
+    moved = dict(fitted)
+    if _DROPPED in moved:
+        del moved[_DROPPED]
+        moved[_NO_STREAM] = None
+    for attribute, (record, parts) in _RECORDS.items():
+        found = {part: moved.pop(f"_{part}") for part in parts if f"_{part}" in moved}
+        if found:
+            moved[attribute] = {"$": record, **found}
+    return moved
