@@ -229,10 +229,11 @@ def _suite_line(progress: "SuiteProgress") -> str:
     cell = f"{row['config']:<30} {row['model']:<15}"
     if row["error"] is not None:
         return f"{cell}  [red]failed: {escape(row['error'])}[/red]"
-    cost = f"CPU {row['cpu_seconds']:.1f} s"
-    return f"{cell}  {scores_of(row)}  {cost}" + (
-        "" if progress.is_new else "  (in the file already)"
-    )
+    said = f"{cell}  {scores_of(row)}  CPU {row['cpu_seconds']:.1f} s"
+    n_warnings = sum((row["warnings"] or {}).values())
+    if n_warnings:
+        said += f"  {n_warnings} warnings, in the row"
+    return said + ("" if progress.is_new else "  (in the file already)")
 
 
 @app.command()

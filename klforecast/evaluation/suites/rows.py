@@ -32,6 +32,7 @@ FIELDS = (
     "coverage_80",
     "coverage_90",
     "world",
+    "warnings",
     "fit_seconds",
     "predict_seconds",
     "cpu_seconds",

@@ -1,6 +1,8 @@
 """Run the configurations of suites, append a row for each, and go on where an earlier run stopped."""
 
 import time
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -196,10 +198,14 @@ def _run_or_find(
         if known is not None:
             return known, False
         machine.reset_peak_memory()
-        if is_world:
-            row |= score_world(cell.config, entry, cell.seed, cell.params)
-        else:
-            row |= score_task(tasks[0], entry.make(tasks[0], cell.seed, cell.params))
+        # A warning for each of a thousand series would drown the progress; the row keeps them.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if is_world:
+                row |= score_world(cell.config, entry, cell.seed, cell.params)
+            else:
+                row |= score_task(tasks[0], entry.make(tasks[0], cell.seed, cell.params))
+        row["warnings"] = dict(Counter(str(warning.message) for warning in caught))
         row["peak_memory_mb"] = machine.peak_memory_mb()
     except Exception as error:
         row["error"] = f"{type(error).__name__}: {error}"

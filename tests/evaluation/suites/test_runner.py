@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,9 +38,14 @@ def fits(monkeypatch):
         return SuiteModel(lambda task, seed, params: kind(task.horizon, task.season), "")
 
     monkeypatch.setattr(runner, "_TASKS", {"gift-eval": task_of})
-    monkeypatch.setattr(
-        runner, "SUITE_MODELS", {"counting": entry(Counting), "failing": entry(Failing)}
-    )
+
+    class Warns(Counting):
+        def follow(self, rows):
+            warnings.warn("careful", UserWarning, stacklevel=2)
+            super().follow(rows)
+
+    kinds = {"counting": Counting, "failing": Failing, "warning": Warns}
+    monkeypatch.setattr(runner, "SUITE_MODELS", {name: entry(kind) for name, kind in kinds.items()})
     return count, made
 
 
@@ -87,6 +94,11 @@ def test_a_failed_configuration_is_recorded_and_tried_again(fits, tmp_path):
     assert [row["error"] for row in rows] == ["RuntimeError: no luck", None]
     run_suite_cells([cell("failing"), cell()], out)
     assert [row["model"] for row in read_suite_rows(out)] == ["failing", "counting", "failing"]
+
+
+def test_what_a_model_warns_of_is_counted_in_its_row(fits, tmp_path):
+    rows = run_suite_cells([cell("warning"), cell()], tmp_path / "rows.jsonl")
+    assert [row["warnings"] for row in rows] == [{"careful": 2}, {}]
 
 
 def test_a_later_failure_does_not_hide_a_result(fits, tmp_path):
