@@ -1,5 +1,6 @@
 """Run the configurations of suites, append a row for each, and go on where an earlier run stopped."""
 
+import hashlib
 import time
 import warnings
 from collections import Counter
@@ -20,7 +21,7 @@ from klforecast.evaluation.suites.rows import (
     read_suite_rows,
 )
 from klforecast.evaluation.suites.task import SuiteTask, score_task
-from klforecast.evaluation.suites.world_rules import N_SEEDS, score_world, world_tasks
+from klforecast.evaluation.suites.world_rules import score_world, world_tasks
 from klforecast.evaluation.suites.worlds import WORLDS
 
 SUITE_CONFIGS: dict[str, tuple[str, ...]] = {
@@ -218,13 +219,19 @@ def _describe(cell: SuiteCell, tasks: Sequence[SuiteTask]) -> dict[str, Any]:
     model = SUITE_MODELS[cell.model].make(task, cell.seed, cell.params)
     return {
         "domain": task.domain,
-        "data_sha256": ", ".join(dict.fromkeys(t.collection.sha256[:16] for t in tasks))
-        if len(tasks) > 1
-        else task.collection.sha256,
+        "data_sha256": _checksum(tasks),
         "horizon": task.horizon,
         "season": task.season,
-        "n_windows": task.n_windows * (N_SEEDS if cell.suite == "worlds" else 1),
+        "n_windows": task.n_windows * len(tasks),
         "n_series": len(task.collection.series),
         "n_channels": task.collection.n_channels,
         "params": model.get_params(),
     }
+
+
+def _checksum(tasks: Sequence[SuiteTask]) -> str:
+    """That of the data; of the checksums one after the other, where a world has many draws."""
+    checksums = [task.collection.sha256 for task in tasks]
+    if len(checksums) == 1:
+        return checksums[0]
+    return hashlib.sha256("".join(checksums).encode()).hexdigest()

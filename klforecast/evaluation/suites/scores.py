@@ -96,9 +96,8 @@ class ScoreSums:
         gap = truth[..., None] - quantiles[..., _CRPS]
         pinball = np.maximum(LEVELS[_CRPS] * gap, (LEVELS[_CRPS] - 1) * gap)
         self._pinball += pinball[known].sum(axis=0)
-        for name, low, high in (("_inside_80", 1, -2), ("_inside_90", 0, -1)):
-            inside = (truth >= quantiles[..., low]) & (truth <= quantiles[..., high])
-            setattr(self, name, getattr(self, name) + int(inside[known].sum()))
+        self._inside_80 += _n_inside(truth, quantiles[..., 1], quantiles[..., -2])
+        self._inside_90 += _n_inside(truth, quantiles[..., 0], quantiles[..., -1])
 
     def result(self) -> dict[str, float | None]:
         """Return the scores by their names in a row; None where nothing could be scored.
@@ -115,6 +114,10 @@ class ScoreSums:
             "coverage_80": _ratio(self._inside_80, self._n) if quantiles else None,
             "coverage_90": _ratio(self._inside_90, self._n) if quantiles else None,
         }
+
+
+def _n_inside(truth: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> int:
+    return int(((truth >= lower) & (truth <= upper)).sum())  # NaN lies in no interval
 
 
 def _ratio(above: float, below: float) -> float | None:
