@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from klforecast.evaluation.report.wording import number, seconds
 from klforecast.evaluation.suites.rows import latest_rows
+from klforecast.evaluation.suites.runner import SUITE_CONFIGS
 from klforecast.evaluation.suites.standing import (
     Entry,
     entries_of,
@@ -83,6 +84,8 @@ def suite_parts(rows: Sequence[Mapping[str, Any]]) -> list[Part]:
         chosen = latest_rows(row for row in rows if row["suite"] == suite)
         if not chosen:
             continue
+        order = {config: i for i, config in enumerate(SUITE_CONFIGS[suite])}
+        chosen.sort(key=lambda row: order.get(row["config"], len(order)))
         parts.append(Part(title, _NOTES[suite], level=2))
         parts += _world_parts(chosen) if suite == "worlds" else _score_parts(suite, chosen)
         parts += _failures(chosen)
@@ -114,7 +117,7 @@ def _score_parts(suite: str, rows: list[dict[str, Any]]) -> list[Part]:
             "crosses; left of the line is better than seasonal naive.",
         ),
         _against_naive(entries, everywhere),
-        _by_domain(entries, rows),
+        _by_domain(entries, rows, configs),
         _as_measured(rows),
     ]
 
@@ -203,11 +206,13 @@ def _against_naive(entries: Sequence[Entry], configs: Sequence[str]) -> Part:
     return Part("MASE / CRPS over seasonal naive's", "", columns, lines)
 
 
-def _by_domain(entries: Sequence[Entry], rows: Sequence[Mapping[str, Any]]) -> Part:
+def _by_domain(
+    entries: Sequence[Entry], rows: Sequence[Mapping[str, Any]], shared: Sequence[str]
+) -> Part:
+    domain_of = {row["config"]: row["domain"] for row in rows if row["error"] is None}
     domains: dict[str, list[str]] = {}
-    for row in rows:
-        if row["error"] is None and row["config"] not in domains.setdefault(row["domain"], []):
-            domains[row["domain"]].append(row["config"])
+    for config in shared:
+        domains.setdefault(domain_of[config], []).append(config)
     lines = [_means_of(entries, name, configs) for name, configs in domains.items()]
     columns = ("domain", *(_header(entry) for entry in entries))
     note = "Geometric means; a choice is made on all domains but one, and must help on that one."

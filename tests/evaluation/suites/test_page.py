@@ -140,3 +140,21 @@ def test_worlds_are_told_with_their_broken_rules():
     text = render_markdown([], (), [row])
     assert "Breaks a rule in 1 of 1 worlds" in text
     assert "| noise/60 | 3 MAE | mean | 1 | 3 | 0.90 | 2.0 | worse |" in text
+
+
+def test_a_part_that_nobody_published_does_not_count_for_its_domain():
+    fields = {"suite": "competitions", "crps": 0.1, "nd": 0.1, "domain": "M3"}
+    rows = [
+        make_row("klmemory", "M3/other", mase=9.0, **fields),
+        make_row("seasonal-naive", "M3/other", mase=1.0, **fields),
+        make_row("klmemory", "M3/yearly", mase=3.17171 / 2, **fields),
+    ]
+    lines = render_markdown([], (), rows).splitlines()
+    (domain,) = [line for line in lines if line.startswith("| M3 |")]
+    assert domain.startswith("| M3 | 0.50 / 0.60 | - / - |")
+
+
+def test_configurations_stand_in_the_order_of_their_suite(rows):
+    text = render_markdown([], (), rows[::-1])
+    places = [text.index(f"\n| {config} |") for config in CONFIGS]
+    assert places == sorted(places)
