@@ -3,11 +3,11 @@
 The package is imported inside the commands: torch and sktime take seconds, and `--help` should not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,6 +23,7 @@ from klforecast.exceptions import KLForecastError
 
 if TYPE_CHECKING:
     from klforecast.evaluation.benchmark.runner import Progress
+    from klforecast.evaluation.suites.runner import SuiteProgress
 
 app = typer.Typer(
     help="Forecasting and classification with spectral (Karhunen-Loeve) memory.",
@@ -47,6 +48,16 @@ class FitOn(StrEnum):
 
     both = "train+validation"
     train = "train"
+
+
+class Suite(StrEnum):
+    """Data sets that are run together."""
+
+    gift_eval = "gift-eval"
+    competitions = "competitions"
+    worlds = "worlds"
+    long_horizon = "long-horizon"
+    everything = "everything"
 
 
 class Format(StrEnum):
@@ -102,9 +113,20 @@ def demo(
 
 @app.command()
 def benchmark(
-    dataset: Annotated[list[str], typer.Option(help="Data set; repeat. See `datasets`.")],
-    model: Annotated[list[str], typer.Option(help="Model; repeat. See `models`.")],
     out: Annotated[Path, typer.Option(help="File of JSON lines that rows are appended to.")],
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="Data set; repeat. See `datasets`.")
+    ] = None,
+    suite: Annotated[
+        Suite | None, typer.Option(help="Many data sets by one protocol, in place of --dataset.")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Model; repeat. See `models`. Suites: klmemory and seasonal-naive."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Pattern of a suite's configurations; repeat.")
+    ] = None,
     horizon: Horizons = None,
     seed: Annotated[list[int] | None, typer.Option(help="Seed; repeat. Default: 0.")] = None,
     regime: Annotated[Regime, typer.Option(help="How far back a forecast may look.")] = Regime.free,
@@ -117,7 +139,7 @@ def benchmark(
         int, typer.Option(min=1, help="Threads of torch; more can be slower on shared cores.")
     ] = 1,
 ) -> None:
-    """Fit and score models on data sets, one JSON row per cell.
+    """Fit and score models on data sets, or on a suite of them, one JSON row per cell.
 
     A cell that has a row in the file, with the same data, settings and versions, is not run again.
     Exit code 1 says that a cell failed; its row holds the error.
@@ -126,13 +148,46 @@ def benchmark(
 
     from klforecast.evaluation.benchmark.changes import read_changes
     from klforecast.evaluation.benchmark.runner import expand_cells, run_cells
+    from klforecast.evaluation.suites.plan import DEFAULT_MODELS, Plan, plan
+    from klforecast.evaluation.suites.runner import run_suite_cells
 
     torch.set_num_threads(threads)
+    seeds = seed or [0]
     with _plain(ValueError, ImportError, KLForecastError):
-        cells = expand_cells(
-            dataset, model, horizon, seed or [0], regime, fit_on, read_changes(param or [])
-        )
+        if (suite is None) == (not dataset):
+            raise ValueError("pass either --dataset or --suite")
+        changes = read_changes(param or [])
+        if suite is None:
+            if not model or only:
+                raise ValueError("--dataset needs --model, and takes no --only")
+            cells = expand_cells(dataset or [], model, horizon, seeds, regime, fit_on, changes)
+            todo = Plan([], cells, [])
+        else:
+            if horizon or len(seeds) > 1 or regime is not Regime.free or fit_on is not FitOn.both:
+                raise ValueError(
+                    "a suite has its own horizons, past and rows to fit on, and takes one seed; "
+                    "leave out --horizon, --regime and --fit-on"
+                )
+            todo = plan(suite, model or DEFAULT_MODELS, only or (), seeds[0], changes)
     console = Console()
+    if todo.left_out:
+        console.print(f"the long-horizon suite does without {', '.join(todo.left_out)}")
+    rows = []
+    if todo.suite_cells:
+        with _bar(console, len(todo.suite_cells), _suite_line) as show:
+            rows += run_suite_cells(todo.suite_cells, out, rerun=rerun, on_progress=show)
+    if todo.window_cells:
+        with _bar(console, len(todo.window_cells), _row_line) as show:
+            rows += run_cells(todo.window_cells, out, rerun=rerun, on_progress=show)
+    n_failed = sum(row["error"] is not None for row in rows)
+    console.print(f"{len(rows) - n_failed} of {len(rows)} cells have a result in {out}")
+    if n_failed:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _bar(console: Console, total: int, line: Callable[[Any], str]) -> Iterator[Callable]:
+    """Show a progress bar; what is yielded takes the progress after each cell."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -141,18 +196,14 @@ def benchmark(
         TextColumn("{task.fields[left]}"),
     )
     with ProgressBar(*columns, console=console) as bar:
-        task = bar.add_task("cells", total=len(cells), left="")
+        task = bar.add_task("cells", total=total, left="")
 
-        def show(progress: "Progress") -> None:
+        def show(progress: "Progress | SuiteProgress") -> None:
             left = progress.seconds_left
             bar.update(task, completed=progress.n_done, left="" if left is None else _left(left))
-            console.print(_row_line(progress), highlight=False, soft_wrap=True)
+            console.print(line(progress), highlight=False, soft_wrap=True)
 
-        rows = run_cells(cells, out, rerun=rerun, on_progress=show)
-    n_failed = sum(row["error"] is not None for row in rows)
-    console.print(f"{len(rows) - n_failed} of {len(rows)} cells have a result in {out}")
-    if n_failed:
-        raise typer.Exit(1)
+        yield show
 
 
 def _left(seconds: float) -> str:
@@ -171,6 +222,20 @@ def _row_line(progress: "Progress") -> str:
     return f"{cell}  {errors}  {cost}" + ("" if progress.is_new else "  (in the file already)")
 
 
+def _suite_line(progress: "SuiteProgress") -> str:
+    from klforecast.evaluation.suites.wording import scores_of
+
+    row = progress.row
+    cell = f"{row['config']:<30} {row['model']:<15}"
+    if row["error"] is not None:
+        return f"{cell}  [red]failed: {escape(row['error'])}[/red]"
+    said = f"{cell}  {scores_of(row)}  CPU {row['cpu_seconds']:.1f} s"
+    n_warnings = sum((row["warnings"] or {}).values())
+    if n_warnings:
+        said += f"  {n_warnings} warnings, in the row"
+    return said + ("" if progress.is_new else "  (in the file already)")
+
+
 @app.command()
 def report(
     rows: Annotated[list[Path], typer.Argument(help="Files of `benchmark` or `lra`.", exists=True)],
@@ -184,17 +249,20 @@ def report(
         from klforecast.evaluation.lra.rows import read_runs
         from klforecast.evaluation.report.html import render_html
         from klforecast.evaluation.report.markdown import render_markdown
+        from klforecast.evaluation.suites.rows import read_suite_rows
 
-        found, runs = read_rows(*rows), read_runs(*rows)
+        found, runs, suites = read_rows(*rows), read_runs(*rows), read_suite_rows(*rows)
         text = (
-            render_html(found, title, runs) if form is Format.html else render_markdown(found, runs)
+            render_html(found, title, runs, suites)
+            if form is Format.html
+            else render_markdown(found, runs, suites)
         )
     if out is None:
         typer.echo(text)
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
-    typer.echo(f"{len(found) + len(runs)} rows: {out}")
+    typer.echo(f"{len(found) + len(runs) + len(suites)} rows: {out}")
 
 
 @app.command()
@@ -213,6 +281,7 @@ def datasets() -> None:
 def models() -> None:
     """List the models of the benchmark."""
     from klforecast.evaluation.benchmark.models import GROUPS, MODELS
+    from klforecast.evaluation.suites.models import SUITE_MODELS
 
     table = Table("model", "what it is", "needs")
     for name, entry in MODELS.items():
@@ -221,3 +290,7 @@ def models() -> None:
     for name, members in GROUPS.items():
         table.add_row(name, f"{len(members)} models: {members[0]} ... {members[-1]}", "")
     Console().print(table)
+    suites = Table("model of the suites", "what it is", "needs")
+    for name, suite_entry in SUITE_MODELS.items():
+        suites.add_row(name, suite_entry.about, ", ".join(suite_entry.needs))
+    Console().print(suites)

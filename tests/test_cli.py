@@ -63,9 +63,29 @@ def test_settings_can_be_changed(tmp_path):
     assert row["memory_depth"] == 48
 
 
+def test_a_suite_then_its_report(tmp_path):
+    rows, page = tmp_path / "rows.jsonl", tmp_path / "suites.html"
+    arguments = ["benchmark", "--suite", "worlds", "--only", "simple/line", "--out", str(rows)]
+    result = run(app, [*arguments, "--model", "seasonal-naive"])
+    assert result.exit_code == 0, result.output
+    assert "1 of 1 cells have a result" in result.output
+    assert "broken: worse, exact" in result.output
+    again = run(app, [*arguments, "--model", "seasonal-naive"])
+    assert again.output.count("(in the file already)") == 1
+    assert run(app, ["report", str(rows), "--out", str(page)]).exit_code == 0
+    assert "Generated worlds" in page.read_text()
+    assert "## Generated worlds" in run(app, ["report", str(rows), "--format", "markdown"]).output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--model", "ols"], "pass either --dataset or --suite"),
+        (["--dataset", "airline", "--suite", "worlds"], "pass either --dataset or --suite"),
+        (["--dataset", "airline"], "--dataset needs --model"),
+        (["--suite", "worlds", "--horizon", "12"], "a suite has its own horizons"),
+        (["--suite", "worlds", "--only", "moon/*"], "no configuration is like 'moon/*'"),
+        (["--suite", "worlds", "--model", "magic"], "unknown model 'magic' of the suites"),
         (["--dataset", "ETTh9", "--model", "ols"], "unknown data set 'ETTh9'; pass one of ETTh1"),
         (["--dataset", "airline", "--model", "magic"], "unknown model 'magic'; pass one of"),
         (["--dataset", "airline", "--model", "ols"], "airline has no horizon of its own"),
@@ -91,4 +111,6 @@ def test_models_and_data_sets_are_listed(monkeypatch, tmp_path):
     assert result.exit_code == 0
     assert str(tmp_path / "ETTh1.csv") in result.output
     assert result.output.count("ships with sktime") == 7
-    assert "itransformer" in run(app, ["models"]).output
+    listed = run(app, ["models"]).output
+    assert "itransformer" in listed
+    assert "autotheta" in listed

@@ -220,7 +220,9 @@ def _held_out_errors(
     kept = [_spread_evenly(len(rows), min(1.0, share)) for rows in blocks.judged]
     inputs, ahead = coordinates.sizes[-1], slice(plan.depth, plan.depth + plan.horizon)
 
-    def of_channel(channel: int) -> tuple[list[Moments], list[tuple[Tensor, ...]]]:
+    def of_channel(
+        channel: int,
+    ) -> tuple[list[Moments], list[tuple[Tensor, Tensor, Tensor, Tensor]]]:
         raw, encoded = _encode(panel, channel, windows, plan, coordinates)
         judged = [
             (

@@ -21,6 +21,13 @@ _TSLIB = "https://huggingface.co/datasets/thuml/Time-Series-Library/resolve/main
 _LSTNET = "https://raw.githubusercontent.com/laiguokun/multivariate-time-series-data/master"
 _M4 = "https://raw.githubusercontent.com/Mcompetitions/M4-methods/master/Dataset"
 
+WEATHER_FILE = OfficialFile(
+    "weather.csv",
+    ("34ee981d07313e51da2a50bb600072c8ae4a69cb4b0651f4cb93a069d7a2ba63",),
+    f"{_TSLIB}/weather/weather.csv",
+)
+"""Weather of 2020 at Jena, a row every ten minutes."""
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -138,17 +145,11 @@ def _dated(
     note: str = "",
 ) -> Dataset:
     """Csv file with a column of dates and the target OT in the last column."""
-    _, content, sha256 = read((file,))
-    frame = pd.read_csv(io.BytesIO(content))
-    dates = pd.DatetimeIndex(frame.pop("date"))
-    # The published Weather file has one replacement character for each sign beyond ASCII.
-    frame.columns = frame.columns.str.replace("\ufffdmol/m\ufffd", "µmol/m²").str.replace(
-        "W/m\ufffd", "W/m²"
-    )
-    frame.index, irregular = _regular_index(dates)
+    frame, sha256 = read_dated(file)
+    frame.index, irregular = _regular_index(pd.DatetimeIndex(frame.index))
     return Dataset(
         name=name,
-        frame=frame.astype(np.float64),
+        frame=frame,
         sha256=sha256,
         periods=periods,
         borders=borders or ratio_borders(len(frame)),
@@ -157,6 +158,18 @@ def _dated(
         licence=licence,
         note="; ".join(filter(None, (irregular, note))),
     )
+
+
+def read_dated(file: OfficialFile) -> tuple[pd.DataFrame, str]:
+    """Rows of a csv file under its own dates, as they stand in it, and the file's checksum."""
+    _, content, sha256 = read((file,))
+    frame = pd.read_csv(io.BytesIO(content))
+    frame.index = pd.DatetimeIndex(frame.pop("date"), name="date")
+    # The published Weather file has one replacement character for each sign beyond ASCII.
+    frame.columns = frame.columns.str.replace("\ufffdmol/m\ufffd", "µmol/m²").str.replace(
+        "W/m\ufffd", "W/m²"
+    )
+    return frame.astype(np.float64), sha256
 
 
 def _regular_index(dates: pd.DatetimeIndex) -> tuple[pd.Index, str]:
@@ -310,11 +323,7 @@ _LOADERS: dict[str, Callable[[str], Dataset]] = {
     ),
     "Weather": partial(
         _dated,
-        file=OfficialFile(
-            "weather.csv",
-            ("34ee981d07313e51da2a50bb600072c8ae4a69cb4b0651f4cb93a069d7a2ba63",),
-            f"{_TSLIB}/weather/weather.csv",
-        ),
+        file=WEATHER_FILE,
         periods=(144,),
         source="Max Planck Institute for Biogeochemistry, Jena, https://www.bgc-jena.mpg.de/wetter",
         licence="terms of the provider, cite it",

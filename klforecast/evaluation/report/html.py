@@ -9,7 +9,7 @@ from typing import Any
 
 from klforecast.evaluation.benchmark.models import MODELS
 from klforecast.evaluation.benchmark.published import Published, standard_horizons
-from klforecast.evaluation.lra.page import html_sections
+from klforecast.evaluation.lra.page import html_sections as arena_sections
 from klforecast.evaluation.report.figures import (
     accuracy_against_cost,
     as_svg,
@@ -25,6 +25,7 @@ from klforecast.evaluation.report.wording import (
     seconds,
     section_of,
 )
+from klforecast.evaluation.suites.page import html_sections as suite_sections
 
 _REGIME_NOTES = {
     "free": "Every model looks back as far as it likes: our models and the closed forms as far as "
@@ -58,15 +59,16 @@ def render_html(
     rows: Sequence[Mapping[str, Any]],
     title: str = "klforecast benchmark",
     lra_rows: Sequence[Mapping[str, Any]] = (),
+    suite_rows: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """Return the page for the rows of `benchmark`, and of `lra`, as text.
+    """Return the page for the rows of `benchmark`, of its suites, and of `lra`, as text.
 
     Raises
     ------
     ValueError
         If there is no row.
     """
-    if not rows and not lra_rows:
+    if not rows and not lra_rows and not suite_rows:
         raise ValueError("there are no rows to report; run `klforecast benchmark` first")
     tables = build_tables(rows)
     sections = [
@@ -79,9 +81,10 @@ def render_html(
         [
             f"<h1>{escape(title)}</h1>",
             f'<p class="note">{escape(_summary(rows, tables))}</p>' if rows else "",
+            *suite_sections(suite_rows),
             *sections,
-            *html_sections(lra_rows),
-            _environment([*rows, *lra_rows]),
+            *arena_sections(lra_rows),
+            _environment([*rows, *lra_rows, *suite_rows]),
         ]
     )
     return (

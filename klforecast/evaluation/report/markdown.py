@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from klforecast.evaluation.benchmark.published import Published, standard_horizons
-from klforecast.evaluation.lra.page import in_markdown, markdown_sections
+from klforecast.evaluation.lra.page import in_markdown
+from klforecast.evaluation.lra.page import markdown_sections as arena_sections
 from klforecast.evaluation.report.tables import Line, Table, build_tables
 from klforecast.evaluation.report.wording import (
     SECTIONS,
@@ -14,30 +15,33 @@ from klforecast.evaluation.report.wording import (
     seconds,
     section_of,
 )
+from klforecast.evaluation.suites.page import markdown_sections as suite_sections
 
 
 def render_markdown(
-    rows: Sequence[Mapping[str, Any]], lra_rows: Sequence[Mapping[str, Any]] = ()
+    rows: Sequence[Mapping[str, Any]],
+    lra_rows: Sequence[Mapping[str, Any]] = (),
+    suite_rows: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the tables for `rows`, one section per regime, published numbers in italics.
 
-    Those of `lra` follow, official and synthetic sequences apart.
+    The suites come first; those of `lra` follow, official and synthetic sequences apart.
 
     Raises
     ------
     ValueError
         If there is no row.
     """
-    if not rows and not lra_rows:
+    if not rows and not lra_rows and not suite_rows:
         raise ValueError("there are no rows to report; run `klforecast benchmark` first")
     tables = build_tables(rows)
-    parts = []
+    parts = suite_sections(suite_rows)
     for regime, title in SECTIONS.items():
         chosen = [table for table in tables if section_of(table) == regime]
         if chosen:
             parts.append(f"## {title}")
             parts += [_table(table) for table in chosen]
-    return "\n\n".join([*parts, *markdown_sections(lra_rows)]) + "\n"
+    return "\n\n".join([*parts, *arena_sections(lra_rows)]) + "\n"
 
 
 def _table(table: Table) -> str:

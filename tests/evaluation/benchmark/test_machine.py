@@ -1,4 +1,6 @@
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,3 +21,11 @@ def test_the_peak_counts_from_the_reset():
     low = machine.peak_memory_mb()
     held = np.ones(20_000_000)
     assert machine.peak_memory_mb() - low > 0.9 * held.nbytes / 2**20
+
+
+CHECKOUT = Path(__file__).parents[3]
+
+
+@pytest.mark.skipif(not (CHECKOUT / ".git").exists(), reason="the tests run outside a checkout")
+def test_the_commit_of_the_checkout_is_told():
+    assert re.fullmatch("[0-9a-f]{12}(-dirty)?", machine.commit())

@@ -1,0 +1,1 @@
+"""Suites: many data sets, one protocol each, beside published results; run by one command."""

@@ -1,0 +1,139 @@
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from klforecast.data.collections import Collection
+from klforecast.evaluation.suites import runner
+from klforecast.evaluation.suites.forecasters import SeasonalNaive
+from klforecast.evaluation.suites.models import SuiteModel
+from klforecast.evaluation.suites.plan import plan
+from klforecast.evaluation.suites.rows import FIELDS, latest_rows, read_suite_rows
+from klforecast.evaluation.suites.runner import SuiteCell, run_suite_cells, suite_cells
+from klforecast.evaluation.suites.task import SuiteTask
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Replace data and models by made ones: one model counts its fits, another fails."""
+    count = []
+    made = {"sha256": "0" * 64}
+
+    def task_of(config):
+        rng = np.random.default_rng(1)
+        series = {"y": pd.DataFrame({"value": rng.normal(size=50)})}
+        return SuiteTask(config, "none", Collection(config, series, made["sha256"], ""), 4, 2, 3)
+
+    class Counting(SeasonalNaive):
+        def fit(self, past):
+            count.append(len(past["y"]))
+            super().fit(past)
+
+    class Failing(Counting):
+        def fit(self, past):
+            raise RuntimeError("no luck")
+
+    def entry(kind):
+        return SuiteModel(lambda task, seed, params: kind(task.horizon, task.season), "")
+
+    monkeypatch.setattr(runner, "_TASKS", {"gift-eval": task_of})
+
+    class Warns(Counting):
+        def follow(self, rows):
+            warnings.warn("careful", UserWarning, stacklevel=2)
+            super().follow(rows)
+
+    kinds = {"counting": Counting, "failing": Failing, "warning": Warns}
+    monkeypatch.setattr(runner, "SUITE_MODELS", {name: entry(kind) for name, kind in kinds.items()})
+    return count, made
+
+
+def cell(model="counting", config="made/D/short") -> SuiteCell:
+    return SuiteCell("gift-eval", config, model)
+
+
+def test_a_finished_configuration_is_not_run_again(fits, tmp_path):
+    count, made = fits
+    out = tmp_path / "rows.jsonl"
+    first = run_suite_cells([cell()], out)
+    seen = []
+    both = run_suite_cells([cell(), cell(config="made/W/short")], out, on_progress=seen.append)
+    assert count == [38, 38]
+    assert both[0] == first[0]
+    assert read_suite_rows(out) == both
+    assert [(p.n_done, p.n_cells, p.is_new) for p in seen] == [(1, 2, False), (2, 2, True)]
+    assert seen[0].seconds_left is None
+    assert seen[1].seconds_left == 0
+    run_suite_cells([cell()], out, rerun=True)
+    made["sha256"] = "1" * 64
+    run_suite_cells([cell()], out)
+    assert count == [38] * 4
+
+
+def test_a_row_says_what_was_measured(fits, tmp_path):
+    (row,) = run_suite_cells([cell()], tmp_path / "rows.jsonl")
+    assert set(row) == set(FIELDS)
+    assert row["error"] is None
+    told = {name: row[name] for name in ("suite", "config", "model", "horizon", "n_windows")}
+    assert told == {
+        "suite": "gift-eval",
+        "config": "made/D/short",
+        "model": "counting",
+        "horizon": 4,
+        "n_windows": 3,
+    }
+    assert row["params"] == {"horizon": 4, "season": 2}
+    for name in ("mase", "crps", "smape", "coverage_90", "fit_seconds", "cpu_seconds", "versions"):
+        assert row[name] is not None, name
+
+
+def test_a_failed_configuration_is_recorded_and_tried_again(fits, tmp_path):
+    out = tmp_path / "rows.jsonl"
+    rows = run_suite_cells([cell("failing"), cell()], out)
+    assert [row["error"] for row in rows] == ["RuntimeError: no luck", None]
+    run_suite_cells([cell("failing"), cell()], out)
+    assert [row["model"] for row in read_suite_rows(out)] == ["failing", "counting", "failing"]
+
+
+def test_what_a_model_warns_of_is_counted_in_its_row(fits, tmp_path):
+    rows = run_suite_cells([cell("warning"), cell()], tmp_path / "rows.jsonl")
+    assert [row["warnings"] for row in rows] == [{"careful": 2}, {}]
+
+
+def test_a_later_failure_does_not_hide_a_result(fits, tmp_path):
+    out = tmp_path / "rows.jsonl"
+    (good,) = run_suite_cells([cell()], out)
+    assert latest_rows([good, {**good, "error": "late"}]) == [good]
+    assert latest_rows([{**good, "error": "early"}, good]) == [good]
+
+
+def test_patterns_choose_configurations_and_models_come_within_each():
+    cells = suite_cells(["gift-eval"], ["mean", "theta"], ["saugeen/[WM]/*"])
+    assert [(c.config, c.model) for c in cells] == [
+        ("saugeen/W/short", "mean"),
+        ("saugeen/W/short", "theta"),
+        ("saugeen/M/short", "mean"),
+        ("saugeen/M/short", "theta"),
+    ]
+
+
+def test_a_pattern_without_a_configuration_and_an_unknown_model_are_refused():
+    with pytest.raises(ValueError, match=r"no configuration is like 'ett2/\*'; there are ett1/15T"):
+        plan("gift-eval", only=["ett2/*"])
+    for suite in ("gift-eval", "long-horizon", "everything"):
+        with pytest.raises(ValueError, match="unknown model 'prophet'"):
+            plan(suite, ["prophet"])
+
+
+def test_everything_gives_each_protocol_the_models_that_it_knows():
+    chosen = plan("everything", ["klmemory", "mean", "ols"], ["ETTh1/9*", "simple/line"])
+    assert [(c.config, c.model) for c in chosen.suite_cells] == [
+        ("simple/line", "klmemory"),
+        ("simple/line", "mean"),
+    ]
+    assert [(c.dataset, c.model, c.horizon) for c in chosen.window_cells] == [
+        ("ETTh1", "klmemory", 96),
+        ("ETTh1", "ols", 96),
+    ]
+    assert chosen.left_out == ["mean"]
