@@ -4,16 +4,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from klforecast.ops.precision import exact, like
+
 
 def rotate_positions(
     x: Tensor,  # (batch, heads, length, width)
 ) -> Tensor:
     """Turn each pair of channels by an angle proportional to the position (arXiv 2104.09864)."""
     length, width = x.shape[-2:]
-    pairs = torch.arange(width // 2, dtype=torch.float64, device=x.device)
-    positions = torch.arange(length, dtype=torch.float64, device=x.device)
+    pairs, positions = (exact(torch.arange(n, device=x.device)) for n in (width // 2, length))
     angle = positions[:, None] * 10_000 ** (-2 * pairs / width)  # (length, width // 2)
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    cos, sin = like(angle.cos(), x), like(angle.sin(), x)
     left, right = x.chunk(2, dim=-1)
     return torch.cat([left * cos - right * sin, left * sin + right * cos], dim=-1)
 
