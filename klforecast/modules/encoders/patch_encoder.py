@@ -17,6 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from klforecast.ops.checks import require_steps
+
+# The floor of RevIN's published code; windows come in units of the standardised series.
 _SMALLEST_VARIANCE = 1e-5
 
 
@@ -80,8 +83,14 @@ def cut_patches(sequences: Tensor, patch_length: int, stride: int) -> Tensor:
     Returns
     -------
     Tensor of shape (n, n_patches, patch_length)
+
+    Raises
+    ------
+    ValueError
+        If the sequences have no step.
     """
     length = sequences.shape[1]
+    require_steps(length)
     n_patches = max(1, math.ceil((length - patch_length) / stride) + 1)
     missing = (n_patches - 1) * stride + patch_length - length
     filled = pad(sequences[:, None], (missing, 0), mode="replicate")[:, 0]
