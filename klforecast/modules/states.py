@@ -2,9 +2,9 @@
 
 `.half()`, `.bfloat16()`, `.float()`, `.double()` and `.to(dtype)` cast weights, and with them torch
 casts every buffer. A count, a running covariance or its modes would be rounded with them, once and
-for all: a count in bfloat16 ends at 256. So a state keeps the precision of
-`klforecast.ops.precision.held_dtype`, float64 on every device that has it, and is cast where it is
-read. It is always a floating point number, of which averages over models (EMA) can be taken.
+for all: a count in bfloat16 ends at 256. So a state is float64 always, and cast where it is read. It
+moves with its module, and stays on the CPU for a device that has no float64. It is a floating point
+number whatever it stands for: averages over models (EMA) are taken of every buffer.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from klforecast.ops.linalg import require_finite
-from klforecast.ops.precision import held_dtype, like
+from klforecast.ops.precision import exact, exact_device, like
 
 
 class StatefulModule(nn.Module):
@@ -38,7 +38,7 @@ class StatefulModule(nn.Module):
     def register_state(self, name: str, value: Tensor) -> None:
         """Register a buffer of floating point numbers that casts leave alone."""
         self._states.append(name)
-        self.register_buffer(name, value.to(held_dtype(value.device)))
+        self.register_buffer(name, exact(value))
 
     @torch.no_grad()
     def write(self, **values: Tensor) -> None:
@@ -69,9 +69,6 @@ class StatefulModule(nn.Module):
 
 
 def moved(state: Tensor, device: torch.device) -> Tensor:
-    """Return a state on another device, in the precision that states have there."""
-    if state.device == device:
-        return state
-    if state.is_meta:
-        return torch.empty_like(state, dtype=held_dtype(device), device=device)
-    return state.cpu().to(held_dtype(device)).to(device)
+    """Return a state of a module that is on `device`; of one that had no numbers, its shape."""
+    home = exact_device(device)
+    return torch.empty_like(state, device=home) if state.is_meta else state.to(home)

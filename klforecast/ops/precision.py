@@ -1,7 +1,7 @@
 """In which precision things are computed and held, whatever a module was cast to.
 
-exact      statistics and decompositions: float64, on the CPU for a device that has none of it
-held       states that a module gathers: float64 on every device that has it, float32 elsewhere
+exact      statistics and decompositions, and the states that modules gather: float64, on the CPU
+           for a device that has none of it
 working    recurrences and transforms of activations: float32 at least, outside of autocast
 
 Weights and activations follow casts of their module; nothing here concerns them.
@@ -17,6 +17,11 @@ from torch import Tensor
 # Apple's graphics processors know no double precision.
 _WITHOUT_FLOAT64 = frozenset({"mps"})
 _HALF = (torch.float16, torch.bfloat16)
+
+
+def exact_device(device: torch.device) -> torch.device:
+    """Where float64 is at hand for what lies on `device`: there, or else on the CPU."""
+    return torch.device("cpu") if device.type in _WITHOUT_FLOAT64 else device
 
 
 def exact(values: Tensor) -> Tensor:
@@ -37,14 +42,8 @@ def exact(values: Tensor) -> Tensor:
     >>> exact(torch.ones(2, dtype=torch.bfloat16))
     tensor([1., 1.], dtype=torch.float64)
     """
-    if values.device.type in _WITHOUT_FLOAT64:
-        values = values.cpu()
+    values = values.to(exact_device(values.device))
     return values.to(torch.complex128 if values.is_complex() else torch.float64)
-
-
-def held_dtype(device: torch.device) -> torch.dtype:
-    """Precision of the states of a module on `device`: float64, or float32 where there is none."""
-    return torch.float32 if device.type in _WITHOUT_FLOAT64 else torch.float64
 
 
 def like(values: Tensor, other: Tensor) -> Tensor:

@@ -92,12 +92,13 @@ class OLinear(StatefulModule):
             return
         for name, rows in (("in", window), ("out", future)):
             require_finite(rows, f"the windows {name}")
+        new = {}
         for name, rows in (("in", window), ("out", future)):
             rows = exact(rows).flatten(0, 1)
-            moments = exact(getattr(self, f"moments_{name}")) + rows.mT @ rows
+            new[f"moments_{name}"] = moments = getattr(self, f"moments_{name}") + rows.mT @ rows
             scale = moments.diagonal().clamp(min=_SMALLEST_MOMENT).sqrt()
-            _, modes = safe_eigh(moments / (scale[:, None] * scale))
-            self.write(**{f"moments_{name}": moments, f"transform_{name}": modes})
+            new[f"transform_{name}"] = safe_eigh(moments / (scale[:, None] * scale))[1]
+        self.write(**new)
 
     def forward(
         self,

@@ -77,8 +77,8 @@ class TimesNet(StatefulModule):
             return
         require_finite(window, "the windows")
         seen = torch.fft.rfft(exact(window)).abs().sum(dim=(0, 1))
-        amplitudes = exact(self.amplitudes) + seen
-        frequencies = exact(self.frequencies).clone()
+        amplitudes = self.amplitudes + seen
+        frequencies = self.frequencies.clone()
         ranked = amplitudes[1:].topk(min(len(frequencies), len(amplitudes) - 1))
         frequencies[: len(ranked.indices)] = (ranked.indices + 1).to(frequencies.dtype)
         self.write(amplitudes=amplitudes, frequencies=frequencies)
@@ -98,7 +98,7 @@ class TimesNet(StatefulModule):
 
     def _fold(self, x: Tensor, block: nn.Module) -> Tensor:
         length = x.shape[1]
-        frequencies = self.frequencies.round().long()
+        frequencies = self.frequencies.round().long().to(x.device)
         spectrum = torch.fft.rfft(working(x), dim=1)[:, frequencies.clamp(max=length // 2)]
         weight = spectrum.abs().mean(dim=2).softmax(dim=1).to(x.dtype)
         folded = []

@@ -131,12 +131,10 @@ class HistoryComponents(StatefulModule):
         if self.strategy == "kernel" or histories.numel() == 0:
             return
         columns = self._columns(exact(histories))
-        weight, covariance = exact(self.weight), exact(self.covariance)
         grow = self._grow if self.solver == "exact" else self._grow_root
-        covariance, decomposition = grow(columns, covariance, weight)
-        self.write(
-            weight=weight + len(columns), covariance=covariance, **decomposition._asdict()
-        )
+        covariance, decomposition = grow(columns)
+        weight = self.weight + len(columns)
+        self.write(weight=weight, covariance=covariance, **decomposition._asdict())
 
     def forward(self, histories: Tensor) -> Tensor:  # (batch, T, d) -> (batch, k, d)
         """Read the components of each history; differentiable in the histories."""
@@ -154,17 +152,14 @@ class HistoryComponents(StatefulModule):
         # The mean of the outer products of these columns is C, whatever n.
         return rows.mT.flatten(0, 1) * math.sqrt(rows.shape[2] / self.memory_depth)
 
-    def _grow(
-        self, columns: Tensor, covariance: Tensor, weight: Tensor
-    ) -> tuple[Tensor, KLDecomposition]:
-        more = columns.mT @ columns - len(columns) * covariance
-        covariance = covariance + more / (weight + len(columns))
+    def _grow(self, columns: Tensor) -> tuple[Tensor, KLDecomposition]:
+        more = columns.mT @ columns - len(columns) * self.covariance
+        covariance = self.covariance + more / (self.weight + len(columns))
         return covariance, covariance_kl(covariance, self.n_components)
 
-    def _grow_root(
-        self, columns: Tensor, root: Tensor, weight: Tensor
-    ) -> tuple[Tensor, KLDecomposition]:
-        state = KLState(columns.new_zeros(self.memory_depth), root, 2 * float(weight))
+    def _grow_root(self, columns: Tensor) -> tuple[Tensor, KLDecomposition]:
+        mean = columns.new_zeros(self.memory_depth)
+        state = KLState(mean, self.covariance, 2 * float(self.weight))
         for block in columns.split(_COLUMNS_PER_SVD):
             # Each column comes with its mirror image: their mean is zero, so that the state holds
             # second moments as C does, and not moments about the mean column.

@@ -173,7 +173,7 @@ class KLActivation(StatefulModule):
             is.
         """
         seen = absorb_block(
-            RunningCovariance(exact(self.mean), exact(self.covariance), exact(self.weight)),
+            RunningCovariance(self.mean, self.covariance, self.weight),
             x.reshape(-1, x.shape[-1]),
             self.forgetting,
         )
@@ -181,7 +181,7 @@ class KLActivation(StatefulModule):
         self.write(
             **seen._asdict(),
             deviations=eigenvalues.sqrt(),
-            modes=follow_signs(modes, like(self.modes, modes)),
+            modes=follow_signs(modes, self.modes),
         )
 
     @torch.no_grad()
@@ -193,7 +193,7 @@ class KLActivation(StatefulModule):
     def _read(self, x: Tensor) -> Recalled:
         states = (self.mean, self.modes, self.deviations)
         # A copy: what is written after this forward must not reach into its gradient.
-        return Recalled(*(state.to(x.dtype, copy=True) for state in states))
+        return Recalled(*(like(state.clone(), x) for state in states))
 
     @torch.compiler.disable
     def _recall(self, x: Tensor) -> Recalled:

@@ -29,7 +29,7 @@ from klforecast.modules.memory.history import HistoryComponents
 from klforecast.modules.memory.token_mixers import build_mixer
 from klforecast.modules.memory.trajectory import TrajectoryComponents
 from klforecast.ops.checks import require_positive, require_steps
-from klforecast.ops.precision import exact
+from klforecast.ops.precision import exact, like
 
 SOURCES = ("history", "trajectory")
 STRATEGIES = ("empirical", "kernel", "feature")
@@ -259,7 +259,7 @@ class KLMemory(nn.Module):
         weights = self.norm.weight
         if self.store.empty or (self.reset_before_predict and not self.training):
             return weights.new_zeros(len(states), self.memory_tokens, self.d_model)
-        components = self.store(states).to(weights.dtype)
+        components = like(self.store(states), weights)
         if self.detach:
             components = components.detach()
         tokens = self.norm(self.mixer(self.project(components)))

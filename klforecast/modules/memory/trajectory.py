@@ -36,7 +36,7 @@ from klforecast.ops.kl import (
 )
 from klforecast.ops.linalg import fix_signs, require_finite
 from klforecast.ops.online import KLState, absorb, state_components
-from klforecast.ops.precision import exact, held_dtype, like
+from klforecast.ops.precision import like
 
 # A read lags behind by at most this share of the rows held, and the cost of filling is logarithmic.
 _NEW_ROWS_PER_ROW_HELD = 0.25
@@ -101,7 +101,7 @@ class TrajectoryComponents(StatefulModule):
         self.register_state("frozen", torch.zeros(()))
         if solver == "exact":
             # No buffer: copies and averages of a model take for granted that those keep their shape.
-            self.rows = torch.zeros(0, d_model, dtype=held_dtype(self.components.device))
+            self.rows = torch.zeros(0, d_model, dtype=torch.float64)
             self.register_state("new_rows", torch.zeros(()))
         else:
             self.register_state("mean", torch.zeros(d_model))
@@ -182,7 +182,7 @@ class TrajectoryComponents(StatefulModule):
 
     def _append_online(self, rows: Tensor) -> None:
         state = absorb(
-            KLState(exact(self.mean), exact(self.root), float(self.weight)),
+            KLState(self.mean, self.root, float(self.weight)),
             rows,
             self.n_components,
             forgetting=1 - 1 / self.memory_depth,
@@ -200,7 +200,7 @@ class TrajectoryComponents(StatefulModule):
     def _components(self, rows: Tensor) -> Tensor:  # (T, d_model) -> (k, d_model)
         # A kernel's first mode is a level and directions have no natural zero: neither is centred.
         new = components(
-            exact(rows),
+            rows,
             self._modes(rows),
             self.scale_by_eigenvalue,
             center=self.strategy == "empirical",
