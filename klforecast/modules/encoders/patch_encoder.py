@@ -37,7 +37,8 @@ def instance_statistics(window: Tensor) -> tuple[Tensor, Tensor]:  # (n, L) -> (
     level, scale : Tensor of shape (n, 1)
     """
     level = window.mean(dim=1, keepdim=True)
-    variance = window.var(dim=1, keepdim=True, correction=0)
+    # The variance of torch takes no empty batch.
+    variance = window.var(dim=1, keepdim=True, correction=0) if len(window) else level
     return level, (variance + _SMALLEST_VARIANCE).sqrt()
 
 
