@@ -51,7 +51,7 @@ cut = 400
 
 def error_after_training(remembers: bool) -> float:
     memory = {"memory_depth": DEPTH, "n_components": DEPTH, "memory_tokens": 8, "state_size": 1}
-    backbone = with_memory(gpt2(), D, centre=False, dropout=0.0, **memory)
+    backbone = with_memory(gpt2(), D, center=False, dropout=0.0, **memory)
     if remembers:
         backbone.memory.append(history[:cut])  # the only write; tokens of an empty memory are zero
     model = Forecaster(backbone)

@@ -138,7 +138,7 @@ class ForecastModule(nn.Module):
                 n_rows = _count_rows(memory_depth, input_length, row_steps)
                 self.history_length = n_rows * row_steps
                 options |= {"memory_depth": n_rows, "state_size": row_length or state_size}
-                options["centre"] = False  # the mean over cycles of one period is the mean cycle
+                options["center"] = False  # the mean over cycles of one period is the mean cycle
             self.memory = KLMemory(d_model, **{**options, **(memory_options or {})})
         sizes = Sizes(
             horizon=horizon,

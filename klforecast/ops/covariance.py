@@ -19,6 +19,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from klforecast.ops.linalg import require_finite
+from klforecast.ops.precision import like
 
 
 class RunningCovariance(NamedTuple):
@@ -69,7 +70,7 @@ def absorb_block(
     require_finite(rows, "the new rows")
     if len(rows) == 0:
         return state
-    rows = rows.detach().to(state.mean)
+    rows = like(rows.detach(), state.mean)
     m, n = len(rows), forgetting * state.weight
     total = n + m
     row_mean = rows.mean(dim=0)

@@ -11,6 +11,7 @@ that solve one unit-triangular system (the WY form of a product of Householder m
 
 Letters   batch; heads; length in steps; n key features; p value features; G cumulative product of g
 State     (batch, heads, n, p); `None` stands for zero
+Precision Float32 at least, in results and states too (`klforecast.ops.precision`)
 See       Yang et al. 2024, arXiv 2406.06484 (chunked delta rule); Yang et al. 2025, arXiv
           2412.06464 (with decay); Grazzi et al. 2025, arXiv 2411.12537 (negative eigenvalues).
 """
@@ -18,11 +19,14 @@ See       Yang et al. 2024, arXiv 2406.06484 (chunked delta rule); Yang et al. 2
 import torch
 from torch import Tensor
 
+from klforecast.ops.checks import require_steps
 from klforecast.ops.linear_attention import fading, in_chunks, zero_state
+from klforecast.ops.precision import in_working_precision
 
 DEFAULT_CHUNK = 32
 
 
+@in_working_precision
 def delta_rule_step(
     q: Tensor,  # (batch, heads, n)
     k: Tensor,  # (batch, heads, n), of unit length
@@ -56,6 +60,7 @@ def delta_rule_loop(
     return torch.stack(outputs, dim=2), state
 
 
+@in_working_precision
 def delta_rule(
     q: Tensor,  # (batch, heads, length, n)
     k: Tensor,
@@ -87,6 +92,11 @@ def delta_rule(
     y : Tensor (batch, heads, length, p)
     state : Tensor (batch, heads, n, p)
 
+    Raises
+    ------
+    ValueError
+        If there is no step.
+
     Notes
     -----
     Time O(length (chunk**2 + chunk (n + p) + n p)) per head and sequence.
@@ -102,6 +112,7 @@ def delta_rule(
     tensor([3., 5.])
     """
     length = q.shape[2]
+    require_steps(length)
     state = zero_state(k, v) if state is None else state
     chunk = min(chunk, length)
     q, k, v, rate, log_keep = (in_chunks(term, chunk) for term in (q, k, v, rate, log_keep))

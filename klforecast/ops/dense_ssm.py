@@ -5,15 +5,19 @@
 
 Letters   batch; length in steps; channels; n states of a channel
 State     (batch, channels, n); `None` stands for zero
+Precision Float32 at least, in results and states too (`klforecast.ops.precision`)
 See       Gu et al. 2021, LSSL, arXiv 2110.13985; Gu et al. 2020, HiPPO, arXiv 2008.07669.
 """
 
 import torch
 from torch import Tensor
 
+from klforecast.ops.checks import require_steps
 from klforecast.ops.convolution import convolve
+from klforecast.ops.precision import in_working_precision
 
 
+@in_working_precision
 def dense_ssm_step(
     u: Tensor,  # (batch, channels)
     A: Tensor,  # (channels, n, n)
@@ -42,6 +46,7 @@ def dense_ssm_loop(
     return torch.stack(outputs, dim=1), state
 
 
+@in_working_precision
 def dense_ssm(
     u: Tensor,  # (batch, length, channels)
     A: Tensor,  # (channels, n, n)
@@ -68,6 +73,11 @@ def dense_ssm(
     state : Tensor (batch, channels, n)
         State after the last step.
 
+    Raises
+    ------
+    ValueError
+        If there is no step.
+
     Notes
     -----
     Time O(channels (n**3 log(length) + length n**2 + batch length log(length))).
@@ -80,6 +90,7 @@ def dense_ssm(
     tensor([1., 2., 3., 4.])
     """
     length = u.shape[1]
+    require_steps(length)
     reading = krylov(A.mT, C, length + 1)  # (channels, n, length + 1)
     kernel = (reading[..., :length] * B[..., None]).sum(dim=1)
     signal = u.mT  # (batch, channels, length)

@@ -68,5 +68,5 @@ def kernel_matrix(T: int, kernel: str, tau: float) -> Tensor:  # -> (T, T)
         raise ValueError(f"got tau={tau!r}; pass a positive number of steps")
     if T < 0:
         raise ValueError(f"got T={T!r}; pass the number of steps of the history")
-    steps = torch.arange(T, dtype=torch.float64)
+    steps = torch.arange(T, dtype=torch.float64, device="cpu")
     return KERNELS[kernel]((steps[:, None] - steps[None, :]).abs() / tau)

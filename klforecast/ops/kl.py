@@ -9,6 +9,7 @@ A decomposition answers "which shapes over time", the components answer "how muc
 
 Letters   T steps of the history   d features of a step   k modes kept
           H (T, d) history   Hc the same minus its mean over time   Psi (T, k) modes   L eigenvalues
+Precision Float64 throughout, on the CPU where a device has none (`klforecast.ops.precision`).
 Rule      A mode whose eigenvalue is zero to rounding is a column of zeros with the eigenvalue 0,
           and so is a mode that the history is too short to have. Every result therefore has
           exactly k modes, never NaN, and a component of zeros means "there was nothing there".
@@ -28,6 +29,7 @@ from torch import Tensor
 
 from klforecast.ops.kernels import kernel_matrix
 from klforecast.ops.linalg import fix_signs, orientation, require_finite, rounding_floor, safe_eigh
+from klforecast.ops.precision import exact, like
 
 
 class KLDecomposition(NamedTuple):
@@ -84,7 +86,7 @@ def empirical_kl(
     >>> modes[:, 0]
     tensor([ 0.6708,  0.2236, -0.2236, -0.6708], dtype=torch.float64)
     """
-    rows = _checked(history, n_components).detach().double()
+    rows = exact(_checked(history, n_components).detach())
     eigenvalues, modes = _gram_modes(_centred(rows), n_components)
     return KLDecomposition(eigenvalues, fix_signs(modes))
 
@@ -131,11 +133,11 @@ def feature_covariance_kl(
     >>> feature_covariance_kl(history, n_components=2).eigenvalues
     tensor([0.6667, 0.3333], dtype=torch.float64)
     >>> def read(rows):
-    ...     return components(rows, feature_covariance_kl(rows, n_components=2), centre=False)
+    ...     return components(rows, feature_covariance_kl(rows, n_components=2), center=False)
     >>> torch.allclose(read(history), read(history[[2, 0, 1]]))
     True
     """
-    rows = _checked(history, n_components).detach().double()
+    rows = exact(_checked(history, n_components).detach())
     norm = rows.norm(dim=-1, keepdim=True)
     directions = rows / norm.where(norm > 0, 1.0)
     eigenvalues, modes = _gram_modes(directions, n_components)
@@ -251,7 +253,7 @@ def components(
     history: Tensor,  # (..., T, d)
     decomposition: KLDecomposition,
     scale_by_eigenvalue: bool = True,
-    centre: bool = True,
+    center: bool = True,
 ) -> Tensor:  # (..., k, d)
     """Project the history on the modes: C_KL = sqrt(L_k) Psi_k' Hc.
 
@@ -263,7 +265,7 @@ def components(
         Modes over the same T steps, from this history or from anywhere else.
     scale_by_eigenvalue : bool, default=True
         Multiply each component by the square root of its eigenvalue. False gives Psi' Hc.
-    centre : bool, default=True
+    center : bool, default=True
         Subtract the mean over time first. It makes no difference to the modes of `empirical_kl`
         for the same history, which are orthogonal to a constant. False keeps the level: a
         kernel's first mode is nearly constant, and directions have no natural zero.
@@ -295,17 +297,17 @@ def components(
     tensor([[-1.4142, -2.8284]])
     """
     _check_history(history)
-    eigenvalues, modes = (part.to(history.device) for part in decomposition)
+    rows = exact(history)
+    eigenvalues, modes = (exact(part).to(rows.device) for part in decomposition)
     if history.shape[-2] != modes.shape[-2]:
         raise ValueError(
             f"the history has {history.shape[-2]} steps and the modes have {modes.shape[-2]}; "
             "decompose a history of the same length"
         )
-    rows = history.double()
-    projected = modes.mT @ (_centred(rows) if centre else rows)
+    projected = modes.mT @ (_centred(rows) if center else rows)
     if scale_by_eigenvalue:
         projected = eigenvalues.sqrt()[..., None] * projected
-    return projected.to(history.dtype)
+    return like(projected, history)
 
 
 def _gram_modes(
@@ -357,7 +359,9 @@ def _centred(rows: Tensor) -> Tensor:  # (..., T, d) -> (..., T, d)
 
 
 def _weights(T: int, measure: float | Tensor | None) -> Tensor:  # -> (T,)
-    weights = torch.as_tensor(1.0 / T if measure is None else measure, dtype=torch.float64)
+    weights = torch.as_tensor(
+        1.0 / T if measure is None else measure, dtype=torch.float64, device="cpu"
+    )
     if weights.shape not in ((), (T,)):
         raise ValueError(
             f"got a measure of shape {tuple(weights.shape)}; pass one weight, or one for each of "

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from klforecast.exceptions import KLForecastError, NumericalWarning
+from klforecast.ops.precision import exact
 
 _RELATIVE_JITTERS = (0.0, 1e-12, 1e-10, 1e-8, 1e-6)
 _SIGN_TIE = 1e-6
@@ -64,6 +65,35 @@ def orientation(modes: Tensor) -> Tensor:  # (..., n, k) -> (..., 1, k)
     return torch.where(modes.detach().gather(-2, first) < 0, -1.0, 1.0).to(modes.dtype)
 
 
+def follow_signs(modes: Tensor, before: Tensor) -> Tensor:  # (..., n, k), (..., n, k)
+    """Orient every mode so that it agrees with the mode in its place before.
+
+    For modes that are decomposed again and again while weights are learned on them: `fix_signs`
+    sees only what is there now, and turns a mode whose two largest entries, of opposite sign, change
+    places.
+
+    Parameters
+    ----------
+    modes, before : Tensor of shape (..., n, k)
+        One mode per column, now and the last time; columns of zeros are no mode yet.
+
+    Returns
+    -------
+    Tensor of shape (..., n, k)
+        The columns of `modes`, negated where their inner product with `before` is negative.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from klforecast.ops.linalg import follow_signs
+    >>> follow_signs(torch.tensor([[0.6], [-0.8]]), before=torch.tensor([[-0.8], [0.6]]))
+    tensor([[-0.6000],
+            [ 0.8000]])
+    """
+    turned = (modes * before).sum(dim=-2, keepdim=True) < 0
+    return torch.where(turned, -modes, modes)
+
+
 def rounding_floor(eigenvalues: Tensor, size: int) -> Tensor:  # (..., n) -> (..., 1)
     """Magnitude below which an eigenvalue cannot be told from zero in float64.
 
@@ -92,7 +122,7 @@ def safe_eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:  # (..., n, n) -> (..., 
     Parameters
     ----------
     matrix : Tensor of shape (..., n, n)
-        Symmetric to a relative 1e-8 and finite. Leading dimensions are a batch.
+        Symmetric to a relative 1e-8 and finite, each by itself. Leading dimensions are a batch.
 
     Returns
     -------
@@ -100,12 +130,13 @@ def safe_eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:  # (..., n, n) -> (..., 
         Descending and not negative, in the unit of `matrix`.
     modes : Tensor of shape (..., n, n), float64
         Orthonormal columns in the same order, oriented by `fix_signs`. Within an eigenspace of
-        more than one dimension only the space is defined, not the basis chosen in it.
+        more than one dimension only the space is defined, not the basis chosen in it. Both are on
+        the device of `matrix`, or on the CPU where that has no float64.
 
     Raises
     ------
     ValueError
-        If the matrix is not square, not finite or not symmetric.
+        If a matrix is not square, not finite or not symmetric.
     KLForecastError
         If no jitter up to 1e-6 of the mean eigenvalue makes the iteration converge.
 
@@ -130,16 +161,17 @@ def safe_eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:  # (..., n, n) -> (..., 
     tensor([[ 0.7071,  0.7071],
             [ 0.7071, -0.7071]], dtype=torch.float64)
     """
-    matrix = matrix.double()
+    matrix = exact(matrix)
     if matrix.dim() < 2 or matrix.shape[-1] != matrix.shape[-2]:
         raise ValueError(f"got a matrix of shape {tuple(matrix.shape)}; pass a square one")
     if matrix.numel() == 0:
         return matrix.new_zeros(matrix.shape[:-1]), matrix
     require_finite(matrix, "the matrix")
-    asymmetry = (matrix - matrix.mT).abs().max() / matrix.abs().max().clamp(min=1e-300)
+    largest = matrix.abs().amax(dim=(-2, -1)).clamp(min=1e-300)
+    asymmetry = ((matrix - matrix.mT).abs().amax(dim=(-2, -1)) / largest).max()
     if asymmetry > _SYMMETRY_TOLERANCE:
         raise ValueError(
-            f"the matrix differs from its transpose by a relative {asymmetry:.1e}; "
+            f"a matrix differs from its transpose by a relative {asymmetry:.1e}; "
             "pass a symmetric one, for example (matrix + matrix.mT) / 2"
         )
     return _climb(matrix)

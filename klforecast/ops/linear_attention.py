@@ -10,6 +10,7 @@ one whose key features are the states).
 
 Letters   batch; heads; length in steps; n key features; p value features
 State     (batch, heads, n, p); `None` stands for zero
+Precision Float32 at least, in results and states too (`klforecast.ops.precision`)
 Left out  Normalisation of the output, which is the business of the layer around it.
 See       Katharopoulos et al. 2020 (arXiv 2006.16236); Yang et al. 2024 (arXiv 2312.06635) for
           the chunked form with decay.
@@ -19,12 +20,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from klforecast.ops.checks import require_steps
+from klforecast.ops.precision import in_working_precision
+
 DEFAULT_CHUNK = 16
 # A diagonal decay costs a number per key feature and pair of steps within a chunk, a state one per
 # key and value feature: chunks no longer than the values are wide keep the first below the second.
 _LONGEST_DIAGONAL_CHUNK = 4
 
 
+@in_working_precision
 def linear_attention_step(
     q: Tensor,  # (batch, heads, n)
     k: Tensor,  # (batch, heads, n)
@@ -54,6 +59,7 @@ def linear_attention_loop(
     return torch.stack(outputs, dim=2), state
 
 
+@in_working_precision
 def linear_attention(
     q: Tensor,  # (batch, heads, length, n)
     k: Tensor,
@@ -84,6 +90,11 @@ def linear_attention(
     state : Tensor (batch, heads, n, p)
         State after the last step.
 
+    Raises
+    ------
+    ValueError
+        If there is no step.
+
     Notes
     -----
     Time O(length (chunk (n + p) + n p)) per head and sequence. A diagonal decay holds
@@ -99,6 +110,7 @@ def linear_attention(
     tensor([2., 4., 6.])
     """
     length = q.shape[2]
+    require_steps(length)
     if chunk is None and v.shape[-1] == 1 and log_keep.shape[-1] > 1:
         return _narrow_attention(q, k, v, log_keep, state)
     if chunk is None:

@@ -31,11 +31,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from klforecast.ops.linalg import fix_signs, require_finite, rounding_floor
+from klforecast.ops.linalg import fix_signs, require_finite
+from klforecast.ops.precision import like
 
 # Measured on one core: 64 beats 32 up to d = 64 and equals it beyond; 128 loses from d = 512 on.
 _SMALLEST_BLOCK = 64
-_LEVEL_ROUNDING = 32 * torch.finfo(torch.float64).eps
+_EPSILON = torch.finfo(torch.float64).eps
+# Means are summed in two passes: what is left of a constant stays below 32 times its last digit.
+_LEVEL_ROUNDING = 32 * _EPSILON
 
 
 class KLState(NamedTuple):
@@ -117,7 +120,10 @@ def absorb(
     -----
     Cost: O(d (k + b)) time per row with b = max(k, 64) rows per block, and O(d k**2) for a row
     that comes alone: O(d k (k + m)) for m rows, however many came before. The result does not
-    depend on how the rows are cut into calls as long as their rank does not exceed `rank`.
+    depend on how the rows are cut into calls as long as their rank does not exceed `rank`; nor do
+    the signs, which `fix_signs` gives to the root as it is. A direction that turns past the point
+    where two of its entries are of equal size and opposite sign therefore jumps to its mirror
+    image: whoever learns from the components follows their signs with `follow_signs`.
 
     Examples
     --------
@@ -141,7 +147,7 @@ def absorb(
     require_finite(rows, "the new rows")
     if len(rows) == 0:
         return state
-    rows = rows.detach().to(state.root)
+    rows = like(rows.detach(), state.root)
     for block in rows.split(block_length or max(rank, _SMALLEST_BLOCK)):
         state = _absorb_block(state, block, rank, forgetting)
     return state
@@ -186,6 +192,12 @@ def feature_modes(state: KLState) -> tuple[Tensor, Tensor]:  # -> (r,), (d, r)
         Orthonormal columns V with Hc V = Psi (T L)^(1/2), oriented by `fix_signs`. As everywhere,
         an eigenvalue of zero to rounding is exactly zero, and its column too.
 
+    Notes
+    -----
+    The root comes from singular value decompositions, which tell a direction from rounding down to
+    2e-16 max(T, d) of the largest *deviation*. A Gram matrix, as `empirical_kl` decomposes it,
+    ends at that share of the largest variance.
+
     Examples
     --------
     >>> import torch
@@ -200,7 +212,8 @@ def feature_modes(state: KLState) -> tuple[Tensor, Tensor]:  # -> (r,), (d, r)
     eigenvalues = norms**2 / max(state.weight, 1e-300)
     # Subtracting means of this size leaves this much variance even in a constant.
     level = (_LEVEL_ROUNDING * state.mean.norm()) ** 2
-    floor = rounding_floor(eigenvalues, state.root.shape[1]).clamp(min=level)
+    share = _EPSILON * max(state.weight, state.root.shape[1])
+    floor = (share**2 * eigenvalues[:1]).clamp(min=level)
     real = eigenvalues > floor if len(norms) else eigenvalues > 0
     modes = torch.where(real, state.root.mT / norms.where(real, 1.0), 0.0)
     return eigenvalues * real, modes

@@ -8,6 +8,7 @@ It is the stationary Kalman filter of a linear map from keys to values, so a val
 exactly once its key is told apart from the others, which sums of outer products alone cannot do.
 
 Letters   batch; heads; length in steps; n key features; p value features; r relative ridge
+Precision Float32 at least, in results and states too (`klforecast.ops.precision`)
 State     pair H (batch, heads, n, n) and G (batch, heads, n, p); `None` stands for zero
 Left out  The Chebyshev iterations of the paper: for n of a few dozen a Cholesky factor is exact and
           not dearer.
@@ -17,12 +18,15 @@ See       Peng et al. 2025, Gated KalmaNet, arXiv 2511.21016.
 import torch
 from torch import Tensor
 
+from klforecast.exceptions import KLForecastError
+from klforecast.ops.checks import require_steps
 from klforecast.ops.linear_attention import (
     fading,
     in_chunks,
     linear_attention,
     zero_state,
 )
+from klforecast.ops.precision import in_working_precision
 
 DEFAULT_CHUNK = 16
 _SMALLEST_RIDGE = 1e-6
@@ -30,6 +34,7 @@ _SMALLEST_RIDGE = 1e-6
 State = tuple[Tensor, Tensor]
 
 
+@in_working_precision
 def ridge_attention_step(
     q: Tensor,  # (batch, heads, n)
     k: Tensor,  # (batch, heads, n)
@@ -64,6 +69,7 @@ def ridge_attention_loop(
     return torch.stack(outputs, dim=2), state
 
 
+@in_working_precision
 def ridge_attention(
     q: Tensor,  # (batch, heads, length, n)
     k: Tensor,
@@ -95,6 +101,13 @@ def ridge_attention(
     y : Tensor (batch, heads, length, p)
     state : pair of Tensor
 
+    Raises
+    ------
+    ValueError
+        If there is no step.
+    KLForecastError
+        If a covariance of the keys is not positive, as after a key that is not finite.
+
     Notes
     -----
     Time O(length (n**3 + chunk n**2)), memory O(length n**2) per head and sequence.
@@ -109,6 +122,7 @@ def ridge_attention(
     tensor([3., 5.])
     """
     length = q.shape[2]
+    require_steps(length)
     covariance = zero_state(k, k) if state is None else state[0]
     chunk = min(chunk, length)
     keys, keep = in_chunks(k, chunk), in_chunks(log_keep, chunk)
@@ -127,5 +141,11 @@ def ridge_attention(
 def _solve(covariance: Tensor, q: Tensor, ridge: Tensor) -> Tensor:  # (..., n, n), (..., n)
     strength = ridge * torch.linalg.matrix_norm(covariance) + _SMALLEST_RIDGE
     eye = torch.eye(q.shape[-1], dtype=q.dtype, device=q.device)
-    factor = torch.linalg.cholesky(covariance + strength[..., None, None] * eye)
+    try:
+        factor = torch.linalg.cholesky(covariance + strength[..., None, None] * eye)
+    except torch.linalg.LinAlgError:
+        raise KLForecastError(
+            f"a covariance of the keys is not positive: {int(covariance.isnan().sum())} of "
+            f"{covariance.numel()} entries are NaN; look for NaN or huge values in the input"
+        ) from None
     return torch.cholesky_solve(q[..., None], factor)[..., 0]

@@ -11,6 +11,7 @@ time-invariant (every step is alike)
 
 Letters   batch; length in steps; heads; width channels per head; modes
           delta >= 0 elapsed time of a step; a > 0 decay and theta radians per unit of delta
+Precision Float32 at least, in results and states too (`klforecast.ops.precision`)
 State     complex (batch, heads, modes, width); `None` stands for zero
 Left out  B and C that differ between heads, and a decay that differs between the modes of a head:
           sharing them is what turns the recurrence into two matrix products per chunk.
@@ -22,12 +23,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from klforecast.ops.checks import require_steps
 from klforecast.ops.convolution import convolve
+from klforecast.ops.precision import exact, in_working_precision, like
 
 # Measured on one core at 1,024 steps: 32 beats 16 and 64, forward and backward.
 DEFAULT_CHUNK = 32
 
 
+@in_working_precision
 def spectral_step(
     x: Tensor,  # (batch, heads, width)
     step: Tensor,  # (batch, heads)
@@ -74,6 +78,7 @@ def spectral_scan_loop(
     return torch.stack(outputs, dim=1), state
 
 
+@in_working_precision
 def spectral_scan(
     x: Tensor,  # (batch, length, heads, width)
     step: Tensor,  # (batch, length, heads)
@@ -112,6 +117,11 @@ def spectral_scan(
     state : Tensor (batch, heads, modes, width), complex
         State after the last step.
 
+    Raises
+    ------
+    ValueError
+        If there is no step.
+
     Notes
     -----
     Time O(length * heads * (chunk * (modes + width) + modes * width)) per sequence; the largest
@@ -129,6 +139,7 @@ def spectral_scan(
     (torch.Size([1, 5, 1, 2]), torch.Size([1, 1, 3, 2]))
     """
     length = x.shape[1]
+    require_steps(length)
     if state is None:
         state = _zero_state(x, frequency.shape[1])
     padding = -length % chunk
@@ -168,6 +179,7 @@ def spectral_scan(
     return y.flatten(2, 3)[:, :, :length].transpose(1, 2), state
 
 
+@in_working_precision
 def modal_step(
     x: Tensor,  # (batch, heads, width)
     log_pole: Tensor,  # (heads, modes), complex
@@ -204,6 +216,7 @@ def modal_kernel(
     return torch.einsum("hpm,hml->hpl", weight, _pole_powers(log_pole, 0, length)).real
 
 
+@in_working_precision
 def modal_filter(
     x: Tensor,  # (batch, length, heads, width)
     log_pole: Tensor,  # (heads, modes), complex
@@ -228,9 +241,14 @@ def modal_filter(
     Tensor (batch, length, heads, width)
         The state after the last step is not needed for it; `modal_state` gives it.
 
+    Raises
+    ------
+    ValueError
+        If there is no step.
+
     Notes
     -----
-    Time O(length * (heads * modes * width + batch * heads * width * log(length))).
+    Time O(length * (heads * modes * width + batch * heads * width * log(length)**2)).
 
     Examples
     --------
@@ -249,6 +267,7 @@ def modal_filter(
     return y.permute(0, 3, 1, 2)
 
 
+@in_working_precision
 def modal_state(
     x: Tensor,  # (batch, length, heads, width)
     log_pole: Tensor,  # (heads, modes), complex
@@ -264,13 +283,15 @@ def modal_state(
 
 def _pole_powers(log_pole: Tensor, first: int, count: int) -> Tensor:  # (heads, modes, count)
     # In float32 the phase of step 4,096 has an error of 5e-4 radians, so it is counted in float64.
-    exponents = torch.arange(first, first + count, dtype=torch.float64, device=log_pole.device)
-    return (log_pole.to(torch.complex128)[..., None] * exponents).exp().to(log_pole.dtype)
+    poles = exact(log_pole)
+    exponents = torch.arange(first, first + count, dtype=torch.float64, device=poles.device)
+    return like((poles[..., None] * exponents).exp(), log_pole)
 
 
 def _zero_state(x: Tensor, modes: int) -> Tensor:  # (batch, heads, modes, width)
     batch, _, heads, width = x.shape
-    return torch.zeros(batch, heads, modes, width, dtype=x.dtype.to_complex(), device=x.device)
+    zeros = x.new_zeros(batch, heads, modes, width)
+    return torch.complex(zeros, zeros)
 
 
 def _chunks(sequence: Tensor, padding: int, chunk: int) -> Tensor:

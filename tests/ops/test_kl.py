@@ -115,10 +115,10 @@ def test_the_order_of_the_rows_does_not_matter_to_feature_covariance_components(
     plain, shuffled = feature_covariance_kl(history, 5), feature_covariance_kl(history[order], 5)
     assert_close(shuffled.eigenvalues, plain.eigenvalues)
     assert_close(shuffled.modes, plain.modes[order])
-    for centre in (True, False):
+    for center in (True, False):
         assert_close(
-            components(history[order], shuffled, centre=centre),
-            components(history, plain, centre=centre),
+            components(history[order], shuffled, center=center),
+            components(history, plain, center=center),
         )
 
 
@@ -237,15 +237,15 @@ def test_components_are_the_scaled_projections():
     assert_close(components(history, decomposition), eigenvalues.sqrt().diag() @ modes.mT @ centred)
     assert_close(components(history, decomposition, False), modes.mT @ centred)
     assert_close(
-        components(history, decomposition, centre=False), components(history, decomposition)
+        components(history, decomposition, center=False), components(history, decomposition)
     )
 
 
 def test_centring_removes_the_level_from_kernel_components():
     history, decomposition = random_history(25, 4), kernel_kl(25, 3, tau=10.0)
     assert_close(components(history + 5, decomposition), components(history, decomposition))
-    level = components(history + 5, decomposition, centre=False) - components(
-        history, decomposition, centre=False
+    level = components(history + 5, decomposition, center=False) - components(
+        history, decomposition, center=False
     )
     assert level[0].abs().min() > 1
 
@@ -258,13 +258,13 @@ def test_components_keep_the_precision_of_the_history():
     assert_close(tokens.double(), components(history.double(), kernel_kl(25, 3, tau=10.0)))
 
 
-@pytest.mark.parametrize("centre", [True, False])
+@pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("scale", [True, False])
-def test_components_are_differentiable_with_the_modes_held_fixed(scale, centre):
+def test_components_are_differentiable_with_the_modes_held_fixed(scale, center):
     history = random_history(2, 6, 3).requires_grad_()
     decomposition = empirical_kl(random_history(6, 3, seed=1), 2)
     assert torch.autograd.gradcheck(
-        lambda h: components(h, decomposition, scale, centre), (history,)
+        lambda h: components(h, decomposition, scale, center), (history,)
     )
 
 

@@ -71,7 +71,7 @@ class Recaller(nn.Module):
                 n_components=4,
                 memory_tokens=4,
                 state_size=_ROW if memory == "history" else state_size,
-                centre=False,
+                center=False,
             )
         sizes = Sizes(
             horizon=_N_CLASSES,

@@ -17,6 +17,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from klforecast.ops.precision import working
+
 _MOVING_AVERAGE = 25
 
 
@@ -31,13 +33,14 @@ def split_trend(x: Tensor) -> tuple[Tensor, Tensor]:
 def auto_correlation(q: Tensor, k: Tensor, v: Tensor, n_delays: int) -> Tensor:
     """Sum v over the best delays of q against k, all (batch, length, n)."""
     length = q.shape[1]
-    spectrum = torch.fft.rfft(q, dim=1) * torch.fft.rfft(k, dim=1).conj()
+    spectrum = torch.fft.rfft(working(q), dim=1) * torch.fft.rfft(working(k), dim=1).conj()
     match = torch.fft.irfft(spectrum, n=length, dim=1).mean(dim=2)  # (batch, delays)
     best, delays = match.topk(min(n_delays, length), dim=1)
     steps = torch.arange(length, device=q.device)
     index = (steps + delays[..., None]) % length  # (batch, delays, length)
     rows = torch.arange(len(q), device=q.device)[:, None, None]
-    return (best.softmax(dim=1)[..., None, None] * v[rows, index]).sum(dim=1)
+    shares = best.softmax(dim=1).to(v.dtype)
+    return (shares[..., None, None] * v[rows, index]).sum(dim=1)
 
 
 class Autoformer(nn.Module):

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from klforecast.ops.checks import require_positive
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -41,6 +43,17 @@ class Sizes:
     d_ff: int | None = None
     period: int = 1
 
+    def __post_init__(self) -> None:
+        require_positive(
+            horizon=self.horizon,
+            n_channels=self.n_channels,
+            input_length=self.input_length,
+            d_model=self.d_model,
+            n_heads=self.n_heads,
+            patch_length=self.patch_length,
+            period=self.period,
+        )
+
     @property
     def patch(self) -> int:
         """Steps of a patch, which is never longer than the window."""
@@ -50,15 +63,6 @@ class Sizes:
     def feed_forward(self) -> int:
         """Width between the two maps of a feed-forward layer: `d_ff`, or twice the width."""
         return self.d_ff or 2 * self.d_model
-
-
-def feed_forward(sizes: Sizes) -> nn.Module:
-    """Build two maps with a GELU between them, `d_model` wide on the outside."""
-    return nn.Sequential(
-        nn.Linear(sizes.d_model, sizes.feed_forward),
-        nn.GELU(),
-        nn.Linear(sizes.feed_forward, sizes.d_model),
-    )
 
 
 class Encoded(NamedTuple):

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from klforecast.ops.precision import working
+
 
 class MixLinear(nn.Module):
     """Forecast cycles from cycles, phase by phase, in time and in frequency.
@@ -59,10 +61,15 @@ class MixLinear(nn.Module):
         series = (filled - level).flatten(0, 1)[:, None]
         smooth = (series + self.convolution(series)).unflatten(0, level.shape[:2])[:, :, 0]
         cycles = smooth.unflatten(2, (-1, self.period)).mT  # (batch, c, P, N)
-        into, out = (torch.view_as_complex(self.low_rank[name]) for name in ("into", "out"))
-        spectrum = torch.fft.rfft(cycles) @ into.mT @ out.mT
-        ahead = self._in_time(cycles) + torch.fft.irfft(spectrum, n=self.n_out)
+        ahead = self._in_time(cycles) + self._in_frequency(cycles)
         return (ahead.mT.flatten(2) + level)[..., : self.horizon].mT
+
+    def _in_frequency(self, cycles: Tensor) -> Tensor:  # (batch, c, P, N) -> (batch, c, P, M)
+        into, out = (
+            torch.view_as_complex(working(self.low_rank[name])) for name in ("into", "out")
+        )
+        spectrum = torch.fft.rfft(working(cycles)) @ into.mT @ out.mT
+        return torch.fft.irfft(spectrum, n=self.n_out).to(cycles.dtype)
 
     def _in_time(self, cycles: Tensor) -> Tensor:  # (batch, c, P, N) -> (batch, c, P, M)
         missing = self.segment**2 - cycles.shape[-1]

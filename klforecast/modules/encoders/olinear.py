@@ -21,10 +21,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from klforecast.ops.linalg import safe_eigh
+from klforecast.modules.states import StatefulModule
+from klforecast.ops.linalg import require_finite, safe_eigh
+from klforecast.ops.precision import exact
+
+# Sum of squares of a step that was always zero; windows are normalised to a deviation of one.
+_SMALLEST_MOMENT = 1e-12
 
 
-class OLinear(nn.Module):
+class OLinear(StatefulModule):
     """Linear layers between two orthogonal transforms that follow the training data.
 
     Parameters
@@ -60,7 +65,7 @@ class OLinear(nn.Module):
     ):
         super().__init__()
         for name, size in (("in", lookback), ("out", horizon)):
-            self.register_buffer(f"moments_{name}", torch.zeros(size, size, dtype=torch.float64))
+            self.register_state(f"moments_{name}", torch.zeros(size, size))
             self.register_buffer(f"transform_{name}", torch.eye(size))
         self.embed = nn.Linear(lookback, d_model)
         d_ff = d_ff or d_model
@@ -83,13 +88,17 @@ class OLinear(nn.Module):
     @torch.no_grad()
     def absorb(self, window: Tensor, future: Tensor) -> None:
         """Add training windows to the correlation, and follow it."""
+        if len(window) == 0:
+            return
         for name, rows in (("in", window), ("out", future)):
-            rows = rows.flatten(0, 1).double()
-            moments = getattr(self, f"moments_{name}")
-            moments += rows.mT @ rows
-            scale = moments.diagonal().clamp(min=1e-12).sqrt()
-            _, modes = safe_eigh(moments / (scale[:, None] * scale))
-            getattr(self, f"transform_{name}").copy_(modes)
+            require_finite(rows, f"the windows {name}")
+        new = {}
+        for name, rows in (("in", window), ("out", future)):
+            rows = exact(rows).flatten(0, 1)
+            new[f"moments_{name}"] = moments = getattr(self, f"moments_{name}") + rows.mT @ rows
+            scale = moments.diagonal().clamp(min=_SMALLEST_MOMENT).sqrt()
+            new[f"transform_{name}"] = safe_eigh(moments / (scale[:, None] * scale))[1]
+        self.write(**new)
 
     def forward(
         self,

@@ -17,6 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from klforecast.ops.checks import require_steps
+
+# The floor of RevIN's published code; windows come in units of the standardised series.
 _SMALLEST_VARIANCE = 1e-5
 
 
@@ -34,7 +37,8 @@ def instance_statistics(window: Tensor) -> tuple[Tensor, Tensor]:  # (n, L) -> (
     level, scale : Tensor of shape (n, 1)
     """
     level = window.mean(dim=1, keepdim=True)
-    variance = window.var(dim=1, keepdim=True, correction=0)
+    # The variance of torch takes no empty batch.
+    variance = window.var(dim=1, keepdim=True, correction=0) if len(window) else level
     return level, (variance + _SMALLEST_VARIANCE).sqrt()
 
 
@@ -80,8 +84,14 @@ def cut_patches(sequences: Tensor, patch_length: int, stride: int) -> Tensor:
     Returns
     -------
     Tensor of shape (n, n_patches, patch_length)
+
+    Raises
+    ------
+    ValueError
+        If the sequences have no step.
     """
     length = sequences.shape[1]
+    require_steps(length)
     n_patches = max(1, math.ceil((length - patch_length) / stride) + 1)
     missing = (n_patches - 1) * stride + patch_length - length
     filled = pad(sequences[:, None], (missing, 0), mode="replicate")[:, 0]

@@ -15,7 +15,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from klforecast.modules.encoders.base import Encoded, Encoder, Sizes, feed_forward
+from klforecast.modules.blocks import PreNormBlock
+from klforecast.modules.encoders.base import Encoded, Encoder, Sizes
 from klforecast.modules.encoders.patch_encoder import PatchEmbedding, PatchEncoder
 
 
@@ -78,7 +79,10 @@ class MixerStack(nn.Module):
 
     def __init__(self, sizes: Sizes, mixer: Callable[[], nn.Module]):
         super().__init__()
-        self.blocks = nn.ModuleList(_Block(sizes, mixer()) for _ in range(sizes.n_layers))
+        self.blocks = nn.ModuleList(
+            _Block(mixer(), sizes.d_model, sizes.feed_forward, sizes.dropout)
+            for _ in range(sizes.n_layers)
+        )
         self.norm = nn.LayerNorm(sizes.d_model)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,16 +92,6 @@ class MixerStack(nn.Module):
         return self.norm(x)
 
 
-class _Block(nn.Module):
-    def __init__(self, sizes: Sizes, mixer: nn.Module):
-        super().__init__()
-        d_model = sizes.d_model
-        self.mixer_norm = nn.LayerNorm(d_model)
-        self.mixer = mixer
-        self.mlp_norm = nn.LayerNorm(d_model)
-        self.mlp = feed_forward(sizes)
-        self.dropout = nn.Dropout(sizes.dropout)
-
+class _Block(PreNormBlock):
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.dropout(self.mixer(self.mixer_norm(x))[0])
-        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+        return self.add(x, self.mixer(self.mixer_norm(x))[0])

@@ -20,6 +20,7 @@ from klforecast.modules.encoders.base import Sizes
 from klforecast.modules.encoders.patches import MixerStack, PatchForecaster
 from klforecast.modules.sequence_mixers.spacetime import SpaceTime
 from klforecast.ops.dense_ssm import companion, dense_ssm, krylov
+from klforecast.ops.precision import in_working_precision
 
 
 class SpaceTimeForecaster(PatchForecaster):
@@ -45,9 +46,22 @@ class SpaceTimeForecaster(PatchForecaster):
 
     def predict(self, states: Tensor) -> Tensor:
         """Forecast from states: (n c, n_patches, d) to (n c, horizon)."""
-        A, B = companion(self.feedback), self.writing
-        _, state = dense_ssm(states, A, B, self.reading)  # (n c, d, n)
-        closed = A + B[..., None] * self.loop[:, None]
-        ahead = krylov(closed.mT, self.reading, self.n_ahead + 1)[..., 1:]  # C' (A + B K')^i
-        latent = torch.einsum("dni,bdn->bid", ahead, state)
+        layer = (self.feedback, self.writing, self.reading, self.loop)
+        latent = _run_on(states, *layer, self.n_ahead).to(self.head.weight.dtype)
         return self.head(latent).flatten(1)[:, : self.horizon]
+
+
+@in_working_precision
+def _run_on(
+    states: Tensor,  # (n c, n_patches, d)
+    feedback: Tensor,  # (d, n)
+    B: Tensor,  # (d, n)
+    C: Tensor,  # (d, n)
+    loop: Tensor,  # (d, n)
+    n_ahead: int,
+) -> Tensor:  # (n c, n_ahead, d)
+    A = companion(feedback)
+    _, state = dense_ssm(states, A, B, C)  # (n c, d, n)
+    closed = A + B[..., None] * loop[:, None]
+    ahead = krylov(closed.mT, C, n_ahead + 1)[..., 1:]  # C' (A + B K')^i
+    return torch.einsum("dni,bdn->bid", ahead, state)

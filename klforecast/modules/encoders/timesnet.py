@@ -19,10 +19,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, pad
 
+from klforecast.modules.states import StatefulModule
+from klforecast.ops.linalg import require_finite
+from klforecast.ops.precision import exact, working
+
 _KERNELS = (1, 3)
 
 
-class TimesNet(nn.Module):
+class TimesNet(StatefulModule):
     """Blocks of two-dimensional convolutions over folded windows.
 
     Parameters
@@ -57,8 +61,8 @@ class TimesNet(nn.Module):
         super().__init__()
         n_bins = lookback // 2
         first = torch.arange(1, min(n_periods, max(1, n_bins)) + 1)
-        self.register_buffer("amplitudes", torch.zeros(n_bins + 1, dtype=torch.float64))
-        self.register_buffer("frequencies", first.clamp(max=max(1, n_bins)))
+        self.register_state("amplitudes", torch.zeros(n_bins + 1))
+        self.register_state("frequencies", first.clamp(max=max(1, n_bins)))
         self.embed = nn.Conv1d(channels, d_model, 3, padding=1, padding_mode="circular")
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(_Inception(d_model, d_ff or d_model) for _ in range(n_layers))
@@ -69,9 +73,15 @@ class TimesNet(nn.Module):
     @torch.no_grad()
     def absorb(self, window: Tensor, future: Tensor) -> None:
         """Add the spectra of training windows, and choose the periods again."""
-        self.amplitudes += torch.fft.rfft(window.double()).abs().sum(dim=(0, 1))
-        ranked = self.amplitudes[1:].topk(min(len(self.frequencies), len(self.amplitudes) - 1))
-        self.frequencies[: len(ranked.indices)] = ranked.indices + 1
+        if len(window) == 0:
+            return
+        require_finite(window, "the windows")
+        seen = torch.fft.rfft(exact(window)).abs().sum(dim=(0, 1))
+        amplitudes = self.amplitudes + seen
+        frequencies = self.frequencies.clone()
+        ranked = amplitudes[1:].topk(min(len(frequencies), len(amplitudes) - 1))
+        frequencies[: len(ranked.indices)] = (ranked.indices + 1).to(frequencies.dtype)
+        self.write(amplitudes=amplitudes, frequencies=frequencies)
 
     def forward(
         self,
@@ -88,10 +98,11 @@ class TimesNet(nn.Module):
 
     def _fold(self, x: Tensor, block: nn.Module) -> Tensor:
         length = x.shape[1]
-        spectrum = torch.fft.rfft(x, dim=1)[:, self.frequencies.clamp(max=length // 2)]
-        weight = spectrum.abs().mean(dim=2).softmax(dim=1)
+        frequencies = self.frequencies.round().long().to(x.device)
+        spectrum = torch.fft.rfft(working(x), dim=1)[:, frequencies.clamp(max=length // 2)]
+        weight = spectrum.abs().mean(dim=2).softmax(dim=1).to(x.dtype)
         folded = []
-        for frequency in self.frequencies.tolist():
+        for frequency in frequencies.tolist():
             period = max(1, length // frequency)
             rows = math.ceil(length / period)
             picture = pad(x.mT, (0, rows * period - length)).unflatten(2, (rows, period))

@@ -13,7 +13,8 @@ Left out  Calendar marks as exogenous variates: the exogenous variates are all c
 import torch
 from torch import Tensor, nn
 
-from klforecast.modules.encoders.base import Encoded, Encoder, Sizes, feed_forward
+from klforecast.modules.blocks import feed_forward
+from klforecast.modules.encoders.base import Encoded, Encoder, Sizes
 from klforecast.modules.encoders.patch_encoder import PatchEmbedding
 
 
@@ -64,7 +65,7 @@ class _Layer(nn.Module):
             for _ in range(2)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(3))
-        self.mlp = feed_forward(sizes)
+        self.mlp = feed_forward(d_model, sizes.feed_forward)
         self.dropout = nn.Dropout(sizes.dropout)
 
     def forward(self, x: Tensor, channels: Tensor) -> Tensor:  # (n c, rows, d), (n, c, d)

@@ -40,11 +40,11 @@ class WindowForecaster(Encoder):
         """Forecast all channels; see `Encoder.forward`."""
         states = self.embed(window.flatten(0, 1))
         if tokens is None:
-            return Encoded(self.network(window.mT).mT, states)
+            return Encoded(self._run(window.mT).mT, states)
         features = self.features(tokens.flatten(1)).unflatten(0, window.shape[:2])
         if self.inside:
-            return Encoded(self.network(window.mT, features).mT, states)
-        return Encoded(self.network(window.mT).mT + features, states)
+            return Encoded(self._run(window.mT, features).mT, states)
+        return Encoded(self._run(window.mT).mT + features, states)
 
     def embed(self, sequences: Tensor) -> Tensor:
         """Cut into raw patches, (n c, length) to (n c, rows, patch_length)."""
@@ -54,3 +54,9 @@ class WindowForecaster(Encoder):
         """Hand training windows on to networks that have a use for them."""
         if self.absorbs:
             self.network.absorb(window, future)
+
+    def _run(self, *inputs: Tensor) -> Tensor:  # (n, ...) -> (n, horizon, c)
+        if len(inputs[0]):
+            return self.network(*inputs)
+        # Fourier transforms and variances of torch take no empty batch.
+        return self.network(*(part.new_zeros(1, *part.shape[1:]) for part in inputs))[:0]

@@ -3,7 +3,8 @@
     write     C = 1 / (n T) sum over n histories of Hc Hc',    C Psi = Psi L
     read      sqrt(L_k) Psi_k' Hc                               for every history of a batch
 
-with Hc = H where the histories are not to be centred.
+with Hc = H where the histories are not to be centred. Everything is computed and held in float64
+(`klforecast.modules.states`), and read in the dtype of the history.
 
 What is read depends on one history alone: on no other window of the batch, no order, no other read.
 
@@ -14,16 +15,20 @@ See       `klforecast.ops.kl` for a single history; with n = 1 this is the same 
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 
+from klforecast.modules.states import StatefulModule
 from klforecast.ops.kl import KLDecomposition, components, covariance_kl, kernel_kl
+from klforecast.ops.linalg import require_finite
 from klforecast.ops.online import KLState, absorb, feature_modes
+from klforecast.ops.precision import exact
 
+# Columns of one singular value decomposition: it holds as many rows again, mirrored.
 _COLUMNS_PER_SVD = 512
 
 
-class HistoryComponents(nn.Module):
+class HistoryComponents(StatefulModule):
     """Components of a batch of histories on the modes of all histories written so far.
 
     Parameters
@@ -41,7 +46,7 @@ class HistoryComponents(nn.Module):
         Time scale of that kernel, in rows.
     scale_by_eigenvalue : bool, default=True
         Multiply each component by the square root of its eigenvalue.
-    centre : bool, default=True
+    center : bool, default=True
         Subtract the mean over the rows from each history, under the empirical strategy. The others
         never do: a kernel's first mode is a level, and directions have no natural zero.
     solver : {"exact", "online"}, default="exact"
@@ -66,7 +71,7 @@ class HistoryComponents(nn.Module):
         kernel: str = "exponential",
         tau: float = 64.0,
         scale_by_eigenvalue: bool = True,
-        centre: bool = True,
+        center: bool = True,
         solver: str = "exact",
     ):
         super().__init__()
@@ -76,16 +81,16 @@ class HistoryComponents(nn.Module):
         self.kernel = kernel
         self.tau = tau
         self.scale_by_eigenvalue = scale_by_eigenvalue
-        self.centre = centre and strategy == "empirical"
+        self.center = center and strategy == "empirical"
         self.solver = solver
         kept = memory_depth if solver == "exact" else n_components
         if strategy == "kernel":
             kept = 0
-        self.register_buffer("weight", torch.zeros((), dtype=torch.float64))
+        self.register_state("weight", torch.zeros(()))
         # Exact: the covariance itself. Online: a root R of weight * covariance = R' R.
-        self.register_buffer("covariance", torch.zeros(kept, memory_depth, dtype=torch.float64))
-        self.register_buffer("eigenvalues", torch.zeros(n_components, dtype=torch.float64))
-        self.register_buffer("modes", torch.zeros(memory_depth, n_components, dtype=torch.float64))
+        self.register_state("covariance", torch.zeros(kept, memory_depth))
+        self.register_state("eigenvalues", torch.zeros(n_components))
+        self.register_state("modes", torch.zeros(memory_depth, n_components))
         self.reset()
 
     @property
@@ -99,19 +104,37 @@ class HistoryComponents(nn.Module):
         for buffer in self.buffers():
             buffer.zero_()
         if self.strategy == "kernel":
-            self._keep(kernel_kl(self.memory_depth, self.n_components, self.kernel, self.tau))
+            kernel = kernel_kl(self.memory_depth, self.n_components, self.kernel, self.tau)
+            self.write(**kernel._asdict())
 
     @torch.no_grad()
-    def append(self, histories: Tensor) -> None:  # (n, T, d)
-        """Write histories: absorb them into the covariance and decompose it again."""
-        if self.strategy == "kernel":
+    def append(self, histories: Tensor) -> None:
+        """Write histories: absorb them into the covariance and decompose it again.
+
+        Parameters
+        ----------
+        histories : Tensor of shape (n, T, d)
+            n = 0 writes nothing.
+
+        Raises
+        ------
+        ValueError
+            If the histories have another number of rows or are not finite, or their squares
+            overflow. What was written before stays as it is.
+        """
+        if histories.dim() != 3 or histories.shape[1] != self.memory_depth:
+            raise ValueError(
+                f"got histories of shape {tuple(histories.shape)}; pass (n, {self.memory_depth}, "
+                "features), or set memory_depth"
+            )
+        require_finite(histories, "the histories")
+        if self.strategy == "kernel" or histories.numel() == 0:
             return
-        columns = self._columns(histories.to(self.covariance))
-        if self.solver == "exact":
-            self._append_exact(columns)
-        else:
-            self._append_online(columns)
-        self.weight += len(columns)
+        columns = self._columns(exact(histories))
+        grow = self._grow if self.solver == "exact" else self._grow_root
+        covariance, decomposition = grow(columns)
+        weight = self.weight + len(columns)
+        self.write(weight=weight, covariance=covariance, **decomposition._asdict())
 
     def forward(self, histories: Tensor) -> Tensor:  # (batch, T, d) -> (batch, k, d)
         """Read the components of each history; differentiable in the histories."""
@@ -119,33 +142,27 @@ class HistoryComponents(nn.Module):
             histories,
             KLDecomposition(self.eigenvalues, self.modes),
             self.scale_by_eigenvalue,
-            self.centre,
+            self.center,
         )
 
     def _columns(self, histories: Tensor) -> Tensor:  # (n, T, d) -> (n d, T)
         rows = normalize(histories, dim=2) if self.strategy == "feature" else histories
-        if self.centre:
+        if self.center:
             rows = rows - rows.mean(dim=1, keepdim=True)
         # The mean of the outer products of these columns is C, whatever n.
         return rows.mT.flatten(0, 1) * math.sqrt(rows.shape[2] / self.memory_depth)
 
-    def _append_exact(self, columns: Tensor) -> None:
-        total = self.weight + len(columns)
-        self.covariance += (columns.mT @ columns - len(columns) * self.covariance) / total
-        self._keep(covariance_kl(self.covariance, self.n_components))
+    def _grow(self, columns: Tensor) -> tuple[Tensor, KLDecomposition]:
+        more = columns.mT @ columns - len(columns) * self.covariance
+        covariance = self.covariance + more / (self.weight + len(columns))
+        return covariance, covariance_kl(covariance, self.n_components)
 
-    def _append_online(self, columns: Tensor) -> None:
-        state = KLState(
-            columns.new_zeros(self.memory_depth), self.covariance, 2 * float(self.weight)
-        )
+    def _grow_root(self, columns: Tensor) -> tuple[Tensor, KLDecomposition]:
+        mean = columns.new_zeros(self.memory_depth)
+        state = KLState(mean, self.covariance, 2 * float(self.weight))
         for block in columns.split(_COLUMNS_PER_SVD):
             # Each column comes with its mirror image: their mean is zero, so that the state holds
             # second moments as C does, and not moments about the mean column.
             mirrored = torch.cat([block, -block])
             state = absorb(state, mirrored, self.n_components, block_length=len(mirrored))
-        self.covariance.copy_(state.root)
-        self._keep(KLDecomposition(*feature_modes(state)))
-
-    def _keep(self, decomposition: KLDecomposition) -> None:
-        self.eigenvalues.copy_(decomposition.eigenvalues)
-        self.modes.copy_(decomposition.modes)
+        return state.root, KLDecomposition(*feature_modes(state))

@@ -14,6 +14,10 @@ A training batch is read with the statistics of the batches before it, and writt
 sequence sees another of its batch. In evaluation nothing is written. The sign of a mode is that
 which agrees with the mode before it, so that what was learned of it stays true.
 
+Under activation checkpointing (`torch.utils.checkpoint`) a backward pass runs a forward once more.
+It then reads the statistics that the first run read, found by the mean of its batch, and writes
+nothing.
+
 Letters   x (..., d) hidden activations   k modes   mu (d,)   V (d, k)   s, a, b, h (k,)
 See       Marquez 2025, The Spectrum Remembers: Spectral Memory, published code, KLMemoryActivation:
           y = gelu(x + psi' H), H the means over time of the last 1,024 sequences and psi the
@@ -25,16 +29,36 @@ Left out  Its kernel: its time scale is 64 / T rows where T are held, so that at
 New       The gates: at fixed statistics a shift alone is what a bias of the layer before can be.
 """
 
+from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from klforecast.exceptions import KLForecastError
+from klforecast.modules.states import StatefulModule
+from klforecast.ops.checks import require_positive
 from klforecast.ops.covariance import RunningCovariance, absorb_block
 from klforecast.ops.kl import covariance_kl
+from klforecast.ops.linalg import follow_signs
+from klforecast.ops.precision import exact, like
+
+# Forward passes that one backward pass may go back to: calls times micro-batches.
+_RECENT = 64
+# A batch that is computed again differs from itself by rounding at most.
+_SAME_BATCH = 1e-2
 
 
-class KLActivation(nn.Module):
+class Recalled(NamedTuple):
+    """What a forward pass reads, in the dtype of its activations."""
+
+    mean: Tensor  # (d,)
+    modes: Tensor  # (d, k)
+    deviations: Tensor  # (k,)
+
+
+class KLActivation(StatefulModule):
     """Activation of a feed-forward block that gates its hidden units along their leading modes.
 
     Parameters
@@ -54,7 +78,11 @@ class KLActivation(nn.Module):
     Raises
     ------
     ValueError
-        If a size is below 1 or `forgetting` is out of range.
+        If a size is below 1 or `forgetting` is out of range; in training, if an activation is not
+        finite.
+    KLForecastError
+        In a backward pass, if activations that are computed again are those of none of the last 64
+        forward passes.
 
     Notes
     -----
@@ -88,10 +116,7 @@ class KLActivation(nn.Module):
         forgetting: float = 0.99,
     ):
         super().__init__()
-        if d_hidden < 1 or n_components < 1:
-            raise ValueError(
-                f"got d_hidden={d_hidden} and n_components={n_components}; pass at least 1"
-            )
+        require_positive(d_hidden=d_hidden, n_components=n_components)
         if not 0 < forgetting <= 1:
             raise ValueError(f"got forgetting={forgetting!r}; pass a number in (0, 1]")
         self.n_components = n_components
@@ -107,7 +132,8 @@ class KLActivation(nn.Module):
             "deviations": (n_components,),
             "modes": (d_hidden, n_components),
         }.items():
-            self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
+            self.register_state(name, torch.zeros(shape))
+        self._recent: deque[tuple[Tensor, Recalled]] = deque(maxlen=_RECENT)
 
     def forward(self, x: Tensor) -> Tensor:
         """Activate; in training the activations are remembered afterwards.
@@ -124,35 +150,79 @@ class KLActivation(nn.Module):
             raise ValueError(
                 f"got activations of width {x.shape[-1]}; pass {len(self.mean)}, or set d_hidden"
             )
-        mean, modes, deviations = (part.to(x) for part in (self.mean, self.modes, self.deviations))
+        recalled = self._recall(x) if self.training else self._read(x)
+        mean, modes, deviations = recalled
         along = (x - mean) @ modes
         # A mode without variance is a column of zeros: its gate acts on nothing.
         standardised = along / deviations.where(deviations > 0, 1.0)
         gates = 2 * torch.sigmoid(self.gate_slope * standardised + self.gate_bias)
-        recalled = (gates - 1) * along + deviations * self.shift
-        y = self.activation(x + recalled @ modes.mT)
+        change = (gates - 1) * along + deviations * self.shift
+        y = self.activation(x + change @ modes.mT)
         if self.training:
-            self.append(x)
+            self._write_once(x, recalled)
         return y
 
     @torch.no_grad()
     def append(self, x: Tensor) -> None:
-        """Write the activations (..., d_hidden) of one batch; `forward` does so in training."""
+        """Write the activations (..., d_hidden) of one batch; `forward` does so in training.
+
+        Raises
+        ------
+        ValueError
+            If they are not finite, or their squares overflow. What was written before stays as it
+            is.
+        """
         seen = absorb_block(
             RunningCovariance(self.mean, self.covariance, self.weight),
             x.reshape(-1, x.shape[-1]),
             self.forgetting,
         )
         eigenvalues, modes = covariance_kl(seen.covariance, self.n_components)
-        turned = (modes * self.modes).sum(dim=0) < 0
-        self.mean.copy_(seen.mean)
-        self.covariance.copy_(seen.covariance)
-        self.weight.copy_(seen.weight)
-        self.deviations.copy_(eigenvalues.sqrt())
-        self.modes.copy_(torch.where(turned, -modes, modes))
+        self.write(
+            **seen._asdict(),
+            deviations=eigenvalues.sqrt(),
+            modes=follow_signs(modes, self.modes),
+        )
 
     @torch.no_grad()
     def reset(self) -> None:
         """Forget every batch. Learned weights stay."""
         for buffer in (self.mean, self.covariance, self.weight, self.deviations, self.modes):
             buffer.zero_()
+
+    def _read(self, x: Tensor) -> Recalled:
+        states = (self.mean, self.modes, self.deviations)
+        # A copy: what is written after this forward must not reach into its gradient.
+        return Recalled(*(like(state.clone(), x) for state in states))
+
+    @torch.compiler.disable
+    def _recall(self, x: Tensor) -> Recalled:
+        """Read for a batch in training: what its own forward pass read, if this is that once more."""
+        if not _in_backward():
+            return self._read(x)
+        batch = _mean(x)
+        off = [(batch - mean).norm() / mean.norm().clamp(min=1e-30) for mean, _ in self._recent]
+        nearest = min(range(len(off)), key=lambda i: (off[i], -i), default=None)
+        if nearest is None or off[nearest] > _SAME_BATCH:
+            raise KLForecastError(
+                f"a backward pass computes activations again that were in none of the last {_RECENT} "
+                "forward passes of this block; go back after fewer of them, and keep the state of "
+                "random numbers (preserve_rng_state=True)"
+            )
+        return self._recent[nearest][1]
+
+    @torch.compiler.disable
+    def _write_once(self, x: Tensor, recalled: Recalled) -> None:
+        if x.numel() and not _in_backward():
+            self.append(x)
+            self._recent.append((_mean(x), recalled))
+
+
+@torch.no_grad()
+def _mean(x: Tensor) -> Tensor:  # (..., d) -> (d,)
+    return exact(x).flatten(0, -2).mean(dim=0)
+
+
+def _in_backward() -> bool:
+    """Whether autograd is at work: then a forward pass is one of checkpointing, run once more."""
+    return torch._C._current_graph_task_id() != -1

@@ -11,7 +11,8 @@ Two sources of states, one way to read them:
                    (`trajectory.py`).
 
 `append`, `reset` and `freeze` write, `forward` only reads. The memory never writes itself: the
-training loop decides what is remembered.
+training loop decides what is remembered. What is remembered is held in float64, whatever the module
+is cast to (`klforecast.modules.states`); tokens have the dtype of the weights.
 
 Letters   n batch   T rows of a history   k components   m memory tokens   d model width
 See       Marquez 2025, The Spectrum Remembers: Spectral Memory. There tokens of too short a
@@ -27,6 +28,8 @@ from torch import Tensor, nn
 from klforecast.modules.memory.history import HistoryComponents
 from klforecast.modules.memory.token_mixers import build_mixer
 from klforecast.modules.memory.trajectory import TrajectoryComponents
+from klforecast.ops.checks import require_positive, require_steps
+from klforecast.ops.precision import exact, like
 
 SOURCES = ("history", "trajectory")
 STRATEGIES = ("empirical", "kernel", "feature")
@@ -105,7 +108,7 @@ class KLMemory(nn.Module):
         Time scale of that kernel, in rows of the history or in training steps.
     scale_by_eigenvalue : bool, default=True
         Multiply each component by the square root of its eigenvalue.
-    centre : bool, default=True
+    center : bool, default=True
         History source, empirical strategy: subtract the mean over its rows from each history.
         False keeps the mean, which for normalised cycles is the mean cycle.
     mixer : {"bottleneck", "dense", "factorized"}, default="factorized"
@@ -160,7 +163,7 @@ class KLMemory(nn.Module):
         kernel: str = "exponential",
         tau: float = 64.0,
         scale_by_eigenvalue: bool = True,
-        centre: bool = True,
+        center: bool = True,
         mixer: str = "factorized",
         writer: str = "attention",
         detach: bool = True,
@@ -182,9 +185,13 @@ class KLMemory(nn.Module):
         self.writer = writer
         self.detach = detach
         self.reset_before_predict = reset_before_predict
-        for name in ("d_model", "memory_depth", "n_components", "memory_tokens", "state_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"got {name}={getattr(self, name)}; pass at least 1")
+        require_positive(
+            d_model=d_model,
+            memory_depth=memory_depth,
+            n_components=n_components,
+            memory_tokens=memory_tokens,
+            state_size=self.state_size,
+        )
         decomposition: dict[str, Any] = {
             "memory_depth": memory_depth,
             "n_components": n_components,
@@ -196,7 +203,7 @@ class KLMemory(nn.Module):
         }
         self.store: HistoryComponents | TrajectoryComponents
         if source == "history":
-            self.store = HistoryComponents(centre=centre, **decomposition)
+            self.store = HistoryComponents(center=center, **decomposition)
         else:
             self.store = TrajectoryComponents(self.state_size, **decomposition)
             if writer == "attention":
@@ -242,15 +249,17 @@ class KLMemory(nn.Module):
         -------
         Tensor of shape (n, memory_tokens, d_model)
             Normalised tokens; zeros if the memory is empty.
+
+        Raises
+        ------
+        ValueError
+            If the states have another shape.
         """
-        if states.dim() != 3 or states.shape[2] != self.state_size:
-            raise ValueError(
-                f"got states of shape {tuple(states.shape)}; "
-                f"pass (batch, rows, {self.state_size}), or set state_size"
-            )
+        self._check(states)
+        weights = self.norm.weight
         if self.store.empty or (self.reset_before_predict and not self.training):
-            return states.new_zeros(len(states), self.memory_tokens, self.d_model)
-        components = self.store(states)
+            return weights.new_zeros(len(states), self.memory_tokens, self.d_model)
+        components = like(self.store(states), weights)
         if self.detach:
             components = components.detach()
         tokens = self.norm(self.mixer(self.project(components)))
@@ -265,9 +274,20 @@ class KLMemory(nn.Module):
         states : Tensor of shape (n, rows, state_size)
             History source: n histories of `memory_depth` rows. Trajectory source: the encoded
             states of one training batch, n sequences of any length, which become one summary.
+            n = 0 writes nothing.
+
+        Raises
+        ------
+        ValueError
+            If the states have another shape or are not finite, or their squares overflow. What was
+            written before stays as it is.
+        KLForecastError
+            If the memory of a trajectory is frozen.
         """
+        self._check(states)
         if isinstance(self.store, TrajectoryComponents):
-            states = self._summary(states)
+            require_steps(states.shape[1])
+            states = self._summary(states) if len(states) else states[:, 0]
         self.store.append(states)
 
     def reset(self) -> None:
@@ -284,9 +304,16 @@ class KLMemory(nn.Module):
 
     def _summary(self, states: Tensor) -> Tensor:  # (n, length, state_size) -> (1, state_size)
         if self.writer == "mean":
-            return states.mean(dim=(0, 1))[None]
-        weights = self.score(states).softmax(dim=1)
-        return (weights * states).sum(dim=1).mean(dim=0)[None]
+            return exact(states).mean(dim=(0, 1))[None]
+        weights = exact(self.score(states.to(self.score.weight.dtype))).softmax(dim=1)
+        return (weights * exact(states)).sum(dim=1).mean(dim=0)[None]
+
+    def _check(self, states: Tensor) -> None:
+        if states.dim() != 3 or states.shape[2] != self.state_size:
+            raise ValueError(
+                f"got states of shape {tuple(states.shape)}; "
+                f"pass (batch, rows, {self.state_size}), or set state_size"
+            )
 
 
 def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:

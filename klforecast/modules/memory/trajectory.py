@@ -11,18 +11,22 @@ The rows are decomposed when they are written, never when they are read, and not
     online    at every write, O(d k**2), whatever T. A row that is a rows old counts (1 - 1/T)**a
               instead of 1 or 0, so the rows have the same total weight T as a full buffer.
 
+Everything is computed and held in float64 (`klforecast.modules.states`).
+
 Letters   T rows at most   d features of a row   k components
 See       Marquez 2025, The Spectrum Remembers: Spectral Memory, eqs. 3-8, where the T x T
           decomposition is repeated at every training step.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from klforecast.exceptions import KLForecastError
+from klforecast.modules.states import StatefulModule, moved
 from klforecast.ops.kl import (
     KLDecomposition,
     components,
@@ -30,13 +34,15 @@ from klforecast.ops.kl import (
     feature_covariance_kl,
     kernel_kl,
 )
-from klforecast.ops.linalg import fix_signs
+from klforecast.ops.linalg import fix_signs, require_finite
 from klforecast.ops.online import KLState, absorb, state_components
+from klforecast.ops.precision import like
 
+# A read lags behind by at most this share of the rows held, and the cost of filling is logarithmic.
 _NEW_ROWS_PER_ROW_HELD = 0.25
 
 
-class TrajectoryComponents(nn.Module):
+class TrajectoryComponents(StatefulModule):
     """Components of the last rows written.
 
     Parameters
@@ -91,15 +97,16 @@ class TrajectoryComponents(nn.Module):
         self.tau = tau
         self.scale_by_eigenvalue = scale_by_eigenvalue
         self.solver = solver
-        self.register_buffer("components", torch.zeros(n_components, d_model))
-        self.register_buffer("frozen", torch.tensor(False))
+        self.register_state("components", torch.zeros(n_components, d_model))
+        self.register_state("frozen", torch.zeros(()))
         if solver == "exact":
-            self.register_buffer("rows", torch.zeros(0, d_model))
-            self.register_buffer("new_rows", torch.tensor(0))
+            # No buffer: copies and averages of a model take for granted that those keep their shape.
+            self.rows = torch.zeros(0, d_model, dtype=torch.float64)
+            self.register_state("new_rows", torch.zeros(()))
         else:
-            self.register_buffer("mean", torch.zeros(d_model, dtype=torch.float64))
-            self.register_buffer("root", torch.zeros(n_components, d_model, dtype=torch.float64))
-            self.register_buffer("weight", torch.tensor(0.0, dtype=torch.float64))
+            self.register_state("mean", torch.zeros(d_model))
+            self.register_state("root", torch.zeros(n_components, d_model))
+            self.register_state("weight", torch.zeros(()))
 
     @property
     def empty(self) -> bool:
@@ -110,24 +117,53 @@ class TrajectoryComponents(nn.Module):
     def reset(self) -> None:
         """Forget every row; a frozen memory can be written again."""
         if self.solver == "exact":
-            self.rows = self.rows[:0]
+            self.rows = self.rows[:0].clone()
         for buffer in self.buffers():
             buffer.zero_()
 
     @torch.no_grad()
-    def append(self, rows: Tensor) -> None:  # (m, d_model)
-        """Write rows, oldest first."""
+    def append(self, rows: Tensor) -> None:
+        """Write rows.
+
+        Parameters
+        ----------
+        rows : Tensor of shape (m, d_model)
+            Oldest first; m = 0 writes nothing.
+
+        Raises
+        ------
+        ValueError
+            If the rows have another width or are not finite, or their squares overflow. What was
+            written before stays as it is.
+        KLForecastError
+            If the memory is frozen.
+        """
         if self.frozen:
             raise KLForecastError(
                 "the memory was frozen at the end of fit and its rows are gone; call reset() first"
             )
+        if rows.dim() != 2 or rows.shape[1] != self.components.shape[1]:
+            raise ValueError(
+                f"got rows of shape {tuple(rows.shape)}; pass (m, {self.components.shape[1]})"
+            )
+        require_finite(rows, "the rows")
+        if len(rows) == 0:
+            return
         if self.solver == "online":
             self._append_online(rows)
             return
-        self.rows = torch.cat([self.rows, rows.to(self.rows)])[-self.memory_depth :]
-        self.new_rows += len(rows)
-        if self.new_rows >= _NEW_ROWS_PER_ROW_HELD * len(self.rows):
-            self._decompose()
+        kept = torch.cat([self.rows, like(rows.detach(), self.rows)])[-self.memory_depth :]
+        if not kept.square().sum().isfinite():
+            raise ValueError(
+                f"got rows as large as {rows.abs().max():.1e}, whose squares overflow; "
+                "pass rows of another unit"
+            )
+        new_rows = self.new_rows + len(rows)
+        if new_rows >= _NEW_ROWS_PER_ROW_HELD * len(kept):
+            self.write(components=self._components(kept), new_rows=torch.zeros(()))
+        else:
+            self.write(new_rows=new_rows)
+        self.rows = kept
 
     @torch.no_grad()
     def freeze(self) -> None:
@@ -138,7 +174,7 @@ class TrajectoryComponents(nn.Module):
             if self.new_rows:
                 self._decompose()
             self.rows = self.rows[:0].clone()
-        self.frozen.fill_(True)
+        self.frozen.fill_(1.0)
 
     def forward(self, states: Tensor) -> Tensor:  # (batch, ...) -> (1, k, d_model)
         """Read the components, the same for all windows: they are mixed once and not once each."""
@@ -151,36 +187,66 @@ class TrajectoryComponents(nn.Module):
             self.n_components,
             forgetting=1 - 1 / self.memory_depth,
         )
-        self.mean.copy_(state.mean)
-        self.root.copy_(state.root)
-        self.weight.fill_(state.weight)
-        self.components.copy_(state_components(state, self.scale_by_eigenvalue))
+        self.write(
+            mean=state.mean,
+            root=state.root,
+            weight=torch.tensor(state.weight, dtype=torch.float64),
+            components=state_components(state, self.scale_by_eigenvalue),
+        )
 
     def _decompose(self) -> None:
+        self.write(components=self._components(self.rows), new_rows=torch.zeros(()))
+
+    def _components(self, rows: Tensor) -> Tensor:  # (T, d_model) -> (k, d_model)
         # A kernel's first mode is a level and directions have no natural zero: neither is centred.
         new = components(
-            self.rows, self._modes(), self.scale_by_eigenvalue, centre=self.strategy == "empirical"
+            rows,
+            self._modes(rows),
+            self.scale_by_eigenvalue,
+            center=self.strategy == "empirical",
         )
         if self.strategy == "empirical":
             # Modes over time shift as rows come and go, and with them the entry that fixes their
             # sign. Features stay where they are.
             new = fix_signs(new.mT).mT
-        self.components.copy_(new)
-        self.new_rows.zero_()
+        return new
 
-    def _modes(self) -> KLDecomposition:
+    def _modes(self, rows: Tensor) -> KLDecomposition:
         if self.strategy == "empirical":
-            return empirical_kl(self.rows, self.n_components)
+            return empirical_kl(rows, self.n_components)
         if self.strategy == "feature":
-            return feature_covariance_kl(self.rows, self.n_components)
-        return _kernel_modes(len(self.rows), self.n_components, self.kernel, self.tau)
+            return feature_covariance_kl(rows, self.n_components)
+        return _kernel_modes(len(rows), self.n_components, self.kernel, self.tau)
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
-        saved = state_dict.get(f"{prefix}rows")
-        if self.solver == "exact" and saved is not None:
-            # torch loads into tensors of equal shape only; the number of rows is state, not shape.
-            self.rows = self.rows.new_empty(saved.shape)
-        super()._load_from_state_dict(state_dict, prefix, *args)
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)
+        if self.solver == "exact":
+            self.rows = moved(self.rows, self.components.device)
+        return self
+
+    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.solver == "exact":
+            destination[f"{prefix}rows"] = self.rows
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict,
+        prefix: str,
+        local_metadata: dict,
+        strict: bool,
+        missing_keys: list[str],
+        *args: Any,
+    ) -> None:
+        if self.solver == "exact":
+            rows = state_dict.pop(f"{prefix}rows", None)
+            if rows is None:
+                missing_keys.append(f"{prefix}rows")
+            else:
+                self.rows = like(rows.detach(), self.rows).clone()
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, *args
+        )
 
 
 @lru_cache(maxsize=64)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from klforecast.modules.memory.kl_memory import KLMemory
+from klforecast.ops.checks import require_steps
 
 WAYS = ("prepend", "add", "cross-attend")
 
@@ -137,8 +138,14 @@ def read_tokens(memory: KLMemory, x: Tensor, history: Tensor | None) -> Tensor:
     Raises
     ------
     ValueError
-        If a memory of histories is given none.
+        If a memory of histories is given none, or the histories of another number of sequences, or
+        the sequences have no step.
     """
+    require_steps(x.shape[1])
+    if history is not None and len(history) != len(x):
+        raise ValueError(
+            f"got {len(x)} sequences and {len(history)} histories; pass one history for each"
+        )
     if history is None and memory.source == "history":
         raise ValueError(
             "this memory reads the past of each sequence, and none was given; pass "

@@ -47,4 +47,4 @@ class DenseMixer(nn.Module):
         return self._finish(o, x), state
 
     def _finish(self, o: Tensor, x: Tensor) -> Tensor:
-        return glu(self.out(gelu(o + self.skip * x)), dim=-1)
+        return glu(self.out(gelu(o + self.skip * x).to(self.skip.dtype)), dim=-1)

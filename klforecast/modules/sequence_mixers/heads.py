@@ -4,6 +4,9 @@
     o       = recurrence(q, k, v, ...)              of the subclass
     y       = W (rmsnorm(o) * sigmoid(G x))
 
+The recurrence runs in float32 at least (`klforecast.ops.precision`), the rest in the dtype of the
+weights or of autocast.
+
 Letters   batch; heads; length in steps; d width of a head
 """
 
@@ -11,6 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from klforecast.ops.checks import require_positive, require_steps
 
 
 class HeadMixer(nn.Module):
@@ -31,6 +36,7 @@ class HeadMixer(nn.Module):
 
     def __init__(self, d_model: int, n_heads: int = 4):
         super().__init__()
+        require_positive(d_model=d_model, n_heads=n_heads)
         if d_model % n_heads:
             raise ValueError(f"got d_model={d_model}; pass a multiple of n_heads={n_heads}")
         self.n_heads = n_heads
@@ -54,15 +60,21 @@ class HeadMixer(nn.Module):
         y : Tensor of shape (batch, length, d_model)
         state
             After the last step.
+
+        Raises
+        ------
+        ValueError
+            If the sequences have no step. A batch of none is a batch of none.
         """
+        require_steps(x.shape[1])
         o, state = self.recur(x, state)
-        normed = self.norm(o).transpose(1, 2).flatten(2)
+        normed = self._normed(o).transpose(1, 2).flatten(2)
         return self.out(normed * torch.sigmoid(self.gate(x))), state
 
     def step(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Advance by one step: x and y are (batch, d_model)."""
         o, state = self.recur_step(x[:, None], state)
-        return self.out(self.norm(o).flatten(1) * torch.sigmoid(self.gate(x))), state
+        return self.out(self._normed(o).flatten(1) * torch.sigmoid(self.gate(x))), state
 
     def recur(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """From (batch, length, d_model) to (batch, heads, length, d), by the chunked kernel."""
@@ -83,6 +95,9 @@ class HeadMixer(nn.Module):
     def zeros(self, x: Tensor, *shape: int) -> Tensor:
         """Zeros of the given shape for each sequence and head, like x."""
         return x.new_zeros(len(x), self.n_heads, *shape)
+
+    def _normed(self, o: Tensor) -> Tensor:
+        return self.norm(o.to(self.norm.weight.dtype))
 
 
 def at_step(*terms: Tensor) -> list[Tensor]:

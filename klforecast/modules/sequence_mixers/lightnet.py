@@ -18,6 +18,7 @@ from torch.nn.functional import silu
 
 from klforecast.modules.sequence_mixers.heads import HeadMixer, at_step
 from klforecast.ops.linear_attention import linear_attention, linear_attention_step
+from klforecast.ops.precision import working
 
 State = tuple[Tensor, Tensor]
 _NOTHING = -30.0  # log of the weight of an empty past; exp(-30) is 1e-13
@@ -30,7 +31,8 @@ class LightNet(HeadMixer):
         """Run the chunked kernel with a diagonal decay."""
         q, k, v = self.qkv(x)
         memory, total = self._start(x) if state is None else state
-        totals = torch.cat([total[:, :, None], k], dim=2).logcumsumexp(dim=2)
+        k = working(k)
+        totals = torch.cat([total[:, :, None].to(k.dtype), k], dim=2).logcumsumexp(dim=2)
         before, after = totals[:, :, :-1], totals[:, :, 1:]
         o, memory = linear_attention(silu(q), (k - after).exp(), v, before - after, memory)
         return o, (memory, totals[:, :, -1])
@@ -39,7 +41,8 @@ class LightNet(HeadMixer):
         """Advance the recurrence."""
         q, k, v = at_step(*self.qkv(x))
         memory, total = self._start(x) if state is None else state
-        after = torch.logaddexp(total, k)
+        k = working(k)
+        after = torch.logaddexp(total.to(k.dtype), k)
         terms = (silu(q), (k - after).exp(), v, total - after)
         o, memory = linear_attention_step(*terms, memory)
         return o, (memory, after)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from klforecast.modules.sequence_mixers.dense import DenseMixer
 from klforecast.modules.sequence_mixers.s4d import log_uniform_steps
 from klforecast.ops.dense_ssm import hippo_legs
+from klforecast.ops.precision import working
 
 
 class LSSL(DenseMixer):
@@ -25,14 +26,13 @@ class LSSL(DenseMixer):
     def __init__(self, d_model: int, d_state: int = 16):
         super().__init__(d_model, d_state)
         A, B = hippo_legs(d_state)
-        self.A = nn.Parameter(A.float())
-        self.B = nn.Parameter(B.float())
+        self.A, self.B = (nn.Parameter(part.to(torch.get_default_dtype())) for part in (A, B))
         self.log_step = nn.Parameter(log_uniform_steps(d_model))
 
     def transition(self) -> tuple[Tensor, Tensor]:
         """Discretise by the bilinear rule."""
-        size = self.log_step.exp()[:, None, None]
-        eye = torch.eye(len(self.A), dtype=self.A.dtype, device=self.A.device)
-        right = torch.cat([eye + size / 2 * self.A, size * self.B[:, None]], dim=2)
-        solved = torch.linalg.solve(eye - size / 2 * self.A, right)
+        A, B, size = working(self.A), working(self.B), working(self.log_step).exp()[:, None, None]
+        eye = torch.eye(len(A), dtype=A.dtype, device=A.device)
+        right = torch.cat([eye + size / 2 * A, size * B[:, None]], dim=2)
+        solved = torch.linalg.solve(eye - size / 2 * A, right)
         return solved[..., :-1], solved[..., -1]

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, silu, softplus
 
+from klforecast.ops.checks import require_steps
 from klforecast.ops.linear_attention import linear_attention, linear_attention_step
 
 State = tuple[Tensor, Tensor]
@@ -50,13 +51,14 @@ class Mamba(nn.Module):
         first = torch.exp(torch.empty(width).uniform_(*map(math.log, _STEPS)))
         with torch.no_grad():
             self.step_size.bias.copy_(first + torch.log(-torch.expm1(-first)))
-        states = torch.arange(1, d_state + 1, dtype=torch.float32)
+        states = torch.arange(1, d_state + 1, dtype=torch.get_default_dtype())
         self.log_decay = nn.Parameter(states.log().repeat(width, 1))
         self.skip = nn.Parameter(torch.ones(width))
         self.out = nn.Linear(width, d_model, bias=False)
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Mix whole sequences; see `HeadMixer.forward`."""
+        require_steps(x.shape[1])
         u, gate = self.into(x).chunk(2, dim=-1)
         recent, memory = self._start(u) if state is None else state
         inputs = torch.cat([recent, u.mT], dim=2)
@@ -92,7 +94,7 @@ class Mamba(nn.Module):
         )
 
     def _finish(self, o: Tensor, u: Tensor, gate: Tensor) -> Tensor:
-        return self.out((o + self.skip * u) * silu(gate))
+        return self.out(((o + self.skip * u) * silu(gate)).to(self.skip.dtype))
 
     def _start(self, u: Tensor) -> State:
         width = u.shape[-1]

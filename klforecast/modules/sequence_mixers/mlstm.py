@@ -19,6 +19,7 @@ from torch.nn.functional import logsigmoid, pad
 
 from klforecast.modules.sequence_mixers.heads import HeadMixer, at_step
 from klforecast.ops.linear_attention import linear_attention, linear_attention_step
+from klforecast.ops.precision import working
 
 State = tuple[Tensor, Tensor]
 _FIRST_FORGET_BIAS = 3.0
@@ -59,7 +60,8 @@ class MLSTM(HeadMixer):
 
     def _terms(self, x: Tensor) -> tuple[Tensor, ...]:
         q, k, v = self.qkv(x)
-        write, forget = (self.heads(part) for part in self.gates(x).chunk(2, dim=-1))
+        gates = working(self.gates(x)).chunk(2, dim=-1)
+        write, forget = (self.heads(part) for part in gates)
         return q, k / math.sqrt(self.width), pad(v, (0, 1), value=1.0), write, logsigmoid(forget)
 
 

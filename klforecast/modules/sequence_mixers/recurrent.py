@@ -12,6 +12,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from klforecast.ops.checks import require_steps
+
 
 class Recurrent(nn.Module):
     """A recurrent cell of torch over whole sequences, (batch, length, d_model) to the same shape.
@@ -31,6 +33,7 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Mix whole sequences; see `HeadMixer.forward`."""
+        require_steps(x.shape[1])
         return self.cell(x, state)
 
     def step(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:

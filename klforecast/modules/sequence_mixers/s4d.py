@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, glu
 
 from klforecast.ops.dense_ssm import hippo_poles
+from klforecast.ops.precision import working
 from klforecast.ops.scan import modal_filter, modal_state, modal_step
 
 _STEPS = (1e-2, 1.0)  # range of the first step sizes
@@ -42,8 +43,10 @@ class S4D(nn.Module):
     def __init__(self, d_model: int, n_modes: int = 16):
         super().__init__()
         poles = hippo_poles(n_modes)
-        self.log_decay = nn.Parameter((-poles.real).log().float().repeat(d_model, 1))
-        self.frequency = nn.Parameter(poles.imag.float().repeat(d_model, 1))
+        self.log_decay, self.frequency = (
+            nn.Parameter(part.to(torch.get_default_dtype()).repeat(d_model, 1))
+            for part in ((-poles.real).log(), poles.imag)
+        )
         self.log_step = nn.Parameter(log_uniform_steps(d_model))
         self.reading = nn.Parameter(torch.randn(d_model, n_modes, 2) / math.sqrt(2))
         self.skip = nn.Parameter(torch.ones(d_model))
@@ -65,10 +68,13 @@ class S4D(nn.Module):
         return self._finish(o[..., 0], x), state
 
     def _terms(self) -> tuple[Tensor, Tensor]:  # (d_model, modes), (d_model, 1, modes)
-        pole = torch.complex(-self.log_decay.exp(), self.frequency)
-        log_pole = self.log_step.exp()[:, None] * pole
-        weight = 2 * torch.view_as_complex(self.reading) * (log_pole.exp() - 1) / pole
+        log_decay, frequency, log_step, reading = map(
+            working, (self.log_decay, self.frequency, self.log_step, self.reading)
+        )
+        pole = torch.complex(-log_decay.exp(), frequency)
+        log_pole = log_step.exp()[:, None] * pole
+        weight = 2 * torch.view_as_complex(reading) * (log_pole.exp() - 1) / pole
         return log_pole, weight[:, None]
 
     def _finish(self, o: Tensor, x: Tensor) -> Tensor:
-        return glu(self.out(gelu(o + self.skip * x)), dim=-1)
+        return glu(self.out(gelu(o + self.skip * x).to(self.skip.dtype)), dim=-1)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from klforecast.modules.sequence_mixers.dense import DenseMixer
 from klforecast.ops.dense_ssm import companion
+from klforecast.ops.precision import working
 
 
 class SpaceTime(DenseMixer):
@@ -33,4 +34,4 @@ class SpaceTime(DenseMixer):
 
     def transition(self) -> tuple[Tensor, Tensor]:
         """Shift matrices with the normed feedback in their last column."""
-        return companion(self.feedback), self.writing
+        return companion(working(self.feedback)), working(self.writing)

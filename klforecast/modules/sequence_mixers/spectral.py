@@ -7,7 +7,6 @@ Left out  Selectivity, masks, bounds and both directions, which `SpectralSSM` of
 """
 
 from torch import Tensor, nn
-from torch.nn.functional import silu
 
 from klforecast.modules.ssm.core import ModalCore
 from klforecast.modules.ssm.layer import SpectralLayer
@@ -38,8 +37,7 @@ class SpectralMixer(nn.Module):
         u, gate = layer.into(x).chunk(2, dim=-1)
         heads, log_pole = u.unflatten(-1, (layer.n_heads, -1)), core.log_pole()
         mixed = modal_filter(heads, log_pole, core.reading(layer.mask()), state).flatten(-2)
-        y = layer.out((mixed + layer.skip * u) * silu(gate))
-        return y, modal_state(heads, log_pole, state)
+        return layer.finish(mixed, u, gate), modal_state(heads, log_pole, state)
 
     def step(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Advance by one step: x and y are (batch, d_model)."""

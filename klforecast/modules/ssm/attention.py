@@ -4,16 +4,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from klforecast.ops.checks import require_steps
+from klforecast.ops.precision import exact, like
+
 
 def rotate_positions(
     x: Tensor,  # (batch, heads, length, width)
 ) -> Tensor:
     """Turn each pair of channels by an angle proportional to the position (arXiv 2104.09864)."""
     length, width = x.shape[-2:]
-    pairs = torch.arange(width // 2, dtype=torch.float64, device=x.device)
-    positions = torch.arange(length, dtype=torch.float64, device=x.device)
+    pairs, positions = (exact(torch.arange(n, device=x.device)) for n in (width // 2, length))
     angle = positions[:, None] * 10_000 ** (-2 * pairs / width)  # (length, width // 2)
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    cos, sin = like(angle.cos(), x), like(angle.sin(), x)
     left, right = x.chunk(2, dim=-1)
     return torch.cat([left * cos - right * sin, left * sin + right * cos], dim=-1)
 
@@ -51,14 +53,20 @@ class RotaryAttention(nn.Module):
         x: Tensor,  # (batch, length, d_model)
         mask: Tensor | None = None,  # (batch, length), True where observed
     ) -> Tensor:  # (batch, length, d_model)
-        """Attend over whole sequences; padded steps are not attended to."""
+        """Attend over whole sequences; a padded step is attended to by itself alone."""
+        length = x.shape[1]
+        require_steps(length)
+        if mask is not None:
+            x = torch.where(mask[..., None].bool(), x, 0.0)
         heads = self.into(x).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
         query, key, value = heads.unbind(dim=0)  # (batch, heads, length, width)
         query, key = rotate_positions(query), rotate_positions(key)
-        visible = None if mask is None else mask[:, None, None, :]
-        if visible is not None and self.causal:
-            past = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).tril()
-            visible = visible & past
+        visible = None
+        if mask is not None:
+            # Every step sees itself, so that no softmax is taken over nothing.
+            visible = mask[:, None, None, :].bool() | torch.eye(length, device=x.device).bool()
+            if self.causal:
+                visible = visible.tril()
         mixed = F.scaled_dot_product_attention(
             query, key, value, attn_mask=visible, is_causal=self.causal and mask is None
         )

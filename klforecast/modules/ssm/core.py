@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from klforecast.ops.convolution import convolve
+from klforecast.ops.precision import working
 from klforecast.ops.scan import modal_kernel, modal_step, spectral_scan, spectral_step
 
 _SHORTEST_TIME_CONSTANT = 2.0  # steps
@@ -53,11 +54,15 @@ class _Modes(nn.Module):
 
     @property
     def decay(self) -> Tensor:  # (n_heads,)
-        return F.softplus(self.raw_decay)
+        return F.softplus(working(self.raw_decay))
+
+    @property
+    def base_step(self) -> Tensor:  # (n_heads,)
+        return F.softplus(working(self.raw_step))
 
     def turning(self) -> Tensor:  # (n_modes,)
         """Mean angle per step of each mode, in radians."""
-        return (self.frequency.abs() * F.softplus(self.raw_step)[:, None]).mean(dim=0)
+        return (self.frequency.abs() * self.base_step[:, None]).mean(dim=0)
 
     def _keep_frequencies(self, indices: Tensor) -> None:
         self.frequency = nn.Parameter(self.frequency.detach()[:, indices])
@@ -96,17 +101,17 @@ class ModalCore(_Modes):
 
     def log_pole(self) -> Tensor:  # (n_heads, n_modes), complex
         """Logarithm of every pole; its real part is below zero."""
-        step = F.softplus(self.raw_step)[:, None]
+        step = self.base_step[:, None]
         return torch.complex(
             (-self.decay[:, None] * step).expand_as(self.frequency), step * self.frequency
         )
 
     def reading(self, gate: Tensor) -> Tensor:  # (n_modes,) -> (n_heads, width, n_modes), complex
         """Weights from modes to channels, with the gate and the input's scale in them."""
-        weight = torch.view_as_complex(self.weight) * gate
+        weight = torch.view_as_complex(working(self.weight)) * gate
         if self.bounded:
             weight = weight / weight.abs().sum(dim=2, keepdim=True).clamp(min=1)
-        entering = -torch.expm1(-self.decay * F.softplus(self.raw_step))
+        entering = -torch.expm1(-self.decay * self.base_step)
         return weight * entering[:, None, None]
 
     def forward(
@@ -193,8 +198,8 @@ class SelectiveCore(_Modes):
         self.write_read.out_features = 4 * len(indices)
 
     def _terms(self, drive: Tensor, gate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        step = F.softplus(F.linear(drive, self.raw_step_slope, self.raw_step))
-        pairs = self.write_read(drive).unflatten(-1, (2, self.n_modes, 2))
+        step = F.softplus(working(F.linear(drive, self.raw_step_slope, self.raw_step)))
+        pairs = working(self.write_read(drive)).unflatten(-1, (2, self.n_modes, 2))
         write, read = torch.view_as_complex(pairs).unbind(dim=-2)
         return step, write, read * gate
 

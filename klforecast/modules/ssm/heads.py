@@ -12,7 +12,8 @@ from klforecast.modules.ssm.spectral_ssm import SpectralSSM
 class SequencePredictor(nn.Module):
     """One answer per sequence: logits of classes, or values of a regression.
 
-    The steps of a sequence are pooled by their mean and their maximum, over observed steps only.
+    The steps of a sequence are pooled by their mean and their maximum, over observed steps only. Of a
+    sequence without any, both are zero.
 
     Parameters
     ----------
@@ -42,9 +43,10 @@ class SequencePredictor(nn.Module):
         encoded = self.backbone(x, mask)
         if mask is None:
             mask = torch.ones(encoded.shape[:2], dtype=torch.bool, device=encoded.device)
-        seen = mask[..., None]
-        mean = (encoded * seen).sum(dim=1) / seen.sum(dim=1)
-        largest = encoded.masked_fill(~seen, -torch.inf).amax(dim=1)
+        seen = mask[..., None].bool()
+        count = seen.sum(dim=1)
+        mean = encoded.where(seen, 0.0).sum(dim=1) / count.clamp(min=1)
+        largest = encoded.masked_fill(~seen, -torch.inf).amax(dim=1).where(count > 0, 0.0)
         return self.head(torch.cat([mean, largest], dim=-1))
 
 

@@ -7,6 +7,7 @@ from torch.nn.utils import parametrizations, parametrize
 
 from klforecast.modules.ssm.core import ModalCore, SelectiveCore
 from klforecast.modules.ssm.mask import ModeMask
+from klforecast.ops.precision import working
 
 # Parameters, by the ends of their names, that weight decay would pull towards other time constants
 # and other masks instead of towards simpler functions.
@@ -90,12 +91,12 @@ class SpectralLayer(nn.Module):
         x: Tensor,  # (batch, length, d_model)
         mask: Tensor | None = None,  # (batch, length), True where observed
     ) -> Tensor:  # (batch, length, d_model)
-        """Mix whole sequences; what is padded changes nothing elsewhere."""
+        """Mix whole sequences; what is padded changes nothing elsewhere, not even if it is NaN."""
+        x = _where_observed(x, mask)
         u, gate = self.into(x).chunk(2, dim=-1)
-        if mask is not None:
-            u = u * mask[..., None]
+        u = _where_observed(u, mask)
         mixed = self.mix(u.unflatten(-1, (self.n_heads, -1)), x, self.mask())
-        return self._finish(mixed.flatten(-2), u, gate)
+        return self.finish(mixed.flatten(-2), u, gate)
 
     def mix(
         self,
@@ -105,8 +106,8 @@ class SpectralLayer(nn.Module):
     ) -> Tensor:  # (batch, length, heads, width)
         """Sum of the recurrences over both directions, with the modes weighted by `gate`."""
         # Mixed precision stops here: half precision has no complex FFT, and long decays need more.
-        u, drive = u.to(self.skip.dtype), drive.to(self.skip.dtype)
         with torch.autocast(u.device.type, enabled=False):
+            u, drive = working(u.to(self.skip.dtype)), drive.to(self.skip.dtype)
             return self.core(u, drive, gate, self.backward_core)
 
     def step(
@@ -117,12 +118,13 @@ class SpectralLayer(nn.Module):
         """Advance by one step; returns the output (batch, d_model) and the state."""
         u, gate = self.into(x).chunk(2, dim=-1)
         mixed, state = self.core.step(u.unflatten(-1, (self.n_heads, -1)), x, self.mask(), state)
-        return self._finish(mixed.flatten(-2), u, gate), state
+        return self.finish(mixed.flatten(-2), u, gate), state
 
     def initial_state(self, batch: int) -> Tensor:  # (batch, heads, modes, width), complex
         """State of zeros for a batch of streams."""
         shape = (batch, self.n_heads, self.core.n_modes, len(self.skip) // self.n_heads)
-        return torch.zeros(shape, dtype=self.skip.dtype.to_complex(), device=self.skip.device)
+        zeros = working(self.skip).new_zeros(shape)
+        return torch.complex(zeros, zeros)
 
     def compress(self) -> None:
         """Remove the modes that the mask does not keep; the layer computes the same with less."""
@@ -147,15 +149,15 @@ class SpectralLayer(nn.Module):
 
         Runs the recurrence once per mode.
         """
-        u = self.into(x)[..., : len(self.skip)]
-        if mask is not None:
-            u = u * mask[..., None]
+        x = _where_observed(x, mask)
+        u = _where_observed(self.into(x)[..., : len(self.skip)], mask)
         u = u.unflatten(-1, (self.n_heads, -1))
         gates = torch.eye(self.core.n_modes, dtype=u.dtype, device=u.device)
         return torch.stack([self.mix(u, x, gate).square().mean() for gate in gates])
 
-    def _finish(self, mixed: Tensor, u: Tensor, gate: Tensor) -> Tensor:
-        return self.out((mixed + self.skip * u) * F.silu(gate))
+    def finish(self, mixed: Tensor, u: Tensor, gate: Tensor) -> Tensor:
+        """Skip, gate and project what the recurrence made of u; all (..., d_model)."""
+        return self.out(((mixed + self.skip * u) * F.silu(gate)).to(self.skip.dtype))
 
     def _projections(self) -> list[nn.Linear]:
         selective = [core.write_read for core in self._cores() if isinstance(core, SelectiveCore)]
@@ -163,3 +165,8 @@ class SpectralLayer(nn.Module):
 
     def _cores(self) -> list[ModalCore | SelectiveCore]:
         return [core for core in (self.core, self.backward_core) if core is not None]
+
+
+def _where_observed(x: Tensor, mask: Tensor | None) -> Tensor:  # (batch, length, n)
+    """Zeros in place of what is padded, whatever stands there."""
+    return x if mask is None else torch.where(mask[..., None].bool(), x, 0.0)

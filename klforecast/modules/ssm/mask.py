@@ -1,9 +1,12 @@
 """Which modes of a spectral layer are in use: all, the slowest, or those a gradient chose."""
 
 import math
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
+
+from klforecast.ops.checks import require_positive
 
 
 class ModeMask(nn.Module):
@@ -32,16 +35,21 @@ class ModeMask(nn.Module):
     tensor([1., 1., 0., 0., 0., 0., 0., 0.])
     """
 
-    kept: Tensor  # (n_modes,), bool
+    kept: Tensor  # (n_modes,), one where a mode is in use and zero elsewhere
     logits: nn.Parameter | None  # (n_modes,)
 
     def __init__(self, n_modes: int, ratio: float = 1.0, adaptive: bool = False):
         super().__init__()
-        if not 0 < ratio <= 1:
-            raise ValueError(f"compression_ratio is {ratio}; pass a share of modes in (0, 1]")
+        number = isinstance(ratio, Real) and not isinstance(ratio, bool)
+        if not number or not 0 < ratio <= 1:
+            raise ValueError(f"compression_ratio is {ratio!r}; pass a share of modes in (0, 1]")
+        require_positive(n_modes=n_modes)
         # 0.7 * 10 is a little above 7 in floating point and must not keep 8.
         n_kept = max(1, math.ceil(ratio * n_modes - 1e-9))
-        self.register_buffer("kept", torch.arange(n_modes) < n_kept)
+        # Numbers, not truth values: averages over models (EMA) take the mean of every buffer.
+        self.register_buffer(
+            "kept", (torch.arange(n_modes) < n_kept).to(torch.get_default_dtype())
+        )
         self.temperature = 1.0
         if adaptive:
             self.logits = nn.Parameter(
@@ -53,7 +61,7 @@ class ModeMask(nn.Module):
     @property
     def n_kept(self) -> int:
         """How many modes are kept."""
-        return int(self.kept.sum())
+        return int(self.kept.count_nonzero())
 
     def indices(self) -> Tensor:
         """Indices of the kept modes in ascending order."""
@@ -63,7 +71,7 @@ class ModeMask(nn.Module):
 
     def choose(self, indices: Tensor) -> None:
         """Keep these modes from now on and stop learning."""
-        self.kept = torch.zeros_like(self.kept).index_fill(0, indices, True)
+        self.kept = torch.zeros_like(self.kept).index_fill(0, indices, 1.0)
         self.logits = None
 
     def freeze(self) -> None:
@@ -73,7 +81,7 @@ class ModeMask(nn.Module):
     def forward(self) -> Tensor:  # (n_modes,)
         """Gate of every mode: ones for the kept modes, zeros for the others."""
         if self.logits is None:
-            return self.kept.to(torch.get_default_dtype())
+            return self.kept
         hard = torch.zeros_like(self.logits).index_fill(0, self.indices(), 1.0)
         soft = torch.sigmoid(self.logits / self.temperature)
         return hard + (soft - soft.detach())

@@ -9,24 +9,17 @@ Left out: normalisation over the batch, so that a sequence never depends on its 
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
+from klforecast.modules.blocks import PreNormBlock
 from klforecast.modules.ssm.attention import RotaryAttention
 from klforecast.modules.ssm.layer import SpectralLayer
+from klforecast.ops.checks import require_positive
 
 
-class SpectralBlock(nn.Module):
-    """Pre-norm residual block around a mixer over time and an MLP over channels."""
-
-    def __init__(self, mixer: SpectralLayer | RotaryAttention, d_model: int, dropout: float = 0.0):
-        super().__init__()
-        self.mixer_norm = nn.LayerNorm(d_model)
-        self.mixer = mixer
-        self.mlp_norm = nn.LayerNorm(d_model)
-        self.mlp = nn.Sequential(
-            nn.Linear(d_model, 2 * d_model), nn.GELU(), nn.Linear(2 * d_model, d_model)
-        )
-        self.dropout = nn.Dropout(dropout)
+class SpectralBlock(PreNormBlock):
+    """Pre-norm residual block around a `SpectralLayer` or `RotaryAttention`."""
 
     def forward(
         self,
@@ -34,8 +27,7 @@ class SpectralBlock(nn.Module):
         mask: Tensor | None = None,  # (batch, length), True where observed
     ) -> Tensor:  # (batch, length, d_model)
         """Transform whole sequences."""
-        x = x + self.dropout(self.mixer(self.mixer_norm(x), mask))
-        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+        return self.add(x, self.mixer(self.mixer_norm(x), mask))
 
     def step(
         self,
@@ -45,8 +37,7 @@ class SpectralBlock(nn.Module):
         """Advance by one step; for blocks whose mixer is a `SpectralLayer`."""
         assert isinstance(self.mixer, SpectralLayer)
         mixed, state = self.mixer.step(self.mixer_norm(x), state)
-        x = x + self.dropout(mixed)
-        return x + self.dropout(self.mlp(self.mlp_norm(x))), state
+        return self.add(x, mixed), state
 
 
 class SpectralSSM(nn.Module):
@@ -117,6 +108,15 @@ class SpectralSSM(nn.Module):
                 f"n_channels is {n_channels} and vocab_size is {vocab_size}; "
                 "pass n_channels for real sequences or vocab_size for token ids"
             )
+        alphabet = {"n_channels": n_channels} if vocab_size is None else {"vocab_size": vocab_size}
+        require_positive(
+            **alphabet,
+            d_model=d_model,
+            n_layers=n_layers,
+            n_modes=n_modes,
+            n_heads=n_heads,
+            max_length=max_length,
+        )
         absent = sorted(set(attention_layers) - set(range(n_layers)))
         if absent:
             raise ValueError(
@@ -147,7 +147,7 @@ class SpectralSSM(nn.Module):
                     bidirectional=bidirectional,
                     max_length=max_length,
                 )
-            self.blocks.append(SpectralBlock(mixer, d_model, dropout))
+            self.blocks.append(SpectralBlock(mixer, d_model, 2 * d_model, dropout))
         self.norm = nn.LayerNorm(d_model)
 
     @property
@@ -160,7 +160,17 @@ class SpectralSSM(nn.Module):
         x: Tensor,  # (batch, length, n_channels), or token ids (batch, length)
         mask: Tensor | None = None,  # (batch, length), True where observed
     ) -> Tensor:  # (batch, length, d_model)
-        """Vector of every step; what is padded changes nothing elsewhere."""
+        """Vector of every step; what is padded changes nothing elsewhere, not even if it is NaN.
+
+        Raises
+        ------
+        ValueError
+            If the sequences have no step. A batch of none is a batch of none.
+        """
+        if mask is not None:
+            mask = mask.bool()
+            # Before anything is computed: a gradient of zero times NaN would be NaN.
+            x = torch.where(mask if x.dim() == 2 else mask[..., None], x, 0)
         x = self.embedding(x)
         for block in self.blocks:
             x = block(x, mask)

@@ -20,12 +20,12 @@ def test_one_history_is_read_as_its_own_decomposition_says(solver):
     assert_close(store(history)[0], components(history[0], empirical_kl(history[0], 3)))
 
 
-@pytest.mark.parametrize("centre", [True, False])
-def test_the_covariance_is_the_mean_over_the_histories(centre):
+@pytest.mark.parametrize("center", [True, False])
+def test_the_covariance_is_the_mean_over_the_histories(center):
     histories = random_histories(40, T=6, d=5)
-    store = HistoryComponents(6, n_components=6, centre=centre)
+    store = HistoryComponents(6, n_components=6, center=center)
     store.append(histories)
-    rows = histories - histories.mean(dim=1, keepdim=True) if centre else histories
+    rows = histories - histories.mean(dim=1, keepdim=True) if center else histories
     assert_close(store.covariance, (rows @ rows.mT / 6).mean(dim=0))
 
 

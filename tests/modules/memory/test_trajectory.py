@@ -36,7 +36,7 @@ def test_a_frozen_trajectory_reads_the_components_of_its_last_rows(strategy):
     }[strategy]
     store = TrajectoryComponents(6, 30, 4, strategy, kernel="matern32", tau=9.0).double()
     written(store, rows).freeze()
-    plain = components(rows[-30:], decompose(rows[-30:]), centre=strategy == "empirical")
+    plain = components(rows[-30:], decompose(rows[-30:]), center=strategy == "empirical")
     assert_close(up_to_sign(store.components), up_to_sign(plain))
 
 

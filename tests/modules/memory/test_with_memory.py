@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from klforecast.modules.memory import with_memory
+from klforecast.modules import with_memory
 from klforecast.modules.memory.with_memory import WAYS
 
 D, DEPTH, STATE = 8, 20, 3
