@@ -16,10 +16,11 @@ ABOVE = {
     "data": set(),
     "ops": set(),
     "core": {"data", "ops"},
-    "modules": {"ops", "core"},
+    "local": {"data", "ops"},
+    "modules": {"ops", "core", "local"},
     "training": {"data", "ops", "core", "modules"},
     "classify": {"ops", "modules", "training"},
-    "estimators": {"data", "ops", "core", "modules", "training", "classify"},
+    "estimators": {"data", "ops", "core", "local", "modules", "training", "classify"},
     "evaluation": {"data", "ops", "core", "modules", "training", "classify", "estimators"},
     "cli": {"data", "ops", "core", "modules", "training", "classify", "estimators", "evaluation"},
 }

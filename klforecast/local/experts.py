@@ -1,0 +1,154 @@
+"""The bank of local experts: every filter on the series and on its seasonally adjusted and transformed copies.
+
+    copy        z = y            z = log y         (the logarithm only for series that are positive throughout)
+                z = y - i        z = log y - i     z = y / i          i: seasonal indices, see `seasons`
+    forecast    filter of z, the indices of the coming steps put back, the logarithm undone
+    season      mean of the last 1, 2 or 4 cycles, phase by phase
+
+With two periods, such as a day and a week in hours, there is a copy without the first and one without both.
+A forecast is kept within three ranges of the newest rows: nothing extrapolates far beyond what it has seen.
+
+Letters   N series, T rows, H steps, E experts, P period
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from klforecast.local.filters import filter_forecasts
+from klforecast.local.seasons import laid_out, seasonal_indices
+
+# How fast indices forget, a copy each. Three speeds of terms, one of factors: a second speed of factors, or of terms
+# of the logarithm, changed nothing.
+_TERMS, _FACTORS, _LOG_TERMS = (0.1, 0.3, 0.7), (0.1,), (0.1,)
+_CYCLES = (1, 2, 4)
+_RANGES = 3.0  # of the newest rows that a forecast may lie beyond them
+_FEWEST_ROWS = 12  # that the range is taken from
+_MOST_GROWTH = 5.0  # of the logarithm above its largest value; keeps the exponential finite
+
+
+def usable_periods(periods: Sequence[int], rows: int) -> tuple[int, ...]:
+    """Those of the periods, in ascending order, that the rows show twice."""
+    return tuple(sorted({period for period in periods if 2 <= period <= rows // 2}))
+
+
+def expert_forecasts(
+    past: np.ndarray,  # (N, T)
+    periods: Sequence[int],
+    steps: np.ndarray,  # (H,)
+    positive: np.ndarray,  # (N,)
+    with_log: bool,
+) -> np.ndarray:  # (N, E, H)
+    """Forecasts of the whole bank.
+
+    Parameters
+    ----------
+    past : ndarray of shape (N, T)
+        Newest row last, NaN where nothing was observed.
+    periods : sequence of int
+        Of `usable_periods`.
+    steps : ndarray of int, shape (H,)
+        Steps ahead, from 1.
+    positive : ndarray of bool, shape (N,)
+        Series whose logarithm is taken; others have the plain forecasts in place of those of the logarithm.
+    with_log : bool
+        Whether there are experts of the logarithm at all.
+
+    Returns
+    -------
+    ndarray of float32, shape (N, E, H)
+        The same number of experts for any past; zero for a series without any row.
+
+    Notes
+    -----
+    O(T (E + periods)) for each series, and O(E H) for the forecasts.
+
+    Examples
+    --------
+    >>> past = np.tile([1.0, 2.0, 6.0], 5)[None]
+    >>> forecasts = expert_forecasts(past, (3,), np.array([1, 2, 3]), np.array([False]), False)
+    >>> forecasts.shape, forecasts[0, -1].tolist()
+    ((1, 128, 3), [1.0, 2.0, 6.0])
+    """
+    plain = filter_forecasts(past, steps)
+    banks = [plain]
+    for season in _season_sets(periods):
+        banks += [_adjusted(past, season, speed, steps, False) for speed in _TERMS]
+        usable = np.where(positive[:, None], past, np.nan)
+        for speed in _FACTORS:
+            scaled = _adjusted(usable, season, speed, steps, True)
+            banks.append(np.where(positive[:, None, None], scaled, banks[1]))
+    if with_log:
+        logs = np.log(np.where(positive[:, None], past, np.nan))
+        highest = np.where(np.isfinite(logs), logs, -np.inf).max(axis=1)[:, None, None]
+        copies = [filter_forecasts(logs, steps)]
+        for season in _season_sets(periods):
+            copies += [_adjusted(logs, season, speed, steps, False) for speed in _LOG_TERMS]
+        for copy in copies:
+            grown = np.exp(np.minimum(copy, highest + _MOST_GROWTH))
+            banks.append(np.where(positive[:, None, None], grown, plain))
+    for period in periods:
+        banks.append(_last_cycles(past, period, steps, plain[:, :1]))
+    forecasts = np.concatenate(banks, axis=1)
+    low, high = _reach(past, periods, int(steps.max()))
+    forecasts = np.clip(forecasts, low[:, None, None], high[:, None, None])
+    return np.nan_to_num(forecasts).astype(np.float32)
+
+
+def _season_sets(periods: Sequence[int]) -> list[tuple[int, ...]]:
+    """The shortest period alone, and all of them together."""
+    shortest, all_of_them = tuple(periods[:1]), tuple(periods)
+    return [season for season in dict.fromkeys((shortest, all_of_them)) if season]
+
+
+def _adjusted(
+    past: np.ndarray,
+    season: Sequence[int],
+    forgetting: float,
+    steps: np.ndarray,
+    multiplicative: bool,
+) -> np.ndarray:
+    rest, ahead = past, np.full(len(steps), 1.0 if multiplicative else 0.0)
+    for period in season:
+        indices = seasonal_indices(rest, period, forgetting, multiplicative)
+        before, after = laid_out(indices, past.shape[1], steps)
+        rest = rest / before if multiplicative else rest - before
+        ahead = ahead * after if multiplicative else ahead + after
+    forecasts = filter_forecasts(rest, steps)
+    return forecasts * ahead[:, None] if multiplicative else forecasts + ahead[:, None]
+
+
+def _last_cycles(
+    past: np.ndarray, period: int, steps: np.ndarray, fallback: np.ndarray
+) -> np.ndarray:
+    """Means of the last cycles by phase, (N, cycles, H); `fallback` at phases that were never observed."""
+    cycles = past.shape[1] // period
+    if cycles == 0:
+        return np.repeat(fallback, len(_CYCLES), axis=1)
+    folded = past[:, past.shape[1] - cycles * period :].reshape(len(past), cycles, period)
+    means = []
+    for count in _CYCLES:
+        known = np.isfinite(folded[:, -count:])
+        total = np.where(known, folded[:, -count:], 0.0).sum(axis=1)
+        mean = np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan)
+        ahead = mean[:, (steps - 1) % period]
+        means.append(np.where(np.isfinite(ahead), ahead, fallback[:, 0]))
+    return np.stack(means, axis=1)
+
+
+def _reach(past: np.ndarray, periods: Sequence[int], horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Three ranges of the last two cycles, or as many rows as are forecast, around them."""
+    rows = max(_FEWEST_ROWS, horizon, *(2 * period for period in periods[:1]))
+    newest = past[:, -rows:]
+    known = np.isfinite(newest)
+    # A series that was not observed lately is held to what it was before.
+    gone = ~known.any(axis=1)
+    low = np.where(known, newest, np.inf).min(axis=1)
+    high = np.where(known, newest, -np.inf).max(axis=1)
+    if gone.any():
+        known = np.isfinite(past[gone])
+        low[gone] = np.where(known, past[gone], np.inf).min(axis=1)
+        high[gone] = np.where(known, past[gone], -np.inf).max(axis=1)
+    seen = np.isfinite(low)
+    low, high = np.where(seen, low, 0.0), np.where(seen, high, 0.0)
+    return low - _RANGES * (high - low), high + _RANGES * (high - low)

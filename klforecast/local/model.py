@@ -1,0 +1,323 @@
+"""Local experts as one model: weights of the bank and the law of its errors, for every series of a panel.
+
+    forecast_ih     = sum_e w_ie f_eih                  w of the near or of the far steps
+    quantile_ih(p)  = sum_l v_il q_lih(p)               laws l: errors around the forecast; the past itself, at 3 speeds
+
+Both w and v come from the same rule (`weights`) on errors at rolling origins (`origins`); v from pinball losses, whose
+mean over levels is half of the CRPS. Quantiles of a mixture of laws are averaged level by level (Vincent 1912), so
+they do not cross.
+
+Nothing but the weights and laws is learned: a model forecasts from any newer pasts of its series.
+
+Letters   N series, T rows, H steps, E experts, X further experts, K origins, J judged steps, L laws, Q levels
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from klforecast.local.empirical_law import FORGETTINGS, empirical_quantiles
+from klforecast.local.experts import expert_forecasts, usable_periods
+from klforecast.local.origins import Origins, futures, rolling_origins
+from klforecast.local.panel import align, movement
+from klforecast.local.residual_law import ResidualLaw, fit_residual_law, residual_quantiles
+from klforecast.local.weights import Record, judge, panel_prior, series_weights
+
+LONGEST = 3000
+"""Newest rows that are looked at; 8,000 were no better and cost more."""
+
+_NEAR = (
+    1 / 3
+)  # of the horizon that has weights of its own: 2 % over all sets, most where rivers recede
+_AT_ONCE = 128  # series; bounds the memory and stays in the caches
+_FOR_THE_PRIOR = 4  # times as many say what the panel is like
+_JUDGED_LEVELS = np.arange(1, 10) / 10
+_LAW_ORIGINS = 8  # of the origins, evenly spread: laws are compared with less effort than experts
+_OPTIMISM = 1.15  # of the losses of the law that was fitted to the errors that it is judged by
+
+
+class LocalModel(NamedTuple):
+    """What local experts have learned of a panel.
+
+    Attributes
+    ----------
+    horizon : int
+        For which the weights were judged; longer forecasts go on with the weights of its far steps.
+    periods : tuple of int
+        Seasons that the bank looks at, ascending.
+    positive : ndarray of bool, shape (N,)
+        Series whose logarithm is among the copies.
+    weights : ndarray of shape (N, 2, E + X)
+        Of the experts, for near and far steps.
+    laws : ndarray of shape (N, L)
+        Weights of the laws.
+    errors : ResidualLaw
+    floor : ndarray of shape (N,)
+        0 for series without anything below zero, else minus infinity.
+    """
+
+    horizon: int
+    periods: tuple[int, ...]
+    positive: np.ndarray
+    weights: np.ndarray
+    laws: np.ndarray
+    errors: ResidualLaw
+    floor: np.ndarray
+
+
+def origins_of(pasts: Sequence[np.ndarray], horizon: int, periods: Sequence[int]) -> Origins:
+    """Where a further expert has to forecast to be weighed by `fit_local`.
+
+    Parameters
+    ----------
+    pasts, horizon, periods
+        As for `fit_local`.
+    """
+    past = align(pasts, LONGEST)
+    return rolling_origins(past, horizon, usable_periods(periods, past.shape[1]))
+
+
+def fit_local(
+    pasts: Sequence[np.ndarray],
+    horizon: int,
+    periods: Sequence[int] = (),
+    others: np.ndarray | None = None,
+) -> LocalModel:
+    """Weigh the bank, and further experts, on a panel.
+
+    Parameters
+    ----------
+    pasts : sequence of ndarray of shape (time,) or (time, channels)
+        Known rows of every series, NaN where nothing was observed; every channel is a series.
+    horizon : int
+        Steps ahead, at least 1.
+    periods : sequence of int
+        Lengths of seasons in steps; those longer than half of the rows are left out.
+    others : ndarray of shape (K, N, X, J), optional
+        Forecasts of further experts at the origins of `origins_of`, made without the rows that follow them.
+
+    Returns
+    -------
+    LocalModel
+
+    Raises
+    ------
+    ValueError
+        If the horizon is below 1, `others` has another shape, or the pasts are no panel.
+
+    Notes
+    -----
+    Time O(N K E (T + H)); memory for 512 series at once.
+
+    Examples
+    --------
+    >>> line = np.arange(5.0, 125.0, 2.0)
+    >>> model = fit_local([line], horizon=12)
+    >>> forecast(model, [line], steps=3).round(6)
+    array([[125., 127., 129.]])
+    """
+    if horizon < 1:
+        raise ValueError(f"horizon is {horizon}; pass at least 1")
+    past = align(pasts, LONGEST)
+    used = usable_periods(periods, past.shape[1])
+    origins = rolling_origins(past, horizon, used)
+    n = len(past)
+    k, j = len(origins.offsets), len(origins.steps)
+    if others is not None and (others.shape[:2] != (k, n) or others.shape[3:] != (j,)):
+        raise ValueError(
+            f"others has shape {others.shape}; pass ({k}, {n}, number of experts, {j}), "
+            "their forecasts at the origins of origins_of"
+        )
+    positive = np.where(np.isfinite(past), past, np.inf).min(axis=1) > 0
+    truth = futures(past, origins, used)
+    near = origins.steps <= _near_steps(horizon)
+
+    with_log = bool(positive.any())
+
+    def judged(rows: np.ndarray) -> tuple[np.ndarray, tuple[Record, Record]]:
+        made = _at_origins(past[rows], used, origins, positive[rows], with_log)
+        if others is not None:
+            made = np.concatenate([made, others[:, rows].astype(made.dtype)], axis=2)
+        return made, judge(made, truth[:, rows], origins.offsets, near)
+
+    # Interleaved, so that the first of them already look like the panel.
+    apart = -(-n // _AT_ONCE)
+    chunks = [np.arange(start, n, apart) for start in range(apart)]
+    first = [judged(rows) for rows in chunks[:_FOR_THE_PRIOR]]
+    priors = [panel_prior(_joined([records[part] for _, records in first])) for part in (0, 1)]
+    weights: list[np.ndarray] = []
+    residuals = np.empty_like(truth)
+    for place, rows in enumerate(chunks):
+        made, records = first[place] if place < len(first) else judged(rows)
+        own = np.stack([series_weights(r, p) for r, p in zip(records, priors, strict=True)], axis=1)
+        by_step = own[:, np.where(near, 0, 1)].astype(made.dtype)
+        mixed = np.einsum("knej,nje->knj", made, by_step, optimize=True)
+        residuals[:, rows] = truth[:, rows] - mixed
+        weights.append(own)
+    order = np.concatenate(chunks).argsort()
+    law = fit_residual_law(residuals, origins.steps, movement(past))
+    floor = np.where(np.where(np.isfinite(past), past, np.inf).min(axis=1) < 0, -np.inf, 0.0)
+    laws = _law_weights(past, origins, truth, residuals, law)
+    return LocalModel(horizon, used, positive, np.concatenate(weights)[order], laws, law, floor)
+
+
+def forecast(
+    model: LocalModel,
+    pasts: Sequence[np.ndarray],
+    steps: int,
+    others: np.ndarray | None = None,
+) -> np.ndarray:
+    """Forecasts from the end of the pasts, with the weights as they are.
+
+    Parameters
+    ----------
+    model : LocalModel
+    pasts : sequence of ndarray
+        Of the series that the model was fitted to, in that order, up to any later row.
+    steps : int
+        Steps ahead; may exceed the horizon of the model.
+    others : ndarray of shape (N, X, steps), optional
+        Forecasts of the further experts that the model was fitted with.
+
+    Returns
+    -------
+    ndarray of shape (N, steps)
+
+    Raises
+    ------
+    ValueError
+        If the series or experts are not as many as those of the model.
+    """
+    past = _known_panel(model, pasts)
+    return _mixed(model, past, steps, others)
+
+
+def quantiles(
+    model: LocalModel,
+    pasts: Sequence[np.ndarray],
+    steps: int,
+    levels: Sequence[float],
+    others: np.ndarray | None = None,
+) -> np.ndarray:
+    """Quantiles of the coming rows.
+
+    Parameters
+    ----------
+    model, pasts, steps, others
+        As for `forecast`.
+    levels : sequence of float
+        In the open interval from 0 to 1.
+
+    Returns
+    -------
+    ndarray of shape (N, steps, Q)
+        Not decreasing in the level; at a step, the same for any number of steps asked for.
+
+    Raises
+    ------
+    ValueError
+        If a level is outside of its interval, or as for `forecast`.
+    """
+    wanted = np.asarray(levels, dtype=np.float64)
+    if not ((wanted > 0) & (wanted < 1)).all():
+        raise ValueError(f"levels are {list(levels)}; pass numbers between 0 and 1, ends excluded")
+    past = _known_panel(model, pasts)
+    centre = _mixed(model, past, steps, others)
+    ahead = np.arange(1, steps + 1)
+    spread = residual_quantiles(model.errors, movement(past), ahead, wanted)
+    mixed = model.laws[:, 0, None, None] * (centre[:, :, None] + spread)
+    for place, forgetting in enumerate(FORGETTINGS, start=1):
+        known = empirical_quantiles(past, forgetting, wanted)
+        mixed += model.laws[:, place, None, None] * known[:, None]
+    return np.maximum(mixed, model.floor[:, None, None])
+
+
+def _near_steps(horizon: int) -> int:
+    return max(1, round(_NEAR * horizon))
+
+
+def _known_panel(model: LocalModel, pasts: Sequence[np.ndarray]) -> np.ndarray:
+    past = align(pasts, LONGEST)
+    if len(past) != len(model.weights):
+        raise ValueError(
+            f"got {len(past)} series for a model of {len(model.weights)}; "
+            "pass the series that it was fitted to, in the same order"
+        )
+    return past
+
+
+def _at_origins(
+    past: np.ndarray,
+    periods: Sequence[int],
+    origins: Origins,
+    positive: np.ndarray,
+    with_log: bool,
+) -> np.ndarray:  # (K, N, E, J), float32; steps that were not yet over are zero
+    everything = []
+    for offset in origins.offsets:
+        followed = origins.steps[origins.steps <= offset]
+        made = expert_forecasts(past[:, :-offset], periods, followed, positive, with_log)
+        missing = len(origins.steps) - len(followed)
+        everything.append(np.pad(made, ((0, 0), (0, 0), (0, missing))))
+    return np.stack(everything)
+
+
+def _joined(records: Sequence[Record]) -> Record:
+    return Record(
+        np.concatenate([record.errors for record in records]),
+        np.concatenate([record.origins for record in records]),
+    )
+
+
+def _mixed(
+    model: LocalModel, past: np.ndarray, steps: int, others: np.ndarray | None
+) -> np.ndarray:  # (N, steps)
+    ahead = np.arange(1, steps + 1)
+    part = np.where(ahead <= _near_steps(model.horizon), 0, 1)
+    n, experts = len(past), model.weights.shape[2]
+    mixed = np.empty((n, steps))
+    with_log = bool(model.positive.any())
+    for rows in np.array_split(np.arange(n), -(-n // _AT_ONCE)):
+        made = expert_forecasts(past[rows], model.periods, ahead, model.positive[rows], with_log)
+        if others is not None:
+            made = np.concatenate([made, others[rows]], axis=1)
+        if made.shape[1] != experts:
+            raise ValueError(
+                f"got {made.shape[1]} experts for weights of {experts}; "
+                "pass `others` as the model was fitted with them"
+            )
+        mixed[rows] = np.einsum("neh,nhe->nh", made, model.weights[rows][:, part], optimize=True)
+    return mixed
+
+
+def _law_weights(
+    past: np.ndarray,
+    origins: Origins,
+    truth: np.ndarray,
+    residuals: np.ndarray,
+    law: ResidualLaw,
+) -> np.ndarray:  # (N, L)
+    """Weights of the laws by their pinball losses at some of the origins."""
+    unit = movement(past)
+    every = max(1, len(origins.offsets) // _LAW_ORIGINS)
+    places = range(0, len(origins.offsets), every)
+    losses = np.zeros((len(past), 1 + len(FORGETTINGS)))
+    known = np.isfinite(truth)
+    spread = residual_quantiles(law, unit, origins.steps, _JUDGED_LEVELS)
+    for place in places:
+        seen = known[place, :, :, None]
+        gaps = np.where(seen, residuals[place, :, :, None] - spread, 0.0)
+        losses[:, 0] += _OPTIMISM * _pinball(gaps)
+        before = past[:, : past.shape[1] - origins.offsets[place]]
+        for number, forgetting in enumerate(FORGETTINGS, start=1):
+            quantile = empirical_quantiles(before, forgetting, _JUDGED_LEVELS)[:, None]
+            gaps = np.where(seen, truth[place, :, :, None] - quantile, 0.0)
+            losses[:, number] += _pinball(gaps)
+    record = Record(losses, known[list(places)].mean(axis=2).sum(axis=0))
+    return series_weights(record, panel_prior(record))
+
+
+def _pinball(gaps: np.ndarray) -> np.ndarray:  # (N, J, Q) -> (N,)
+    levels = _JUDGED_LEVELS
+    return np.maximum(levels * gaps, (levels - 1) * gaps).sum(axis=(1, 2))

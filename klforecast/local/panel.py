@@ -1,0 +1,63 @@
+"""Series of unequal length as one array, the newest row of each in the last column.
+
+Letters   N series, T rows of the longest
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def align(pasts: Sequence[np.ndarray], longest: int) -> np.ndarray:  # (N, T), float64
+    """Newest rows of every series side by side, with NaN before its first.
+
+    Parameters
+    ----------
+    pasts : sequence of ndarray of shape (time,) or (time, channels)
+        Oldest row first, NaN where nothing was observed; every channel becomes a series of its own.
+    longest : int
+        Older rows are left out, which bounds the cost.
+
+    Returns
+    -------
+    ndarray of shape (series, min(longest, time of the longest))
+
+    Raises
+    ------
+    ValueError
+        If there is no series, or one has no rows, more than two dimensions or infinite values.
+
+    Examples
+    --------
+    >>> align([np.array([1.0, 2.0, 3.0]), np.array([9.0])], longest=2)
+    array([[ 2.,  3.],
+           [nan,  9.]])
+    """
+    series: list[np.ndarray] = []
+    for number, past in enumerate(pasts):
+        rows = np.asarray(past, dtype=np.float64)
+        if rows.ndim not in (1, 2) or rows.size == 0:
+            raise ValueError(
+                f"past {number} has shape {rows.shape}; pass (time,) or (time, channels) "
+                "with at least one row and channel"
+            )
+        if np.isinf(rows).any():
+            raise ValueError(
+                f"past {number} holds {int(np.isinf(rows).sum())} infinite values; "
+                "mark what was not observed by NaN"
+            )
+        series.extend(rows.reshape(len(rows), -1).T)
+    if not series:
+        raise ValueError("there is no series; pass at least one past")
+    aligned = np.full((len(series), min(longest, max(map(len, series)))), np.nan)
+    for row, values in zip(aligned, series, strict=True):
+        newest = values[-aligned.shape[1] :]
+        row[len(row) - len(newest) :] = newest
+    return aligned
+
+
+def movement(past: np.ndarray) -> np.ndarray:  # (N, T) -> (N,)
+    """Mean absolute difference of neighbouring rows, the unit of a series' errors; 0 where there is none."""
+    steps = np.abs(np.diff(past, axis=1))
+    known = np.isfinite(steps)
+    return np.where(known, steps, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)

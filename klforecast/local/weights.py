@@ -1,0 +1,144 @@
+"""Weights over an axis of experts from their errors at rolling origins, per series and shrunk to the panel.
+
+    r_ie = min(5, sum_k c_k |error_iek| / min_e' of the same)         c_k = 0.98^k, k origins ago
+    n_i  = sum_k c_k (share of the steps observed)
+    w_ie ~ pi_e exp(-0.2 n_i^1.5 r_ie)
+    pi_e ~ exp(-(m / n) mean_i r_ie), then three times  pi_e <- mean_i w_ie
+
+pi is the prior of the panel, found from the panel itself (empirical Bayes; the last line is the EM algorithm for the
+shares of a mixture). A series of few origins follows the panel, one of many its own record. Where all series are
+alike the first line of pi decides; where they differ, each kind of series keeps its experts in pi.
+
+The axis may hold anything that can be asked at the origins: filters, a linear map, or laws of the error.
+
+Letters   N series, E experts, K origins, J judged steps
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+_RECENT = 0.98  # weight of an origin relative to the one after it; 0.96 and 1 are within 0.5 %
+_SHARPNESS, _POWER = (
+    0.2,
+    1.5,
+)  # of the evidence of a series; half and double are within 0.5 % over all domains
+_PANEL = 100.0  # evidence of the panel's mean, in origins
+_ROUNDS = 3
+_WORST = 5.0  # relative error; larger ones say no more
+_LEAST_SHARE = 1e-12  # of the prior; keeps its logarithm finite
+_NEWEST = 3  # origins, and steps from them, on which an expert may be taken by surprise
+_SURPRISE = 3.0  # times its former error that a mean of six errors hardly reaches by chance
+_TINY = np.finfo(np.float64).tiny
+_ROUNDING = 1e-9  # of the median error, below which all errors are alike
+
+
+class Record(NamedTuple):
+    """How experts did at the origins.
+
+    Attributes
+    ----------
+    errors : ndarray of shape (N, E)
+        Sums of absolute errors, recent origins counting more.
+    origins : ndarray of shape (N,)
+        Origins that they are worth, each counted by the share of its steps that was observed.
+    """
+
+    errors: np.ndarray
+    origins: np.ndarray
+
+
+def judge(
+    forecasts: np.ndarray,  # (K, N, E, J)
+    truth: np.ndarray,  # (K, N, J)
+    offsets: np.ndarray,  # (K,)
+    near: np.ndarray,  # (J,)
+) -> tuple[Record, Record]:
+    """Records for the near steps and for all: far steps alone are too few to tell experts apart.
+
+    Parameters
+    ----------
+    forecasts : ndarray of shape (K, N, E, J)
+        Made at the origins, the newest first.
+    truth : ndarray of shape (K, N, J)
+        NaN is not judged.
+    offsets : ndarray of int, shape (K,)
+        Rows after each origin.
+    near : ndarray of bool, shape (J,)
+        The near steps, which come first.
+    """
+    k, n, experts, steps = forecasts.shape
+    by_step = np.zeros((n, experts, steps))
+    sums, counts = np.zeros((2, n, experts)), np.zeros((2, n))
+    for place in range(k):
+        known = np.isfinite(truth[place])
+        target = np.where(known, truth[place], 0.0).astype(forecasts.dtype)
+        gaps = np.abs(forecasts[place] - target[:, None]) * known[:, None]
+        by_step += _RECENT**place * gaps
+        age = 0 if offsets[place] <= _NEWEST else 1
+        sums[age] += gaps[:, :, :_NEWEST].sum(axis=2)
+        counts[age] += known[:, :_NEWEST].sum(axis=1)
+    origins = np.isfinite(truth).mean(axis=2).T @ _RECENT ** np.arange(k)
+    means = sums / np.maximum(counts, 1)[:, :, None]
+    # In a series at rest before, any error of an expert is a surprise.
+    surprise = np.where(means[0] > 0, means[0] / np.maximum(means[1], _TINY), 1.0)
+    surprised = np.where((counts > 0).all(axis=0)[:, None], np.maximum(surprise / _SURPRISE, 1), 1)
+    surprised = np.minimum(surprised, _WORST)
+    nearby, whole = by_step[:, :, near].sum(axis=2), by_step.sum(axis=2)
+    return Record(nearby * surprised, origins), Record(whole * surprised, origins)
+
+
+def relative_errors(record: Record) -> np.ndarray:  # (N, E)
+    """Errors in units of the best expert's, ones where nothing was judged."""
+    best = record.errors.min(axis=1, keepdims=True)
+    rounding = _ROUNDING * np.median(record.errors, axis=1, keepdims=True)
+    denominator = best + rounding
+    judged = (record.origins > 0)[:, None] & (denominator > 0)
+    relative = np.where(judged, (record.errors + rounding) / np.where(judged, denominator, 1), 1.0)
+    return np.minimum(relative, _WORST)
+
+
+def panel_prior(record: Record) -> np.ndarray:  # (E,)
+    """Shares of the experts in the panel.
+
+    Examples
+    --------
+    >>> record = Record(np.array([[1.0, 2.0], [1.0, 3.0], [2.0, 1.0]]), np.array([9.0, 9.0, 9.0]))
+    >>> panel_prior(record).round(2)
+    array([0.67, 0.33])
+    """
+    relative, judged = relative_errors(record), record.origins > 0
+    n, experts = relative.shape
+    if not judged.any():
+        return np.full(experts, 1 / experts)
+    strength = _PANEL / record.origins[judged].mean()
+    prior = _softmax(-strength * relative[judged].mean(axis=0))
+    if n == 1:
+        # Its own evidence would be counted twice.
+        return prior
+    for _ in range(_ROUNDS):
+        prior = series_weights(record, prior)[judged].mean(axis=0)
+    return prior
+
+
+def series_weights(record: Record, prior: np.ndarray) -> np.ndarray:
+    """Weights of every series, non-negative with sum one.
+
+    Parameters
+    ----------
+    record : Record
+    prior : ndarray of shape (E,)
+        Of `panel_prior`, of this or a larger panel.
+
+    Returns
+    -------
+    ndarray of shape (N, E)
+        The prior itself for a series without origins.
+    """
+    evidence = _SHARPNESS * record.origins**_POWER
+    return _softmax(np.log(prior + _LEAST_SHARE) - evidence[:, None] * relative_errors(record))
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return shares / shares.sum(axis=-1, keepdims=True)
