@@ -30,6 +30,7 @@ LONGEST = 3000
 _NEAR = (
     1 / 3
 )  # of the horizon that has weights of its own: 2 % over all sets, most where rivers recede
+_INTERMITTENT = 0.25  # zeros among counts
 _AT_ONCE = 128  # series; bounds the memory and stays in the caches
 _FOR_THE_PRIOR = 4  # times as many say what the panel is like
 _JUDGED_LEVELS = np.arange(1, 10) / 10
@@ -134,12 +135,13 @@ def fit_local(
     near = origins.steps <= _near_steps(horizon)
 
     with_log = bool(positive.any())
+    counts = _are_intermittent(past)
 
     def judged(rows: np.ndarray) -> tuple[np.ndarray, tuple[Record, Record]]:
         made = _at_origins(past[rows], used, origins, positive[rows], with_log)
         if others is not None:
             made = np.concatenate([made, others[:, rows].astype(made.dtype)], axis=2)
-        return made, judge(made, truth[:, rows], origins.offsets, near)
+        return made, judge(made, truth[:, rows], origins.offsets, near, counts[rows])
 
     # Interleaved, so that the first of them already look like the panel.
     apart = -(-n // _AT_ONCE)
@@ -231,6 +233,14 @@ def quantiles(
         known = empirical_quantiles(past, forgetting, wanted)
         mixed += model.laws[:, place, None, None] * known[:, None]
     return np.maximum(mixed, model.floor[:, None, None])
+
+
+def _are_intermittent(past: np.ndarray) -> np.ndarray:  # (N,)
+    """Counts with many zeros: their median says little, so that they are forecast by their mean."""
+    known = np.isfinite(past)
+    whole = (~known | ((past >= 0) & (past == np.round(past)))).all(axis=1)
+    zeros = (past == 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return whole & (zeros >= _INTERMITTENT)
 
 
 def _near_steps(horizon: int) -> int:
