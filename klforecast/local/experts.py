@@ -56,7 +56,7 @@ def expert_forecasts(
 
     Returns
     -------
-    ndarray of float32, shape (N, E, H)
+    ndarray of shape (N, E, H)
         The same number of experts for any past; zero for a series without any row.
 
     Notes
@@ -91,8 +91,9 @@ def expert_forecasts(
         banks.append(_last_cycles(past, period, steps, plain[:, :1]))
     forecasts = np.concatenate(banks, axis=1)
     low, high = _reach(past, periods, int(steps.max()))
-    forecasts = np.clip(forecasts, low[:, None, None], high[:, None, None])
-    return np.nan_to_num(forecasts).astype(np.float32)
+    np.clip(forecasts, low[:, None, None], high[:, None, None], out=forecasts)
+    forecasts[np.isnan(forecasts[:, 0, 0])] = 0.0
+    return forecasts
 
 
 def _season_sets(periods: Sequence[int]) -> list[tuple[int, ...]]:

@@ -140,7 +140,7 @@ def fit_local(
     def judged(rows: np.ndarray) -> tuple[np.ndarray, tuple[Record, Record]]:
         made = _at_origins(past[rows], used, origins, positive[rows], with_log)
         if others is not None:
-            made = np.concatenate([made, others[:, rows].astype(made.dtype)], axis=2)
+            made = np.concatenate([made, others[:, rows]], axis=2)
         return made, judge(made, truth[:, rows], origins.offsets, near, counts[rows])
 
     # Interleaved, so that the first of them already look like the panel.
@@ -153,7 +153,7 @@ def fit_local(
     for place, rows in enumerate(chunks):
         made, records = first[place] if place < len(first) else judged(rows)
         own = np.stack([series_weights(r, p) for r, p in zip(records, priors, strict=True)], axis=1)
-        by_step = own[:, np.where(near, 0, 1)].astype(made.dtype)
+        by_step = own[:, np.where(near, 0, 1)]
         mixed = np.einsum("knej,nje->knj", made, by_step, optimize=True)
         residuals[:, rows] = truth[:, rows] - mixed
         weights.append(own)
@@ -263,7 +263,7 @@ def _at_origins(
     origins: Origins,
     positive: np.ndarray,
     with_log: bool,
-) -> np.ndarray:  # (K, N, E, J), float32; steps that were not yet over are zero
+) -> np.ndarray:  # (K, N, E, J); steps that were not yet over are zero
     everything = []
     for offset in origins.offsets:
         followed = origins.steps[origins.steps <= offset]

@@ -79,7 +79,7 @@ def judge(
     sums, counts = np.zeros((2, n, experts)), np.zeros((2, n))
     for place in range(k):
         known = np.isfinite(truth[place])
-        target = np.where(known, truth[place], 0.0).astype(forecasts.dtype)
+        target = np.where(known, truth[place], 0.0)
         gaps = np.abs(forecasts[place] - target[:, None]) * known[:, None]
         gaps[squared] **= 2
         by_step += _RECENT**place * gaps
