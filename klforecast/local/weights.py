@@ -25,7 +25,7 @@ _RECENT = 0.98  # weight of an origin relative to the one after it; 0.96 and 1 a
 _SHARPNESS, _POWER = (
     0.2,
     1.5,
-)  # of the evidence of a series; half and double are within 0.5 % over all domains
+)  # of the evidence of a series; half and double are within 1 % over all domains
 _PANEL = 100.0  # evidence of the panel's mean, in origins
 _ROUNDS = 3
 _WORST = 5.0  # relative error; larger ones say no more
