@@ -101,6 +101,13 @@ def spread_rows(series: Rows, most: int) -> Tensor:
     return torch.from_numpy(series.scaler.transform(series.values[::step]))
 
 
+def newest_rows(series: Rows, count: int) -> Tensor:  # (count, channels), float64
+    """The last `count` rows, scaled."""
+    if isinstance(series, Tensor):
+        return series[-count:].double()
+    return torch.from_numpy(series.scaler.transform(series.values[-count:]))
+
+
 def remembered_rows(panel: Sequence[Rows], plan: CorePlan) -> list[Rows]:
     """The rows of each series whose windows still count; all of them without forgetting."""
     if plan.forgetting == 1:

@@ -146,7 +146,7 @@ def extend_stream(stream: Stream, panel: Panel) -> Stream:
     return stream._replace(series=extended)
 
 
-def solve_stream(stream: Stream, panel: Mapping[tuple, Rows]) -> Solved:
+def solve_stream(stream: Stream, panel: Mapping[tuple, Rows], spared: int = 0) -> Solved:
     """Solve the core of all rows absorbed so far, in the scale of these rows.
 
     Parameters
@@ -154,6 +154,8 @@ def solve_stream(stream: Stream, panel: Mapping[tuple, Rows]) -> Solved:
     stream : Stream
     panel : mapping of tuple to Tensor or StreamRows, (time, channels) each
         The rows that the stream has absorbed, in the scale of `Stream.scalers`.
+    spared : int, default=0
+        As for `solve_from_moments`.
 
     Returns
     -------
@@ -172,7 +174,7 @@ def solve_stream(stream: Stream, panel: Mapping[tuple, Rows]) -> Solved:
         if part.moments is not None
     }
     rows = [panel[key] for key in moments]
-    return solve_from_moments(list(moments.values()), rows, stream.plan)
+    return solve_from_moments(list(moments.values()), rows, stream.plan, spared=spared)
 
 
 def _start_series(rows: Tensor, statistics: RowStatistics, plan: CorePlan) -> SeriesStream:

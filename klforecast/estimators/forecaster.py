@@ -25,8 +25,9 @@ from skorch.callbacks import Callback
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
+from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan, plan_core
-from klforecast.data.periods import find_periods
+from klforecast.data.periods import candidate_seasons, find_periods
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
 from klforecast.estimators.covariates.effects import (
@@ -56,13 +57,23 @@ from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import (
     Key,
     TimeSeries,
+    first_rows,
     is_row_frame,
     join_series,
     shift_rows,
     split_series,
 )
 from klforecast.estimators.intervals import FollowedLevels, follow, offsets
-from klforecast.estimators.options import Options
+from klforecast.estimators.local_pool import (
+    LocalPool,
+    fit_pool,
+    pooled_forecasts,
+    pooled_quantiles,
+    pooled_window_quantiles,
+    pooled_windows,
+    rows_spared,
+)
+from klforecast.estimators.options import LINEAR, Options
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.ops.conformal import Calibration
@@ -120,6 +131,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         ``"deltanet"`` and the others of `klforecast.modules.encoders.ENCODERS`.
     linear_core : bool, default=True
         Whether a trained encoder corrects the closed form. False: it forecasts alone.
+    local_experts : bool, default=True
+        Whether the closed form is pooled with filters of each series' own past (exponential smoothing,
+        seasonal indices), as far as they forecast its newest rows better. Trained encoders have none.
     mixer : {"factorized", "dense", "bottleneck"}, default="factorized"
         How components become memory tokens (trained encoders only).
     d_model, n_layers, n_heads, patch_length : int, default=64, 2, 4, 16
@@ -170,6 +184,8 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         Steps forecast at once: `horizon`, or less when the series is short (with a warning).
     memory_depth_, input_length_, period_, n_components_ : int
         What the model uses; a period of 1 is none.
+    periods_ : list of int
+        All cycles found, the leading one first.
     n_channels_ : int
         Channels of each series.
     scale_lag_ : int or None
@@ -247,6 +263,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             "memory_depth_",
             "input_length_",
             "period_",
+            "periods_",
             "n_components_",
             "n_channels_",
             "history_",
@@ -278,6 +295,8 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     _covariates: Covariates | None
     _followed: FollowedLevels
     _open_stream: OpenStream | None
+    _pool: LocalPool | None
+    periods_: list[int]
     _cutoff: pd.Index | None
 
     def __init__(
@@ -293,6 +312,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         memory_tokens: int = 4,
         encoder: str = "linear",
         linear_core: bool = True,
+        local_experts: bool = True,
         mixer: str = "factorized",
         d_model: int = 64,
         n_layers: int = 2,
@@ -325,6 +345,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self.memory_tokens = memory_tokens
         self.encoder = encoder
         self.linear_core = linear_core
+        self.local_experts = local_experts
         self.mixer = mixer
         self.d_model = d_model
         self.n_layers = n_layers
@@ -515,7 +536,10 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         reader = self._reader()._replace(covariates=covariates)
         windows_of = reader.windows_within((), past, positions)
         scaler, horizon = self.scalers_[()], self.horizon
-        forecasts = scaler.inverse_transform(reader.forecast(windows_of, len(positions), horizon))
+        core = reader.forecast(windows_of, len(positions), horizon)
+        pasts = [((), first_rows(past, cutoff)) for cutoff in positions]
+        point = pooled_windows(self._pool, reader, pasts, core)
+        forecasts = scaler.inverse_transform(point)
         if covariates is not None and len(positions):
             forecasts = forecasts + effect_of_windows(
                 self.effects_, covariates, past.index, positions, horizon
@@ -533,6 +557,10 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             horizon,
             levels,
         )
+        if self._pool is not None:
+            own = core[..., None] + around
+            pooled = pooled_window_quantiles(self._pool, reader, pasts, own, levels)
+            around = pooled - point[..., None]
         return forecasts[..., None] + around * scaler.scale[:, None]
 
     def plot_modes(self, n_modes: int = 4, *, ax: "Axes | None" = None) -> "Axes":
@@ -675,8 +703,11 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         if opened is None:
             self._learn()
             return self
+        spared = self._rows_spared()
+        refitted = refit(self.net_, opened, self._rows.series, spared)
         self._open_stream = opened
-        self.net_, self.scalers_, self.calibration_ = refit(self.net_, opened, self._rows.series)
+        self.net_, self.scalers_, self.calibration_, earlier = refitted
+        self._fit_pool(earlier, spared)
         return self
 
     def _pretrain(
@@ -713,15 +744,17 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         residual = {
             key: rest_rows(self.effects_, covariates, key, part) for key, part in series.items()
         }
-        self._open_stream = None
+        self._open_stream, self._pool = None, None
         if pretrained:
             self.scalers_ = {
                 key: Standardizer.fit(part, self.forgetting, self.scale_lag_)
                 for key, part in residual.items()
             }
         else:
-            fitted = self._fit_panel(residual, plan)
+            spared = self._rows_spared()
+            fitted = self._fit_panel(residual, plan, spared)
             self.scalers_ = fitted.scalers
+            self._fit_pool(fitted.earlier, spared)
             # Effects of covariates are not learned online, and what they leave over changes with them.
             if covariates is None:
                 self._open_stream = open_stream(fitted.stream, series)
@@ -734,11 +767,12 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         horizon: int,
     ) -> CorePlan:
         longest = max(panel.values(), key=len)
+        self.periods_ = self._find_periods(longest, frequency)
         return plan_core(
             [len(rows) for rows in panel.values()],
             longest.shape[1],
             horizon,
-            self._find_periods(longest, frequency),
+            self.periods_,
             Options.of(self.get_params(deep=False)).core,
         )
 
@@ -750,11 +784,28 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             rows = interpolate(torch.tensor(rows), 1).numpy()
         return [period for period in find_periods(rows, frequency) if period > 1]
 
-    def _fit_panel(self, panel: Mapping[Key, np.ndarray], plan: CorePlan) -> Fitted:
+    def _rows_spared(self) -> int:
+        """Rows without which a linear core is solved once more, to be compared with local experts."""
+        if not self.local_experts or self.encoder != LINEAR:
+            return 0
+        lengths = [len(part.values) for part in self._rows.series.values()]
+        return rows_spared(lengths, min(self.horizon, checks.longest_horizon(max(lengths))))
+
+    def _fit_pool(self, earlier: LinearCore | None, spared: int) -> None:
+        self._pool = None
+        if spared and earlier is not None:
+            reader = self._reader()._replace(module=earlier)
+            seasons = candidate_seasons(self.periods_, self._rows.frequency)
+            self._pool = fit_pool(self._rows.series, reader, self.horizon_, seasons, spared)
+
+    def _fit_panel(
+        self, panel: Mapping[Key, np.ndarray], plan: CorePlan, spared: int = 0
+    ) -> Fitted:
         """Turn rows into weights, and take over what was learned: the only place where the net is made."""
         self.horizon_ = plan.horizon
         self.scale_lag_ = plan.horizon if len(panel) > 1 else None
-        fitted = fit_panel(panel, plan, self.scale_lag_, Options.of(self.get_params(deep=False)))
+        options = Options.of(self.get_params(deep=False))
+        fitted = fit_panel(panel, plan, self.scale_lag_, options, spared)
         self.n_channels_ = next(iter(panel.values())).shape[1]
         self.period_ = plan.period
         self.net_ = fitted.net
@@ -777,15 +828,13 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         frequency = self._rows.frequency
         ahead = {cutoff: steps_ahead(fh, cutoff, frequency) for cutoff in set(cutoffs.values())}
         covariates = with_future(self._covariates, X, cutoffs)
-        reader, keys = self._reader(), list(known)
-        scaled = reader.forecast(
-            reader.windows_before(list(known.items())),
-            len(keys),
-            max(steps.max() for steps in ahead.values()),
-        )
+        reader, places = self._reader(), list(known.items())
+        longest = max(steps.max() for steps in ahead.values())
+        core = reader.forecast(reader.windows_before(places), len(places), longest)
+        scaled = pooled_forecasts(self._pool, reader, places, core)
         forecasts = {
             key: self.scalers_[key].inverse_transform(rows[ahead[cutoffs[key]] - 1])
-            for key, rows in zip(keys, scaled, strict=True)
+            for key, rows in zip(known, scaled, strict=True)
         }
         if covariates is not None:
             for key, past in known.items():
@@ -836,17 +885,23 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         """Quantiles around the forecasts of all series, in the units of the data."""
         known = self._known_rows()
         ahead = [steps_ahead(fh, past.index[-1], self._rows.frequency) for past in known.values()]
-        reader = self._reader()
+        reader, places = self._reader(), list(known.items())
+        windows_of, longest = reader.windows_before(places), max(own.max() for own in ahead)
         around = offsets(
             self._followed,
             self.calibration_,
             reader,
-            reader.windows_before(list(known.items())),
+            windows_of,
             list(known),
             [len(past.values) for past in known.values()],
-            max(own.max() for own in ahead),
+            longest,
             levels,
         )
+        if self._pool is not None:
+            core = reader.forecast(windows_of, len(places), longest)
+            point = pooled_forecasts(self._pool, reader, places, core)
+            own = core[..., None] + around
+            around = pooled_quantiles(self._pool, reader, places, own, levels) - point[..., None]
         return np.concatenate(
             [
                 own_offsets[own_ahead - 1] * self.scalers_[key].scale[:, None]
