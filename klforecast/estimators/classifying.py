@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor
@@ -13,6 +12,7 @@ from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.sequence_ensemble import SequenceEnsemble
 from klforecast.classify.spectral_features import FILTERS_PER_GROUP
 from klforecast.estimators.checks import check_choice, check_integer, check_number
+from klforecast.ops.arrays import to_tensor
 from klforecast.training.seeding import draw_seed
 
 SOLVERS = ("closed-form", "gradient")
@@ -122,8 +122,7 @@ def check_series(series: Sequence[np.ndarray], n_channels: int | None = None) ->
             "every series of X has 1 step (n_features = 1 where X has two dimensions); pass series "
             "of at least 2 steps"
         )
-    # Copied, because torch warns about views of read-only arrays.
-    return [torch.tensor(np.asarray(values, dtype=np.float64)) for values in series]
+    return [to_tensor(np.asarray(values, dtype=np.float64)) for values in series]
 
 
 def learn_classifier(
@@ -143,9 +142,8 @@ def learn_classifier(
         raise ValueError("X has 1 sample; pass at least 2 series, of at least 2 classes")
     if len(classes) < 2:
         raise ValueError(f"y has one class only, {classes[0]!r}; pass series of at least 2 classes")
-    weights = torch.tensor(
-        compute_class_weight(settings["class_weight"], classes=classes, y=labels)
-    ).double()
+    weights = to_tensor(compute_class_weight(settings["class_weight"], classes=classes, y=labels))
+    weights = weights.double()
     if not (weights > 0).all():
         raise ValueError(
             f"class_weight gives the weights {weights.tolist()}; pass weights above 0, and leave "
@@ -167,4 +165,4 @@ def learn_classifier(
                 "n_scales": settings["n_scales"] or settings["n_heads"],
             },
         )
-    return Learned(model.fit(series, torch.from_numpy(indices), weights), classes)
+    return Learned(model.fit(series, to_tensor(indices), weights), classes)

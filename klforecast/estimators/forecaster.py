@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.random import RandomState
 from pandas.api.types import is_integer
 from pandas.tseries.offsets import BaseOffset
@@ -65,6 +64,7 @@ from klforecast.estimators.intervals import FollowedLevels, follow, offsets
 from klforecast.estimators.options import Options
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
 from klforecast.estimators.window_reader import WindowReader
+from klforecast.ops.arrays import to_tensor
 from klforecast.ops.conformal import Calibration
 from klforecast.ops.missing import GapFiller, interpolate
 from klforecast.training.nets import ForecastNet
@@ -747,7 +747,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         if self.period is not None:
             return [self.period] if self.period > 1 else []
         if np.isnan(rows).any():
-            rows = interpolate(torch.tensor(rows), 1).numpy()
+            rows = interpolate(to_tensor(rows), 1).numpy()
         return [period for period in find_periods(rows, frequency) if period > 1]
 
     def _fit_panel(self, panel: Mapping[Key, np.ndarray], plan: CorePlan) -> Fitted:

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from klforecast.estimators.checks import check_magnitude
 from klforecast.estimators.saving.files import SavedEstimator
+from klforecast.ops.arrays import to_tensor
 from klforecast.ops.online import KLState, absorb, empty_state, feature_modes
 
 _SOLVERS = ("exact", "online")
@@ -256,10 +257,9 @@ class KarhunenLoeve(
             raise ValueError(f"got forgetting={forgetting!r}; pass a number in (0, 1]")
 
     def _check_rows(self, X: Any) -> torch.Tensor:  # -> (n_rows, n_features)
-        # Copied, because torch warns about views of read-only arrays.
         rows = check_array(X, dtype=np.float64, estimator=self, input_name="X")
         check_magnitude("X", rows)
-        return torch.tensor(rows)
+        return to_tensor(rows)
 
     def _rank(self, allowed: int, data: str) -> int:
         if self.n_components is None:

@@ -10,13 +10,13 @@ Letters   n windows   Z (n, length) windows, each less its level   Y (n, horizon
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from klforecast.estimators.checks import check_integer, check_magnitude, check_number, warn_shrunk
 from klforecast.estimators.saving.files import SavedEstimator
+from klforecast.ops.arrays import to_tensor
 from klforecast.ops.linalg import rounding_floor, safe_eigh
 
 
@@ -121,10 +121,10 @@ class KLMemoryRegressor(SavedEstimator, MultiOutputMixin, RegressorMixin, BaseEs
         targets = targets - (windows @ level)[:, None]
         centred = inputs - inputs.mean(axis=0)
         eigenvalues, modes = (
-            part.numpy() for part in safe_eigh(torch.from_numpy(centred.T @ centred / n))
+            part.numpy() for part in safe_eigh(to_tensor(centred.T @ centred / n))
         )
         mean_eigenvalue = eigenvalues.mean()
-        floor = float(rounding_floor(torch.from_numpy(eigenvalues), max(n, length)))
+        floor = float(rounding_floor(to_tensor(eigenvalues), max(n, length)))
         kept = (eigenvalues > floor) & (np.arange(length) < (self.n_components or length))
         eigenvalues, modes = eigenvalues[kept], modes[:, kept]
         warn_shrunk("n_components", self.n_components, len(eigenvalues))
