@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.sequence_net import LABEL_SMOOTHING, SequenceNet
+from klforecast.classify.spectral_features import channel_scale
 from klforecast.training.options import resolve_device
 
 
@@ -79,8 +80,7 @@ class SequenceEnsemble:
         """Fit the closed form if there is one, learn the scales, and train the nets."""
         steps = torch.cat(list(series), dim=1)
         self.mean_ = steps.mean(1, keepdim=True)
-        deviation = steps.std(1, keepdim=True, correction=0)
-        self.scale_ = torch.where(deviation > 0, deviation, 1.0)
+        self.scale_ = channel_scale(steps)
         self.n_classes_ = len(class_weights)
         if self.start is not None:
             self.start.fit(series, labels, class_weights)

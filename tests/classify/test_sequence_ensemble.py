@@ -77,6 +77,14 @@ def test_networks_leave_alone_what_is_right(tones):
     assert_close(fitted.scores(series), fitted.start.scores(series))
 
 
+def test_a_channel_that_wakes_after_training_changes_nothing(tones):
+    series, labels = tones
+    quiet = [torch.cat([values, torch.full_like(values, 0.1)]) for values in series]
+    loud = [torch.cat([values, 1e3 * values]) for values in series]
+    fitted = ensemble(None, max_epochs=1).fit(quiet, labels, torch.ones(2, dtype=torch.float64))
+    assert_close(fitted.scores(loud), fitted.scores(quiet))
+
+
 def test_held_out_parts_share_out_every_class():
     labels = torch.tensor([0] * 10 + [1] * 5 + [2] * 2 + [3])
     parts = held_out_parts(labels, 0.2, 5, seed=0)

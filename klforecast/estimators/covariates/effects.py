@@ -28,7 +28,6 @@ from klforecast.estimators.covariates.table import Covariates
 from klforecast.estimators.frames.context import fill_panel, forecast_windows, past_windows
 from klforecast.estimators.frames.indices import Stamp, stamps_ahead
 from klforecast.estimators.frames.panel import Key, TimeSeries
-from klforecast.ops.arrays import to_tensor
 
 
 class Effects(NamedTuple):
@@ -106,15 +105,15 @@ def learn_effects(
         If rows of X are missing.
     """
     scalers = {key: Standardizer.fit(rows.values) for key, rows in series.items()}
-    scaled = [to_tensor(scalers[key].transform(rows.values)) for key, rows in series.items()]
+    scaled = [torch.from_numpy(scalers[key].transform(rows.values)) for key, rows in series.items()]
     stamps = {key: rows.index for key, rows in series.items()}
-    tables = [to_tensor(covariates.table(key, index)) for key, index in stamps.items()]
-    steps = [to_tensor(covariates.steps(index)) for index in stamps.values()]
+    tables = [torch.from_numpy(covariates.table(key, index)) for key, index in stamps.items()]
+    steps = [torch.from_numpy(covariates.steps(index)) for index in stamps.values()]
     observed = [~torch.isnan(rows) for rows in scaled]
     filled, _ = fill_panel(scaled, plan.period)
     panel = CovariatePanel(filled, observed, tables, steps)
-    past = to_tensor(covariates.is_past)
-    plain = to_tensor(covariates.is_calendar)
+    past = torch.from_numpy(covariates.is_past)
+    plain = torch.from_numpy(covariates.is_calendar)
     effect = solve_effect(panel, plan, plan.period, covariates.groups, plain)
     core, level = None, np.zeros(filled[0].shape[1])
     if len(effect.part(past).basis.terms):
@@ -180,8 +179,8 @@ def effect_ahead(
             UserWarning,
             stacklevel=2,
         )
-    table = to_tensor(covariates.table(key, carried, past[-1]))
-    known = part.of(table, to_tensor(covariates.steps(stamps))).numpy()
+    table = torch.from_numpy(covariates.table(key, carried, past[-1]))
+    known = part.of(table, torch.from_numpy(covariates.steps(stamps))).numpy()
     effect = known[-steps.max() :][steps - 1]
     if effects.core is not None:
         rows = past[-effects.core.depth - effects.effect.basis.period :]
@@ -217,5 +216,5 @@ def effect_of_windows(
 def _evaluate(
     effect: CovariateEffect, covariates: Covariates, key: Key, stamps: pd.Index, cutoff: Stamp
 ) -> np.ndarray:
-    table = to_tensor(covariates.table(key, stamps, cutoff))
-    return effect.of(table, to_tensor(covariates.steps(stamps))).numpy()
+    table = torch.from_numpy(covariates.table(key, stamps, cutoff))
+    return effect.of(table, torch.from_numpy(covariates.steps(stamps))).numpy()
