@@ -28,6 +28,7 @@ from klforecast.core.plan import CorePlan, plan_core
 from klforecast.data.periods import find_periods
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
+from klforecast.estimators.arguments import warn_shrunk
 from klforecast.estimators.covariates.effects import (
     Effects,
     effect_ahead,
@@ -765,10 +766,10 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self.history_ = pd.DataFrame(
             [{key: row[key] for key in row if key != "batches"} for row in fitted.net.history]
         )
-        checks.warn_shrunk("input_length", self.input_length, self.input_length_)
+        warn_shrunk("input_length", self.input_length, self.input_length_)
         if self.memory == "history":
-            checks.warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
-            checks.warn_shrunk("n_components", self.n_components, self.n_components_)
+            warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
+            warn_shrunk("n_components", self.n_components, self.n_components_)
         return fitted
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:

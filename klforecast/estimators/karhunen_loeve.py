@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from klforecast.estimators.checks import check_magnitude
+from klforecast.estimators.arguments import check_magnitude
 from klforecast.estimators.saving.files import SavedEstimator
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.online import KLState, absorb, empty_state, feature_modes
@@ -169,6 +169,9 @@ class KarhunenLoeve(
     def partial_fit(self, X: Any, y: None = None) -> Self:
         """Learn the rows of X on top of what is known, without going back to older rows.
 
+        An `n_components` that was changed since holds from now on: directions that were cut before
+        are not found again. None goes on with as many as there are.
+
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
@@ -189,7 +192,11 @@ class KarhunenLoeve(
         rows = self._check_rows(X)
         d = rows.shape[1]
         state = empty_state(d) if first else self._state
-        rank = self._rank(d, f"{d} features") if first else self.n_components_
+        rank = (
+            self._rank(d, f"{d} features")
+            if first
+            else min(self.n_components or self.n_components_, d)
+        )
         state = absorb(state, rows, rank, self.forgetting)
         if first:
             validate_data(self, X, skip_check_array=True)

@@ -18,7 +18,7 @@ from torch import Tensor
 from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.sequence_ensemble import SequenceEnsemble
 from klforecast.classify.spectral_features import FILTERS_PER_GROUP
-from klforecast.estimators.checks import check_choice, check_integer, check_number
+from klforecast.estimators.arguments import check_choice, check_integer, check_number
 from klforecast.ops.arrays import to_tensor
 from klforecast.training.seeding import draw_seed
 
