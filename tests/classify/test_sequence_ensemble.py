@@ -115,12 +115,13 @@ def batch(tones) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     ("n", "length", "epochs"), [(40, 2, 75), (20, 2, 150), (2000, 2, 2), (20, 1250, 50)]
 )
 def test_small_sets_of_short_series_get_more_epochs(n, length, epochs, monkeypatch):
-    net = make_net()
-    monkeypatch.setattr(net, "fit_loop", lambda *_, **__: net)
-    x = torch.zeros(n, length, 1)
-    inputs = {"x": x, "mask": x[..., 0] == 0, "start": torch.zeros(n, 2)}
-    net.fit(inputs, torch.zeros(n, dtype=torch.long))
-    assert net.max_epochs == epochs
+    monkeypatch.setattr(SequenceNet, "fit_loop", lambda net, *_, **__: net)
+    options = NET | {"max_epochs": None}
+    nets = SequenceEnsemble(1, 0, 0.0, None, options, BACKBONE).fit(
+        [torch.zeros(1, length)] * n, torch.arange(n) % 2, torch.ones(2)
+    )
+    assert nets.nets_[0].max_epochs == epochs
+    assert options["max_epochs"] is None
 
 
 def test_masks_learn_at_first_and_stand_still_at_last(tones):
