@@ -249,7 +249,10 @@ def _check_settings(settings: Mapping[str, Any]) -> None:
 
 
 def check_series(series: Sequence[np.ndarray], n_channels: int | None = None) -> list[Tensor]:
-    """Return series as float64 tensors; raise unless they can be classified.
+    """Return series without gaps as float64 tensors; raise unless they can be classified.
+
+    Steps at the end in which every channel is missing stand for a shorter series. Other missing
+    values are bridged by straight lines, and by the next value at the ends of a channel.
 
     Parameters
     ----------
@@ -261,12 +264,13 @@ def check_series(series: Sequence[np.ndarray], n_channels: int | None = None) ->
     Raises
     ------
     ValueError
-        If there are no series, channels differ, a series has no steps, all have only one, or a
-        value is not finite or above 1e100 in magnitude.
+        If there are no series, channels differ, a series has no steps or no value in a channel,
+        all have only one step, or a value is infinite or above 1e100 in magnitude.
     """
     if not len(series):
         raise ValueError("X has no series; pass at least one")
     wanted = len(series[0]) if n_channels is None else n_channels
+    checked = []
     for number, values in enumerate(series):
         if len(values) != wanted:
             origin = "the first one" if n_channels is None else "those the classifier was fitted on"
@@ -274,24 +278,45 @@ def check_series(series: Sequence[np.ndarray], n_channels: int | None = None) ->
                 f"series {number} of X has {len(values)} channels and {origin} {wanted}; pass the "
                 "same channels for every series"
             )
-        if not values.size:
-            raise ValueError(f"series {number} of X has {values.shape[1]} steps; leave it out")
-        if not np.isfinite(values).all():
+        if np.isinf(values).any():
             raise ValueError(
-                f"series {number} of X has NaN or infinite values; fill them first, for example "
-                "by interpolation"
+                f"series {number} of X has infinite values; mark them as missing by NaN"
             )
-        if np.abs(values).max() > _LARGEST:
+        seen = ~np.isnan(values)
+        length = int(np.flatnonzero(seen.any(axis=0)).max(initial=-1)) + 1
+        if not length:
+            raise ValueError(f"series {number} of X has 0 steps with a value; leave it out")
+        if not seen.any(axis=1).all():
+            empty = int(np.flatnonzero(~seen.any(axis=1))[0])
             raise ValueError(
-                f"series {number} of X reaches {np.abs(values).max():.0e} in magnitude; rescale "
+                f"series {number} of X has no value in channel {empty}; fill the channel or leave "
+                "the series out"
+            )
+        if np.nanmax(np.abs(values)) > _LARGEST:
+            raise ValueError(
+                f"series {number} of X reaches {np.nanmax(np.abs(values)):.0e} in magnitude; rescale "
                 f"the series to less than {_LARGEST:.0e}"
             )
-    if n_channels is None and max(values.shape[1] for values in series) < 2:
+        checked.append(to_tensor(_bridged(values[:, :length], seen[:, :length])))
+    if n_channels is None and max(values.shape[1] for values in checked) < 2:
         raise ValueError(
             "every series of X has 1 step (n_features = 1 where X has two dimensions); pass series "
             "of at least 2 steps"
         )
-    return [to_tensor(np.asarray(values, dtype=np.float64)) for values in series]
+    return checked
+
+
+def _bridged(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Values with lines across their gaps; the mask `seen` has a True in every channel."""
+    if seen.all():
+        return np.asarray(values, dtype=np.float64)
+    steps = np.arange(values.shape[1])
+    return np.stack(
+        [
+            np.interp(steps, steps[known], channel[known])
+            for channel, known in zip(values, seen, strict=True)
+        ]
+    )
 
 
 def _learn_model(

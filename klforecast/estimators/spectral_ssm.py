@@ -12,6 +12,12 @@ from klforecast.estimators.saving.files import SavedEstimator
 from klforecast.estimators.spectral_classifier import SpectralClassifier
 from klforecast.training.rollback import unchanged_on_error
 
+_ANY_SHAPE_WITH_GAPS: dict[str, Any] = {
+    "dtype": np.float64,
+    "allow_nd": True,
+    "ensure_all_finite": "allow-nan",
+}
+
 
 class SpectralSSMClassifier(SpectralClassifier, SavedEstimator, ClassifierMixin, BaseEstimator):
     """Classify series with complex state-space modes.
@@ -58,7 +64,8 @@ class SpectralSSMClassifier(SpectralClassifier, SavedEstimator, ClassifierMixin,
         Parameters
         ----------
         X : array-like, (n, length) or (n, channels, length)
-            Series, oldest step first.
+            Series, oldest step first. NaN is a missing value: gaps are bridged by straight lines,
+            and steps at the end without any value make a series shorter.
         y : array-like, (n,)
             Class of each series.
 
@@ -74,7 +81,7 @@ class SpectralSSMClassifier(SpectralClassifier, SavedEstimator, ClassifierMixin,
             If the loss of a network is not finite while it trains.
         """
         with unchanged_on_error(self):
-            values, labels = check_X_y(X, y, dtype=np.float64, allow_nd=True, estimator=self)
+            values, labels = check_X_y(X, y, estimator=self, **_ANY_SHAPE_WITH_GAPS)
             check_classification_targets(labels)
             self.classes_ = self._learn(_with_channels(values), labels)
             validate_data(self, X, skip_check_array=True)
@@ -129,11 +136,12 @@ class SpectralSSMClassifier(SpectralClassifier, SavedEstimator, ClassifierMixin,
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def _checked(self, X: Any) -> list[np.ndarray]:
-        return _with_channels(validate_data(self, X, reset=False, dtype=np.float64, allow_nd=True))
+        return _with_channels(validate_data(self, X, reset=False, **_ANY_SHAPE_WITH_GAPS))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
         return tags
 
 

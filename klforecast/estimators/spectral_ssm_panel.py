@@ -60,7 +60,7 @@ class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseC
         "y_inner_mtype": "numpy1D",
         "capability:multivariate": True,
         "capability:unequal_length": True,
-        "capability:missing_values": False,
+        "capability:missing_values": True,
         "capability:predict_proba": True,
         "capability:class_weight": True,
         "capability:random_state": True,
@@ -76,7 +76,8 @@ class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseC
         Parameters
         ----------
         X : panel container of sktime
-            Series, of unequal length if the container allows it.
+            Series, of unequal length if the container allows it. NaN is a missing value: gaps are
+            bridged by straight lines, and steps at the end without any value make a series shorter.
         y : array-like, (n,)
             Class of each series.
 

@@ -6,6 +6,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 from sktime.classification.model_selection import TSCGridSearchCV
+from sktime.datatypes import convert_to
 from sktime.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
@@ -78,12 +79,12 @@ def test_bad_series_and_settings_leave_the_old_classifier(waves, state_of):
     classifier = make().fit(X, y)
     before = state_of(classifier)
     spoiled = X.copy()
-    spoiled[3, 1, 5] = np.nan
+    spoiled[3, 1] = np.nan
     infinite = X.copy()
     infinite[3, 1, 5] = np.inf
     for bad, message in [
-        (spoiled, "missing|NaN"),
-        (infinite, "NaN or infinite"),
+        (spoiled, "series 3 of X has no value in channel 1"),
+        (infinite, "infinite"),
         (X[:, :, :1], "1 step"),
     ]:
         with pytest.raises(ValueError, match=message):
@@ -179,3 +180,20 @@ def test_sktime_searches_panels_that_scikit_learn_cannot_split(named):
     search = TSCGridSearchCV(make(), {"n_filters": [32, 64]}, cv=2, error_score="raise")
     search.fit(as_multiindex(frames), y)
     assert search.score(as_multiindex(frames), y) > 0.8
+
+
+CONTAINERS = ("numpy3D", "df-list", "pd-multiindex", "nested_univ")
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_gaps_are_bridged_and_ends_cut_in_every_container(container, waves):
+    X, y = waves
+    gappy = X.copy()
+    gappy[:, 0, [0, 7, 8]] = np.nan
+    gappy[::2, :, 25:] = np.nan
+    series = [values[:, : 25 if number % 2 == 0 else 30].T for number, values in enumerate(gappy)]
+    bridged = [pd.DataFrame(one).interpolate(limit_direction="both") for one in series]
+    holding = convert_to(gappy, container)
+    classifier = make().fit(holding, y)
+    expected = make().fit(bridged, y).predict_proba(bridged)
+    np.testing.assert_allclose(classifier.predict_proba(holding), expected, atol=1e-9)

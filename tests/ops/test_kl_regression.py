@@ -18,7 +18,9 @@ def walk():
 @pytest.mark.parametrize("ridge", [1e-3, 1.0])
 def test_all_components_are_the_ridge_of_the_normal_equations(walk, ridge, center):
     windows, future = walk
-    level = windows[:, 6 - center :].mean(1, keepdim=True) if center else torch.zeros(40, 1).double()
+    level = (
+        windows[:, 6 - center :].mean(1, keepdim=True) if center else torch.zeros(40, 1).double()
+    )
     z, y = windows - level, future - level
     centred = z - z.mean(0)
     gram = centred.T @ centred / 40
