@@ -113,7 +113,7 @@ class KLMemoryRegressor(SavedEstimator, MultiOutputMixin, RegressorMixin, BaseEs
             )
         found = kl_regression(
             to_tensor(windows),
-            to_tensor(future.reshape(n, -1)),
+            to_tensor(future.reshape(n, -1)).double(),
             self.n_components,
             self.ridge,
             self.center,
