@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from klforecast.core.gram import WindowMoments, extend_moments, rescale_moments, window_moments
@@ -24,6 +23,7 @@ from klforecast.core.plan import CorePlan
 from klforecast.core.rows import Rows, check_lengths
 from klforecast.core.solve import Solved, solve_from_moments
 from klforecast.data.scaling import RowStatistics, Standardizer
+from klforecast.ops.arrays import to_tensor
 
 Panel = Mapping[tuple, np.ndarray]
 """Rows of each series by its labels, (time, channels), in the units of the data."""
@@ -203,12 +203,12 @@ def _extend_series(
 
 
 def _scaled(rows: np.ndarray, scaler: Standardizer) -> Tensor:
-    return torch.from_numpy(scaler.transform(rows))
+    return to_tensor(scaler.transform(rows))
 
 
 def _change(old: Standardizer, new: Standardizer) -> tuple[Tensor, Tensor]:
     """Factor and shift from the scale of the one to that of the other."""
     return (
-        torch.from_numpy(old.scale / new.scale),
-        torch.from_numpy((old.mean - new.mean) / new.scale),
+        to_tensor(old.scale / new.scale),
+        to_tensor((old.mean - new.mean) / new.scale),
     )

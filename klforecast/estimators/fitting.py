@@ -16,7 +16,6 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from sklearn.base import clone
 from torch import Tensor
 
@@ -30,6 +29,7 @@ from klforecast.estimators.checks import longest_horizon
 from klforecast.estimators.frames.context import fill_panel
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.options import Options
+from klforecast.ops.arrays import to_tensor
 from klforecast.ops.conformal import Calibration, Residuals, calibrate
 from klforecast.training.fit import Solver, fit_encoder_net, wrap_core
 from klforecast.training.nets import ForecastNet
@@ -214,8 +214,7 @@ def _measure(panel: Mapping[Key, np.ndarray], plan: CorePlan, scale_lag: int | N
         key: RowStatistics.of(rows, plan.forgetting, scale_lag) for key, rows in panel.items()
     }
     scaled = [
-        torch.from_numpy(statistics[key].standardizer().transform(rows))
-        for key, rows in panel.items()
+        to_tensor(statistics[key].standardizer().transform(rows)) for key, rows in panel.items()
     ]
     filled, gap_covariance = fill_panel(scaled, plan.period)
     return _Measured(statistics, dict(zip(panel, filled, strict=True)), gap_covariance)

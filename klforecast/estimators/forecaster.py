@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.random import RandomState
 from pandas.api.types import is_integer
 from pandas.tseries.offsets import BaseOffset
@@ -30,6 +29,7 @@ from klforecast.core.plan import CorePlan, plan_core
 from klforecast.data.periods import candidate_seasons, find_periods
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
+from klforecast.estimators.arguments import warn_shrunk
 from klforecast.estimators.covariates.effects import (
     Effects,
     effect_ahead,
@@ -76,6 +76,7 @@ from klforecast.estimators.local_pool import (
 from klforecast.estimators.options import LINEAR, Options
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
 from klforecast.estimators.window_reader import WindowReader
+from klforecast.ops.arrays import to_tensor
 from klforecast.ops.conformal import Calibration
 from klforecast.ops.missing import GapFiller, interpolate
 from klforecast.training.nets import ForecastNet
@@ -781,7 +782,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         if self.period is not None:
             return [self.period] if self.period > 1 else []
         if np.isnan(rows).any():
-            rows = interpolate(torch.tensor(rows), 1).numpy()
+            rows = interpolate(to_tensor(rows), 1).numpy()
         return [period for period in find_periods(rows, frequency) if period > 1]
 
     def _rows_spared(self) -> int:
@@ -816,10 +817,10 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self.history_ = pd.DataFrame(
             [{key: row[key] for key in row if key != "batches"} for row in fitted.net.history]
         )
-        checks.warn_shrunk("input_length", self.input_length, self.input_length_)
+        warn_shrunk("input_length", self.input_length, self.input_length_)
         if self.memory == "history":
-            checks.warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
-            checks.warn_shrunk("n_components", self.n_components, self.n_components_)
+            warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
+            warn_shrunk("n_components", self.n_components, self.n_components_)
         return fitted
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:
