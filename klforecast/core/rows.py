@@ -105,7 +105,7 @@ def newest_rows(series: Rows, count: int) -> Tensor:  # (count, channels), float
     """The last `count` rows, scaled."""
     if isinstance(series, Tensor):
         return series[-count:].double()
-    return torch.from_numpy(series.scaler.transform(series.values[-count:]))
+    return to_tensor(series.scaler.transform(series.values[-count:]))
 
 
 def remembered_rows(panel: Sequence[Rows], plan: CorePlan) -> list[Rows]:

@@ -146,13 +146,6 @@ def to_blocks(
     )
 
 
-def from_blocks(
-    values: Tensor,  # (..., chunk, n, chunks)
-) -> Tensor:  # (..., n, chunks * chunk)
-    """Undo the cutting of `to_blocks`; what was padded stays."""
-    return values.movedim(-3, -1).flatten(-2)
-
-
 def filter_blocks(
     blocks: Blocks,
     bank: FilterBank,

@@ -3,8 +3,9 @@ import torch
 from torch.testing import assert_close
 
 from klforecast.ops import pooling
-from klforecast.ops.filter_bank import Blocks, draw_bank, filter_blocks, from_blocks, to_blocks
+from klforecast.ops.filter_bank import Blocks, draw_bank, filter_blocks, to_blocks
 from klforecast.ops.pooling import draw_biases, pool_contest, pool_peak, pool_sides
+from tests.ops.blocks import from_blocks
 
 LENGTHS = (5, 32, 47)
 
