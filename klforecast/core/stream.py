@@ -18,10 +18,17 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from klforecast.core.gram import WindowMoments, extend_moments, rescale_moments, window_moments
+from klforecast.core.gram import (
+    WindowMoments,
+    extend_moments,
+    rescale_moments,
+    shorten_moments,
+    window_moments,
+)
+from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan
-from klforecast.core.rows import Rows, check_lengths
-from klforecast.core.solve import Solved, solve_from_moments
+from klforecast.core.rows import Rows, check_lengths, newest_rows
+from klforecast.core.solve import Solved, solve_from_moments, solve_from_weights
 from klforecast.data.scaling import RowStatistics, Standardizer
 from klforecast.ops.arrays import to_tensor
 
@@ -31,6 +38,8 @@ Panel = Mapping[tuple, np.ndarray]
 # Standard deviations by which the level may leave that of the reference: squared, it is the factor
 # by which rounding errors of the moments grow.
 _FARTHEST = 100.0
+_LEAST_REMEMBERED = 1e-3  # share of the weight of all rows that is left without the newest ones
+_FEW = 20  # times as many older rows, from which on the newest ones do not move mean and scale
 
 
 class SeriesStream(NamedTuple):
@@ -52,6 +61,20 @@ class SeriesStream(NamedTuple):
     statistics: RowStatistics
     moments: WindowMoments | None
     n_rows: int
+
+
+class EarlierCore(NamedTuple):
+    """A core that has not seen the newest rows.
+
+    Attributes
+    ----------
+    core : LinearCore
+    scalers : dict of tuple to Standardizer
+        Mean and scale of the rows before them.
+    """
+
+    core: LinearCore
+    scalers: dict[tuple, Standardizer]
 
 
 class Stream(NamedTuple):
@@ -146,7 +169,7 @@ def extend_stream(stream: Stream, panel: Panel) -> Stream:
     return stream._replace(series=extended)
 
 
-def solve_stream(stream: Stream, panel: Mapping[tuple, Rows], spared: int = 0) -> Solved:
+def solve_stream(stream: Stream, panel: Mapping[tuple, Rows]) -> Solved:
     """Solve the core of all rows absorbed so far, in the scale of these rows.
 
     Parameters
@@ -154,8 +177,6 @@ def solve_stream(stream: Stream, panel: Mapping[tuple, Rows], spared: int = 0) -
     stream : Stream
     panel : mapping of tuple to Tensor or StreamRows, (time, channels) each
         The rows that the stream has absorbed, in the scale of `Stream.scalers`.
-    spared : int, default=0
-        As for `solve_from_moments`.
 
     Returns
     -------
@@ -167,14 +188,79 @@ def solve_stream(stream: Stream, panel: Mapping[tuple, Rows], spared: int = 0) -
         If no series is as long as one window.
     """
     check_lengths(list(panel.values()), stream.plan)
+    moments = _moments_now(stream)
+    rows = [panel[key] for key in moments]
+    return solve_from_moments(list(moments.values()), rows, stream.plan)
+
+
+def solve_earlier(
+    stream: Stream, panel: Mapping[tuple, Rows], weights: Tensor, spared: int
+) -> EarlierCore | None:
+    """Solve the core again without the newest rows: what it forecasts of them it has not seen.
+
+    Parameters
+    ----------
+    stream, panel
+        As for `solve_stream`.
+    weights : Tensor of shape (channels, segments, experts)
+        Of the experts, as `solve_stream` found them.
+    spared : int
+        Newest rows of each series that are left out, at least 1.
+
+    Returns
+    -------
+    EarlierCore or None
+        None if no series has a window before its newest rows.
+
+    Notes
+    -----
+    Bounded by the plan and by `spared`, not by T.
+    """
+    plan = stream.plan
+    # What remains is the difference of two sums, and says nothing where they are nearly equal.
+    if plan.forgetting**spared < _LEAST_REMEMBERED:
+        return None
     scalers = stream.scalers()
-    moments = {
+    changes = {
+        key: _scale_before(rows, spared, plan.forgetting, stream.scale_lag)
+        for key, rows in panel.items()
+    }
+    moments = [
+        rescale_moments(
+            shorten_moments(part, newest_rows(panel[key], spared + plan.length - 1), spared),
+            to_tensor(1 / changes[key].scale),
+            to_tensor(-changes[key].mean / changes[key].scale),
+        )
+        for key, part in _moments_now(stream).items()
+        if part.n_windows > spared
+    ]
+    if not moments:
+        return None
+    earlier = {key: scaler.then(changes[key]) for key, scaler in scalers.items()}
+    return EarlierCore(solve_from_weights(moments, plan, weights), earlier)
+
+
+def _moments_now(stream: Stream) -> dict[tuple, WindowMoments]:
+    """Moments of the series that are as long as a window, in the scale of all their rows."""
+    scalers = stream.scalers()
+    return {
         key: rescale_moments(part.moments, *_change(part.reference, scalers[key]))
         for key, part in stream.series.items()
         if part.moments is not None
     }
-    rows = [panel[key] for key in moments]
-    return solve_from_moments(list(moments.values()), rows, stream.plan, spared=spared)
+
+
+def _scale_before(
+    rows: Rows, spared: int, forgetting: float, scale_lag: int | None
+) -> Standardizer:
+    """Scale of the rows before the newest ones, in units of all of them."""
+    older = len(rows) - spared
+    channels = rows.shape[1]
+    # Few rows among many do not move it, and a long past is not read again.
+    if older < 2 or older > _FEW * spared:
+        return Standardizer(np.zeros(channels), np.ones(channels))
+    values = newest_rows(rows, len(rows))[:older].numpy()
+    return RowStatistics.of(values, forgetting, scale_lag).standardizer()
 
 
 def _start_series(rows: Tensor, statistics: RowStatistics, plan: CorePlan) -> SeriesStream:

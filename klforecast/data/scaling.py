@@ -98,6 +98,10 @@ class Standardizer:
         """Units of the series to units of the training standard deviation."""
         return (np.asarray(rows, dtype=np.float64) - self.mean) / self.scale
 
+    def then(self, other: "Standardizer") -> "Standardizer":
+        """One standardiser for this one and then another, which is in units of this one."""
+        return Standardizer(self.mean + self.scale * other.mean, self.scale * other.scale)
+
     def inverse_transform(self, rows: np.ndarray) -> np.ndarray:  # (..., channels)
         """Units of the training standard deviation back to units of the series."""
         return np.asarray(rows, dtype=np.float64) * self.scale + self.mean

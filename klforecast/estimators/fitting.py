@@ -21,9 +21,16 @@ from torch import Tensor
 
 from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan, plan_core
-from klforecast.core.rows import StreamRows
+from klforecast.core.rows import Rows, StreamRows
 from klforecast.core.solve import Solved, solve_linear_core
-from klforecast.core.stream import Stream, extend_stream, solve_stream, start_stream
+from klforecast.core.stream import (
+    EarlierCore,
+    Stream,
+    extend_stream,
+    solve_earlier,
+    solve_stream,
+    start_stream,
+)
 from klforecast.data.scaling import RowStatistics, Standardizer
 from klforecast.estimators.checks import longest_horizon
 from klforecast.estimators.frames.context import fill_panel
@@ -60,7 +67,7 @@ class Fitted(NamedTuple):
         What the model reads as it is, and of each block of its history.
     stream : Stream or None
         Of the moments that the core was solved from, if it can be extended.
-    earlier : LinearCore or None
+    earlier : EarlierCore or None
         The core without the newest rows, where it was asked for.
     """
 
@@ -71,7 +78,7 @@ class Fitted(NamedTuple):
     input_length: int
     n_components: int
     stream: Stream | None
-    earlier: LinearCore | None
+    earlier: EarlierCore | None
 
 
 class Refitted(NamedTuple):
@@ -80,7 +87,7 @@ class Refitted(NamedTuple):
     net: ForecastNet
     scalers: dict[Key, Standardizer]
     calibration: Calibration | None
-    earlier: LinearCore | None
+    earlier: EarlierCore | None
 
 
 class _Measured(NamedTuple):
@@ -125,7 +132,7 @@ def fit_panel(
     solve = _solver(plan, options)
     if options.encoder is not None:
         return _train_encoder(measured, plan, scale_lag, options.encoder, options, solve)
-    stream, solved = _solve(measured, plan, scale_lag, spared)
+    stream, solved = _solve(measured, plan, scale_lag)
     return Fitted(
         wrap_core(solved.core, solve, options.training),
         measured.scalers,
@@ -134,7 +141,7 @@ def fit_panel(
         solved.core.recent,
         _components_per_block(solved.core),
         stream if all(np.isfinite(rows).all() for rows in panel.values()) else None,
-        solved.earlier,
+        _earlier(stream, measured.rows, solved, spared),
     )
 
 
@@ -200,13 +207,11 @@ def refit(
     Refitted
     """
     scalers = opened.stream.scalers()
-    solved = solve_stream(
-        opened.stream,
-        {key: StreamRows(part.values, scalers[key]) for key, part in series.items()},
-        spared,
-    )
+    rows = {key: StreamRows(part.values, scalers[key]) for key, part in series.items()}
+    solved = solve_stream(opened.stream, rows)
+    earlier = _earlier(opened.stream, rows, solved, spared)
     net = clone(fitted).adopt(solved.core)
-    return Refitted(net, scalers, _calibrated(solved.residuals), solved.earlier)
+    return Refitted(net, scalers, _calibrated(solved.residuals), earlier)
 
 
 def _measure(panel: Mapping[Key, np.ndarray], plan: CorePlan, scale_lag: int | None) -> _Measured:
@@ -226,11 +231,17 @@ def _solver(plan: CorePlan, options: Options) -> Solver:
     return partial(solve_linear_core, horizon=plan.horizon, periods=periods, **asdict(options.core))
 
 
-def _solve(
-    measured: _Measured, plan: CorePlan, scale_lag: int | None, spared: int = 0
-) -> tuple[Stream, Solved]:
+def _solve(measured: _Measured, plan: CorePlan, scale_lag: int | None) -> tuple[Stream, Solved]:
     stream = start_stream(measured.rows, measured.statistics, plan, scale_lag)
-    return stream, solve_stream(stream, measured.rows, spared)
+    return stream, solve_stream(stream, measured.rows)
+
+
+def _earlier(
+    stream: Stream, rows: Mapping[Key, Rows], solved: Solved, spared: int
+) -> EarlierCore | None:
+    if not spared or solved.core.mixture is None:
+        return None
+    return solve_earlier(stream, rows, solved.core.mixture.weights, spared)
 
 
 def _train_encoder(

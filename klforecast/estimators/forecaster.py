@@ -24,9 +24,9 @@ from skorch.callbacks import Callback
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
-from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan, plan_core
-from klforecast.data.periods import candidate_seasons, find_periods
+from klforecast.core.stream import EarlierCore
+from klforecast.data.periods import candidate_seasons, find_panel_periods
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
 from klforecast.estimators.arguments import warn_shrunk
@@ -768,7 +768,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         horizon: int,
     ) -> CorePlan:
         longest = max(panel.values(), key=len)
-        self.periods_ = self._find_periods(longest, frequency)
+        self.periods_ = self._find_periods(list(panel.values()), frequency)
         return plan_core(
             [len(rows) for rows in panel.values()],
             longest.shape[1],
@@ -777,25 +777,28 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             Options.of(self.get_params(deep=False)).core,
         )
 
-    def _find_periods(self, rows: np.ndarray, frequency: BaseOffset | None) -> list[int]:
-        """Cycles of one series in steps, the leading one first."""
+    def _find_periods(self, panel: Sequence[np.ndarray], frequency: BaseOffset | None) -> list[int]:
+        """Cycles of the series in steps, the leading one first."""
         if self.period is not None:
             return [self.period] if self.period > 1 else []
-        if np.isnan(rows).any():
-            rows = interpolate(to_tensor(rows), 1).numpy()
-        return [period for period in find_periods(rows, frequency) if period > 1]
+        whole = [
+            interpolate(to_tensor(rows), 1).numpy() if np.isnan(rows).any() else rows
+            for rows in panel
+        ]
+        return [period for period in find_panel_periods(whole, frequency) if period > 1]
 
     def _rows_spared(self) -> int:
         """Rows without which a linear core is solved once more, to be compared with local experts."""
         if not self.local_experts or self.encoder != LINEAR:
             return 0
         lengths = [len(part.values) for part in self._rows.series.values()]
-        return rows_spared(lengths, min(self.horizon, checks.longest_horizon(max(lengths))))
+        horizon = min(self.horizon, checks.longest_horizon(max(lengths)))
+        return rows_spared(lengths, horizon, candidate_seasons(self.periods_, self._rows.frequency))
 
-    def _fit_pool(self, earlier: LinearCore | None, spared: int) -> None:
+    def _fit_pool(self, earlier: EarlierCore | None, spared: int) -> None:
         self._pool = None
         if spared and earlier is not None:
-            reader = self._reader()._replace(module=earlier)
+            reader = self._reader()._replace(module=earlier.core, scalers=earlier.scalers)
             seasons = candidate_seasons(self.periods_, self._rows.frequency)
             self._pool = fit_pool(self._rows.series, reader, self.horizon_, seasons, spared)
 

@@ -18,7 +18,7 @@ from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.model import LocalModel, fit_local, forecast, quantiles
 
-_HORIZONS = 2  # that the newest rows hold, on which core and local experts are compared
+_HORIZONS = 10  # that the newest rows hold, on which core and local experts are compared
 _SHARE_SPARED = (
     4  # one part in so many of a typical series at most: the core has to be solved from the rest
 )
@@ -26,9 +26,10 @@ _ORIGINS = 12
 _MOST_PLACES = 20_000  # origins of all series together; a panel of many needs few of each
 _JUDGED_STEPS = 24  # of a long horizon, evenly spread
 _NEAR = 1 / 3  # of the horizon, as for the local experts
-_LEAST_SHARE = 0.1  # below which local experts are not asked: they cost more than they give
-_PRIOR = 0.2  # share of the local forecast before any evidence
-_OF_PANEL, _OF_SERIES = 2.0, 2.0  # evidence of one independent horizon
+_LEAST_SHARE = 0.3  # below which local experts are not asked: they cost more than they give
+_FARTHEST = 64  # steps that a level and a slope are trusted with where there is no season
+_PRIOR = 0.35  # share of the local forecast before any evidence
+_OF_PANEL, _OF_SERIES = 0.5, 0.5  # evidence of one independent horizon
 _MOST_GAIN = 1.0  # relative; a larger one says no more
 _OPTIMISM = 1.05  # of local errors, whose experts were weighed on rows among these
 
@@ -56,9 +57,15 @@ class LocalPool(NamedTuple):
         return np.where(near[:, None], self.share[:, None, :, 0], self.share[:, None, :, 1])
 
 
-def rows_spared(lengths: Sequence[int], horizon: int) -> int:
-    """Newest rows without which a core is solved to be compared with local experts."""
-    return max(1, min(_HORIZONS * horizon, int(np.median(lengths)) // _SHARE_SPARED))
+def rows_spared(lengths: Sequence[int], horizon: int, periods: Sequence[int]) -> int:
+    """Newest rows without which a core is solved to be compared with local experts; 0 where there is nothing to compare.
+
+    Far ahead, and without a season that was seen twice, a filter has only its level and slope to go on with.
+    """
+    typical = int(np.median(lengths))
+    if horizon > _FARTHEST and not any(2 * period <= typical for period in periods):
+        return 0
+    return max(1, min(_HORIZONS * horizon, typical // _SHARE_SPARED))
 
 
 def fit_pool(
@@ -118,13 +125,13 @@ def fit_pool(
         both = np.stack([core.transpose(0, 2, 1)[..., judged - 1], local[..., judged - 1]], axis=2)
         gaps = np.abs(both - truth[:, :, None]).reshape(len(keys) * channels, 2, len(judged))
         seen = np.isfinite(gaps).all(axis=1)
-        errors[:, :, : len(judged)] += np.where(seen[:, None], gaps, 0.0)
+        errors[:, :, : len(judged)] += np.where(seen[:, None], gaps, 0.0) ** 2
         origins += seen.sum(axis=1) / len(steps)
-    errors[:, 1] *= _OPTIMISM
+    errors[:, 1] *= _OPTIMISM**2
     shares = []
     for part, length in ((near, _near(horizon)), (np.ones_like(near), horizon)):
         horizons = np.minimum(origins, spared / length)
-        shares.append(_local_share(errors[:, :, part].sum(axis=2), horizons))
+        shares.append(_local_share(np.sqrt(errors[:, :, part].sum(axis=2)), horizons))
     share = np.stack(shares, axis=-1).reshape(len(keys), channels, 2)
     return LocalPool(model, np.where(share < _LEAST_SHARE, 0.0, share), keys)
 

@@ -108,7 +108,14 @@ def test_every_constructor_argument_is_read_by_someone():
     arguments = KLMemoryForecaster().get_params().keys()
     records = (CoreOptions, EncoderOptions, TrainingOptions)
     read = {field.name for record in records for field in dataclasses.fields(record)}
-    here = {"horizon", "period", "linear_core", "past_covariates", "calendar_features"}
+    here = {
+        "horizon",
+        "period",
+        "linear_core",
+        "local_experts",
+        "past_covariates",
+        "calendar_features",
+    }
     assert arguments - read == here
 
 
