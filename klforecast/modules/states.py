@@ -56,12 +56,12 @@ class StatefulModule(nn.Module):
             state.copy_(like(value, state))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        kept = {name: self._buffers[name] for name in self._states}
+        kept: dict[str, Tensor] = {name: getattr(self, name) for name in self._states}
         # In float32 a copy can go to any device; only where it goes is looked at.
         self._buffers.update({name: state.float() for name, state in kept.items()})
         try:
             super()._apply(fn, recurse)
-            devices = {name: self._buffers[name].device for name in kept}
+            devices = {name: getattr(self, name).device for name in kept}
         finally:
             self._buffers.update(kept)
         self._buffers.update({name: moved(kept[name], devices[name]) for name in kept})

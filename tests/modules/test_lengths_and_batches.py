@@ -12,6 +12,7 @@ from klforecast.modules.ssm.attention import RotaryAttention
 from klforecast.modules.ssm.heads import LanguageModel, SequencePredictor
 from klforecast.modules.ssm.layer import SpectralLayer
 from klforecast.modules.ssm.pair import PairPredictor
+from tests.modules.conftest import STATEFUL
 from tests.modules.sequence_mixers.test_interface import BUILD, D
 
 NETWORKS = {
@@ -138,19 +139,11 @@ def test_a_stateful_module_reads_nothing_for_nothing(stateful, written, draw):
     assert read.shape == (0, *stateful.read(module, draw()).shape[1:])
 
 
-@pytest.mark.parametrize("name", ["memory", "backbone-prepend", "backbone-add", "dual-lane"])
+@pytest.mark.parametrize("name", ["backbone-prepend", "backbone-add", "dual-lane"])
 def test_a_memory_beside_sequences_without_a_step_is_refused(name):
-    from tests.modules.conftest import STATEFUL
-
-    key = "memory-history-empirical-exact" if name == "memory" else name
-    stateful = STATEFUL[key]
-    n, _, width = stateful.shape
-    with pytest.raises(ValueError, match="length 0|shape"):
-        module = stateful.build()
-        if name == "memory":
-            module.append(torch.zeros(n, 0, width))
-        else:
-            module(torch.zeros(n, 0, width), torch.zeros(n, 12, width))
+    model = STATEFUL[name].build()
+    with pytest.raises(ValueError, match=SENTENCE):
+        model(torch.zeros(6, 0, 8), torch.zeros(6, 12, 8))
 
 
 def test_an_activation_of_nothing_is_nothing():

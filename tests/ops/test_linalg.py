@@ -150,7 +150,7 @@ def test_the_rounding_floor_scales_with_the_largest_eigenvalue():
 
 def test_one_matrix_of_a_batch_that_is_not_symmetric_is_caught_whatever_the_others_are():
     matrices = torch.stack([1e12 * torch.eye(2), torch.tensor([[1.0, 0.9], [0.1, 1.0]])])
-    with pytest.raises(ValueError, match="differs from its transpose by a relative 8.0e-01"):
+    with pytest.raises(ValueError, match=r"differs from its transpose by a relative 8\.0e-01"):
         safe_eigh(matrices)
 
 

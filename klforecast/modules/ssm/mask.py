@@ -2,6 +2,7 @@
 
 import math
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,8 +41,9 @@ class ModeMask(nn.Module):
 
     def __init__(self, n_modes: int, ratio: float = 1.0, adaptive: bool = False):
         super().__init__()
-        number = isinstance(ratio, Real) and not isinstance(ratio, bool)
-        if not number or not 0 < ratio <= 1:
+        given: Any = ratio
+        number = isinstance(given, Real) and not isinstance(given, bool)
+        if not number or not 0 < given <= 1:
             raise ValueError(f"compression_ratio is {ratio!r}; pass a share of modes in (0, 1]")
         require_positive(n_modes=n_modes)
         # 0.7 * 10 is a little above 7 in floating point and must not keep 8.

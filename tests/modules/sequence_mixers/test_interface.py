@@ -98,7 +98,7 @@ def test_what_is_not_finite_stays_in_the_state(mixer):
     spoiled = x.clone()
     spoiled[0, 25] = torch.nan
     if isinstance(mixer, mixers.GatedKalmaNet):
-        with pytest.raises(KLForecastError, match="not positive: .* NaN or huge values"):
+        with pytest.raises(KLForecastError, match=r"not positive: .* NaN or huge values"):
             mixer(spoiled)
         return
     y, state = mixer(spoiled)
