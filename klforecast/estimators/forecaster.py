@@ -25,17 +25,19 @@ from skorch.callbacks import Callback
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
+from klforecast.core.pilot import plan_pilot
 from klforecast.core.plan import CorePlan, plan_core
 from klforecast.data.periods import find_periods
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks
-from klforecast.estimators.covariates.effects import (
-    Effects,
+from klforecast.estimators.covariates.ahead import (
+    doubt_ahead,
+    doubt_of_windows,
+    doubt_quantiles,
     effect_ahead,
     effect_of_windows,
-    learn_effects,
-    rest_rows,
 )
+from klforecast.estimators.covariates.effects import Effects, learn_effects, rest_rows
 from klforecast.estimators.covariates.table import (
     Covariates,
     known_covariates,
@@ -533,7 +535,11 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             horizon,
             levels,
         )
-        return forecasts[..., None] + around * scaler.scale[:, None]
+        quantiles = forecasts[..., None] + around * scaler.scale[:, None]
+        if covariates is None or self.effects_ is None or not len(positions):
+            return quantiles
+        doubt = doubt_of_windows(self.effects_, covariates, past.index, positions, horizon)
+        return quantiles + doubt_quantiles(doubt, levels)
 
     def plot_modes(self, n_modes: int = 4, *, ax: "Axes | None" = None) -> "Axes":
         """Draw the leading modes of the past that the model reads, each with its period.
@@ -709,7 +715,14 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         )
         rows = {key: part.values for key, part in series.items()}
         plan = self._plan(rows, self._rows.frequency, horizon)
-        self.effects_ = None if covariates is None else learn_effects(series, covariates, plan)
+        self.effects_ = None
+        if covariates is not None:
+            pilot_plan = plan_pilot(
+                [*map(len, rows.values())],
+                plan,
+                lambda ahead: self._plan(rows, self._rows.frequency, ahead),
+            )
+            self.effects_ = learn_effects(series, covariates, plan, pilot_plan)
         residual = {
             key: rest_rows(self.effects_, covariates, key, part) for key, part in series.items()
         }
@@ -802,7 +815,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self, fh: ForecastingHorizon, X: Any, alpha: Sequence[float]
     ) -> pd.DataFrame:
         forecast = self._predict(fh=fh, X=X)
-        values = forecast.to_numpy()[..., None] + self._offsets_ahead(fh, np.asarray(alpha))
+        values = forecast.to_numpy()[..., None] + self._offsets_ahead(fh, X, np.asarray(alpha))
         columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
         return pd.DataFrame(values.reshape(len(values), -1), forecast.index, columns)
 
@@ -815,7 +828,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
                 f"vary together; pass cov=False"
             )
         forecast = self._predict(fh=fh, X=X)
-        around = self._offsets_ahead(fh, _DISTRIBUTION)
+        around = self._offsets_ahead(fh, X, _DISTRIBUTION)
         return pd.DataFrame(around.var(axis=-1), forecast.index, forecast.columns)
 
     def _predict_proba(
@@ -826,12 +839,12 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         from skpro.distributions.empirical import Empirical
 
         forecast = self._predict(fh=fh, X=X)
-        values = forecast.to_numpy()[..., None] + self._offsets_ahead(fh, _DISTRIBUTION)
+        values = forecast.to_numpy()[..., None] + self._offsets_ahead(fh, X, _DISTRIBUTION)
         draws = [pd.DataFrame(draw, forecast.index, forecast.columns) for draw in values.T.mT]
         return Empirical(pd.concat(dict(enumerate(draws))))
 
     def _offsets_ahead(
-        self, fh: ForecastingHorizon, levels: np.ndarray
+        self, fh: ForecastingHorizon, X: Any, levels: np.ndarray
     ) -> np.ndarray:  # (rows, C, Q), in the order of `_predict`
         """Quantiles around the forecasts of all series, in the units of the data."""
         known = self._known_rows()
@@ -847,12 +860,22 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             max(own.max() for own in ahead),
             levels,
         )
-        return np.concatenate(
+        in_units = np.concatenate(
             [
                 own_offsets[own_ahead - 1] * self.scalers_[key].scale[:, None]
                 for key, own_offsets, own_ahead in zip(known, around, ahead, strict=True)
             ]
         )
+        covariates = with_future(
+            self._covariates, X, {key: past.index[-1] for key, past in known.items()}
+        )
+        if covariates is None or self.effects_ is None:
+            return in_units
+        doubts = [
+            doubt_ahead(self.effects_, covariates, key, past.index, own_ahead)
+            for (key, past), own_ahead in zip(known.items(), ahead, strict=True)
+        ]
+        return in_units + doubt_quantiles(np.concatenate(doubts), levels)
 
     def known_rows(self) -> dict[Key, TimeSeries]:
         """Rows known so far, one array per series, up to its cutoff.
