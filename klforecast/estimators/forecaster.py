@@ -726,6 +726,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         residual = {
             key: rest_rows(self.effects_, covariates, key, part) for key, part in series.items()
         }
+        if self.effects_ is not None:
+            # A season may be seen only where the covariates are taken off.
+            plan = self._plan(residual, self._rows.frequency, horizon)
         self._open_stream = None
         if pretrained:
             self.scalers_ = {

@@ -158,6 +158,7 @@ def rest_rows(
 
 def evaluate_effect(
     effect: CovariateEffect, covariates: Covariates, key: Key, stamps: pd.Index, cutoff: Stamp
-) -> np.ndarray:
+) -> np.ndarray:  # (n, channels)
+    """Effect on neighbouring rows, in deviations; past-only columns are read up to the cutoff."""
     table = torch.from_numpy(covariates.table(key, stamps, cutoff))
     return effect.of(table, torch.from_numpy(covariates.steps(stamps))).numpy()
