@@ -11,7 +11,6 @@ fails can be undone.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -53,6 +52,7 @@ from klforecast.estimators.fitting import (
     open_stream,
     refit,
 )
+from klforecast.estimators.frames.horizon import read_horizon
 from klforecast.estimators.frames.indices import stamps_ahead, steps_ahead
 from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import (
@@ -76,7 +76,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ONE_AT_A_TIME = RLock()  # of the module, since a forecaster with a lock could not be pickled
 _DISTRIBUTION = (np.arange(100) + 0.5) / 100  # levels that stand for a whole distribution
 
 
@@ -615,9 +614,22 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         )
 
     def _check_fh(self, fh: Any, pred_int: bool = False) -> Any:
-        """Take `fh` over; sktime hands back its note of it, which another thread may overwrite."""
-        with _ONE_AT_A_TIME:
-            return super()._check_fh(fh, pred_int)
+        """Take `fh` over, or that of `fit`, or one whole horizon.
+
+        Called by sktime, which reads its own note of it, and this another thread may overwrite.
+        """
+        if fh is None and not self.is_fitted:
+            return None
+        wanted = fh if fh is not None else self._fh
+        read = read_horizon(
+            self.horizon if wanted is None else wanted,
+            self._rows.cutoffs,
+            self._rows.frequency,
+            len(self._rows.longest.values),
+        )
+        if fh is not None:
+            self._fh = read
+        return read
 
     def _check_X_y(self, X: Any = None, y: Any = None, **options: Any) -> tuple[Any, Any]:
         """Refuse bad rows in our own words, before sktime converts them."""
@@ -653,9 +665,14 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             )
         self._rows = rows
         super()._update_y_X(y, X, **options)
-        # sktime takes the latest stamp of the rows just passed, which may be of one series of many,
-        # and infers the frequency from them, which takes three rows.
-        self._cutoff = rows.latest(like=self._cutoff)
+
+    def _set_cutoff_from_y(self, y: pd.DataFrame) -> None:
+        """Note the latest cutoff for sktime.
+
+        It would take the latest stamp of the rows just passed, which may be of one series of many,
+        and fail at steps that pandas cannot infer.
+        """
+        self._cutoff = self._rows.latest()
 
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> Self:
         checks.check_parameters(self.get_params(deep=False))
@@ -808,10 +825,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
                 steps = ahead[cutoffs[key]]
                 effect = effect_ahead(self.effects_, covariates, key, past.index, steps)
                 forecasts[key] = forecasts[key] + effect
-        if () in forecasts:
-            stamps = [fh.to_absolute_index(self.cutoff)]
-        else:
-            stamps = [stamps_ahead(cutoff, ahead[cutoff], frequency) for cutoff in cutoffs.values()]
+        stamps = [stamps_ahead(cutoff, ahead[cutoff], frequency) for cutoff in cutoffs.values()]
         return join_series(forecasts, stamps, self._rows.columns, self._rows.index_names)
 
     def _predict_quantiles(

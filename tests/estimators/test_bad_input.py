@@ -42,7 +42,7 @@ BAD_ROWS = {
     ),
     "gap": (
         lambda y: y.drop(y.index[[4, 50]]),
-        r"no row for 2 stamps .*2024-01-01 04:00:00, 2024-01-03 02:00:00; fill.*asfreq\('h'\)",
+        r"no row for 2 stamps .*2024-01-01 04:00:00, 2024-01-03 02:00:00; add.*asfreq\('h'\)",
     ),
     "no step": (
         lambda y: y[:4].set_axis(
