@@ -5,14 +5,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor
 
 from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.sequence_ensemble import SequenceEnsemble
 from klforecast.classify.spectral_features import FILTERS_PER_GROUP
-from klforecast.estimators.checks import check_choice, check_integer, check_number
+from klforecast.estimators.checks import (
+    check_choice,
+    check_device,
+    check_integer,
+    check_number,
+    check_seed,
+)
 from klforecast.training.seeding import draw_seed
 
 SOLVERS = ("closed-form", "gradient")
@@ -76,7 +81,8 @@ def check_settings(settings: Mapping[str, Any]) -> None:
             f"n_scales={settings['n_scales']} is more than n_heads={settings['n_heads']}, and a head "
             "has one time constant; pass fewer scales"
         )
-    check_random_state(settings["random_state"])
+    check_seed("random_state", settings["random_state"])
+    check_device("device", settings["device"])
 
 
 def check_series(series: Sequence[np.ndarray], n_channels: int | None = None) -> list[Tensor]:

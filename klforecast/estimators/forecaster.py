@@ -65,6 +65,7 @@ from klforecast.estimators.frames.panel import (
 )
 from klforecast.estimators.intervals import FollowedLevels, follow, offsets
 from klforecast.estimators.options import Options
+from klforecast.estimators.parameters import check_parameters, check_sizes
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.ops.conformal import Calibration
@@ -280,6 +281,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     _followed: FollowedLevels
     _open_stream: OpenStream | None
     _cutoff: pd.Index | None
+    _fh: ForecastingHorizon | None
 
     def __init__(
         self,
@@ -375,6 +377,14 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         if not rows.series.keys() == rows.cutoffs.keys() == self.scalers_.keys() == levels.keys():
             raise ValueError("rows, cutoffs, scalers and levels are of different series")
 
+    def __sklearn_tags__(self) -> Any:
+        """Say what to use in place of the tools of scikit-learn, which take rows for independent."""
+        raise TypeError(
+            f"{type(self).__name__} is a forecaster of sktime, and scikit-learn's searches and "
+            "cross-validation would shuffle its rows; use sktime's ForecastingGridSearchCV with a "
+            "splitter of time, or `sktime.forecasting.model_evaluation.evaluate`"
+        )
+
     def __post_init__(self) -> None:
         """Declare what sktime keeps when a user asks it to remember data."""
         self._y = None
@@ -402,6 +412,8 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         TypeError, ValueError
             For parameters or rows that cannot be used. The forecaster stays as it was.
         """
+        if y is None:
+            raise checks.name_refusal(y, "y")
         with unchanged_on_error(self):
             return super().fit(y, X=X, fh=fh)
 
@@ -427,6 +439,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         -------
         self
         """
+        checks.check_flag("update_params", update_params)
         with unchanged_on_error(self):
             return super().update(y, X=X, update_params=update_params)
 
@@ -634,11 +647,18 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     def _check_X_y(self, X: Any = None, y: Any = None, **options: Any) -> tuple[Any, Any]:
         """Refuse bad rows in our own words, before sktime converts them."""
         in_rows = is_row_frame(y)
+        checks.check_container(y, "y")
         if in_rows:
             checks.check_rows(y)
         if is_row_frame(X):
             checks.check_covariate_rows(X)
-        X_inner, y_inner = super()._check_X_y(X=X, y=y, **options)
+        try:
+            X_inner, y_inner = super()._check_X_y(X=X, y=y, **options)
+        except TypeError as error:
+            bad = next((name for name in "yX" if f"input {name} must be" in str(error)), None)
+            if bad is None:
+                raise
+            raise checks.name_refusal({"y": y, "X": X}[bad], bad) from error
         if X is not None and not is_row_frame(X):
             checks.check_covariate_rows(X_inner)
         if y is not None and not in_rows:
@@ -675,7 +695,8 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self._cutoff = self._rows.latest()
 
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> Self:
-        checks.check_parameters(self.get_params(deep=False))
+        check_parameters(self.get_params(deep=False))
+        check_sizes(self.get_params(deep=False), len(self._rows.longest.values), y.shape[1])
         checks.check_values(self._rows.series, self._rows.columns)
         if hasattr(self, "pretraining_panel_"):
             checks.check_channels(self.n_channels_, y.shape[1])
@@ -705,8 +726,11 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     def _pretrain(
         self, y: pd.DataFrame, X: Any = None, fh: ForecastingHorizon | None = None
     ) -> Self:
-        checks.check_parameters(self.get_params(deep=False))
+        check_parameters(self.get_params(deep=False))
         panel = split_series(y)
+        check_sizes(
+            self.get_params(deep=False), max(len(own.values) for own in panel.values()), y.shape[1]
+        )
         frequency = checks.check_panel(panel)
         checks.check_values(panel, y.columns)
         known = getattr(self, "pretraining_panel_", ())
@@ -801,7 +825,10 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         checks.warn_shrunk("input_length", self.input_length, self.input_length_)
         if self.memory == "history":
             checks.warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
-            checks.warn_shrunk("n_components", self.n_components, self.n_components_)
+            if self.n_components is not None and not self.n_components_:
+                checks.warn_no_history(self.n_components, self.memory_depth_)
+            else:
+                checks.warn_shrunk("n_components", self.n_components, self.n_components_)
         return fitted
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:

@@ -212,7 +212,7 @@ def test_even_two_rows_give_a_forecast(hourly, rows):
 
 def test_more_components_than_there_are_are_reduced(hourly):
     with pytest.warns(UserWarning, match=r"n_components=500 is more than the data allow; n_comp"):
-        forecaster = make(n_components=500).fit(hourly)
+        forecaster = make(n_components=500, input_length=30, memory_depth=90).fit(hourly)
     assert forecaster.n_components_ < 500
 
 

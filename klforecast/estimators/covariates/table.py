@@ -14,8 +14,8 @@ import pandas as pd
 from pandas.api.types import is_integer
 from pandas.tseries.offsets import BaseOffset
 
-from klforecast.estimators.checks import check_covariate_rows
-from klforecast.estimators.frames.indices import Stamp, name_stamps, step_numbers
+from klforecast.estimators.checks import check_covariate_rows, show
+from klforecast.estimators.frames.indices import Stamp, kind_of_index, name_stamps, step_numbers
 from klforecast.estimators.frames.panel import Key, TimeSeries, name_series, split_series
 
 _DAY = 24 * 3600.0
@@ -195,6 +195,8 @@ def known_covariates(
         return None
     origin = min(rows.index[0] for rows in series.values())
     columns = pd.Index([]) if X is None else X.columns
+    if X is not None:
+        _check_kind(X, origin)
     rows = {} if X is None else split_series(X)
     return Covariates(columns, past, calendar, origin, frequency, rows)
 
@@ -227,6 +229,8 @@ def more_covariates(
             f"X has the columns {list(X.columns)}, but the forecaster was fitted on "
             f"{list(columns) or 'no X'}; pass the same columns"
         )
+    if known is not None:
+        _check_kind(X, known.origin)
     return split_series(X.reindex(columns=columns))
 
 
@@ -266,6 +270,16 @@ def of_windows(
     return known._replace(rows=more)
 
 
+def _check_kind(X: pd.DataFrame, stamp: Stamp) -> None:
+    """Raise a TypeError unless the rows of X can be found by stamps like this one."""
+    times = X.index.get_level_values(-1)
+    kind = kind_of_index(pd.Index([stamp]))
+    if len(times) and kind_of_index(times) != kind:
+        raise TypeError(
+            f"X has {kind_of_index(times)}, but y has {kind}; pass X with the kind of index that y has"
+        )
+
+
 def _join(known: TimeSeries | None, new: TimeSeries) -> TimeSeries:
     if known is None or len(known.index) == 0:
         return new
@@ -290,9 +304,9 @@ def check_calendar(names: Sequence[str] | None, index: pd.Index) -> tuple[str, .
         return ()
     if isinstance(names, str) or not isinstance(names, Sequence):
         raise TypeError(
-            f"calendar_features is {names!r}; pass a sequence of names such as ['dayofweek'], or None"
+            f"calendar_features is {show(names)}; pass a sequence of names such as ['dayofweek'], or None"
         )
-    unknown = [name for name in names if name not in CALENDAR]
+    unknown = [name for name in names if not isinstance(name, str) or name not in CALENDAR]
     if unknown:
         raise ValueError(
             f"calendar_features holds {unknown}; pass some of {', '.join(map(repr, CALENDAR))}"
@@ -313,16 +327,16 @@ def check_past_covariates(
         return ()
     if isinstance(names, str) or not isinstance(names, Sequence):
         raise TypeError(
-            f"past_covariates is {names!r}; pass a sequence of names of columns of X, or None"
+            f"past_covariates is {show(names)}; pass a sequence of names of columns of X, or None"
         )
     if columns is None:
         raise ValueError(
             f"past_covariates names {list(names)}, but fit was given no X; pass X with these columns"
         )
-    unknown = [name for name in names if name not in columns]
+    unknown = [name for name in names if not isinstance(name, Hashable) or name not in columns]
     if unknown:
         raise ValueError(
-            f"past_covariates holds {unknown}, which are no columns of X; its columns are "
+            f"past_covariates holds {unknown}, which are no columns of X; pass some of "
             f"{list(columns)}"
         )
     return tuple(dict.fromkeys(names))

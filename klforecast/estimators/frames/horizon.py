@@ -126,8 +126,10 @@ def _rough_steps(
     """About how many steps the last value is ahead, before anything of that size is made."""
     if is_relative and not isinstance(last, pd.Timedelta):
         return float(last)
-    if not isinstance(cutoff, pd.Timestamp):
-        return float(last - cutoff if frequency is None else last.ordinal - cutoff.ordinal)
+    if isinstance(cutoff, pd.Period):
+        return float(last.ordinal - cutoff.ordinal)
+    if frequency is None:
+        return float(last - cutoff)
     # A few steps, since those of business hours and days are not alike.
     few = 8
     span = cutoff + few * frequency - cutoff

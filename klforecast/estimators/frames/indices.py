@@ -147,7 +147,7 @@ def stamps_ahead(
         return grid.as_unit(cutoff.unit)[steps]
     if isinstance(cutoff, pd.Period):
         return pd.period_range(cutoff, periods=steps.max() + 1, freq=frequency)[steps]
-    return pd.Index(cutoff + steps)
+    return pd.Index(int(cutoff) + steps)
 
 
 def stamp_numbers(index: pd.Index, like: pd.Index | None = None) -> np.ndarray:  # (n,) int64
