@@ -27,7 +27,7 @@ from torch import Tensor
 from klforecast.core.pilot import plan_pilot
 from klforecast.core.plan import CorePlan, plan_core
 from klforecast.data.periods import find_periods
-from klforecast.data.scaling import Standardizer
+from klforecast.data.scaling import Standardizer, add_within_floats, multiply_within_floats
 from klforecast.estimators import checks
 from klforecast.estimators.covariates.ahead import (
     doubt_ahead,
@@ -547,11 +547,13 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             horizon,
             levels,
         )
-        quantiles = forecasts[..., None] + around * scaler.scale[:, None]
+        quantiles = add_within_floats(
+            forecasts[..., None], multiply_within_floats(around, scaler.scale[:, None])
+        )
         if covariates is None or self.effects_ is None or not len(positions):
             return quantiles
         doubt = doubt_of_windows(self.effects_, covariates, past.index, positions, horizon)
-        return quantiles + doubt_quantiles(doubt, levels)
+        return add_within_floats(quantiles, doubt_quantiles(doubt, levels))
 
     def plot_modes(self, n_modes: int = 4, *, ax: "Axes | None" = None) -> "Axes":
         """Draw the leading modes of the past that the model reads, each with its period.
@@ -859,7 +861,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self, fh: ForecastingHorizon, X: Any, alpha: Sequence[float]
     ) -> pd.DataFrame:
         forecast = self._predict(fh=fh, X=X)
-        values = forecast.to_numpy()[..., None] + self._offsets_ahead(fh, X, np.asarray(alpha))
+        values = add_within_floats(
+            forecast.to_numpy()[..., None], self._offsets_ahead(fh, X, np.asarray(alpha))
+        )
         columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
         return pd.DataFrame(values.reshape(len(values), -1), forecast.index, columns)
 
@@ -873,6 +877,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             )
         forecast = self._predict(fh=fh, X=X)
         around = self._offsets_ahead(fh, X, _DISTRIBUTION)
+        checks.check_magnitude("the error of the forecasts", around)
         return pd.DataFrame(around.var(axis=-1), forecast.index, forecast.columns)
 
     def _predict_proba(
@@ -883,7 +888,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         from skpro.distributions.empirical import Empirical
 
         forecast = self._predict(fh=fh, X=X)
-        values = forecast.to_numpy()[..., None] + self._offsets_ahead(fh, X, _DISTRIBUTION)
+        values = add_within_floats(
+            forecast.to_numpy()[..., None], self._offsets_ahead(fh, X, _DISTRIBUTION)
+        )
         draws = [pd.DataFrame(draw, forecast.index, forecast.columns) for draw in values.T.mT]
         return Empirical(pd.concat(dict(enumerate(draws))))
 
@@ -906,7 +913,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         )
         in_units = np.concatenate(
             [
-                own_offsets[own_ahead - 1] * self.scalers_[key].scale[:, None]
+                multiply_within_floats(
+                    own_offsets[own_ahead - 1], self.scalers_[key].scale[:, None]
+                )
                 for key, own_offsets, own_ahead in zip(known, around, ahead, strict=True)
             ]
         )
@@ -919,7 +928,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             doubt_ahead(self.effects_, covariates, key, past.index, own_ahead)
             for (key, past), own_ahead in zip(known.items(), ahead, strict=True)
         ]
-        return in_units + doubt_quantiles(np.concatenate(doubts), levels)
+        return add_within_floats(in_units, doubt_quantiles(np.concatenate(doubts), levels))
 
     def known_rows(self) -> dict[Key, TimeSeries]:
         """Rows known so far, one array per series, up to its cutoff.
