@@ -135,13 +135,9 @@ def solve_effect(
     """
     basis = covariate_basis(panel.columns, panel.steps, period, plain)
     channels = panel.series[0].shape[1]
-    nothing = CovariateEffect(
-        basis._replace(terms=basis.terms[:0]),
-        torch.zeros(channels, 0, dtype=torch.float64),
-        torch.ones(channels, dtype=torch.float64),
-    )
+    nothing = _without_terms(basis, channels)
     usable = panel.longer_than(plan.depth + plan.padded_horizon).remembered(plan)
-    if not usable.series or len(basis.terms) == 0:
+    if not groups or not usable.series or len(basis.terms) == 0:
         return nothing
     pilot = Pilot(usable.series, plan)
     if not pilot.is_enough:
@@ -163,6 +159,14 @@ def solve_effect(
             ratio[channel] = _ratios(part, strength).mean()
     used = (coefficients != 0).any(dim=0)
     return CovariateEffect(basis._replace(terms=basis.terms[used]), coefficients[:, used], ratio)
+
+
+def _without_terms(basis: CovariateBasis, channels: int) -> CovariateEffect:
+    return CovariateEffect(
+        basis._replace(terms=basis.terms[:0]),
+        torch.zeros(channels, 0, dtype=torch.float64),
+        torch.ones(channels, dtype=torch.float64),
+    )
 
 
 def without_harm(panel: CovariatePanel, plan: CorePlan, effect: CovariateEffect) -> CovariateEffect:

@@ -273,6 +273,16 @@ def warn_no_history(n_components: int, depth: int) -> None:
     )
 
 
+def warn_no_season(period: int, rows: int) -> None:
+    """Warn that a cycle was seen less than twice."""
+    warnings.warn(
+        f"a cycle of {period} steps has no effect: it takes {2 * period} rows to see it twice, and y "
+        f"has {rows}",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
 def warn_shrunk(name: str, wanted: int | None, got: int) -> None:
     """Warn if the data allowed less than the user asked for."""
     if wanted is not None and got < wanted:
@@ -304,7 +314,7 @@ def _check_index(index: pd.Index, where: str) -> None:
         )
     if isinstance(times, pd.DatetimeIndex | pd.PeriodIndex) or is_integer_dtype(times.dtype):
         return
-    found = f"{where} is indexed by {times.dtype} such as {show(times[0])}"
+    found = f"{where} is indexed by {times.dtype} such as {show(times.tolist()[0])}"
     if isinstance(times, pd.TimedeltaIndex):
         remedy = f"add the start, for example {where}.index += pd.Timestamp('2024-01-01')"
     elif times.dtype.kind in "fc" or times.dtype == bool:

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from klforecast.core.pilot import plan_pilot
 from klforecast.core.plan import CorePlan, plan_core
+from klforecast.core.season import LONGEST_CYCLE
 from klforecast.data.periods import find_periods
 from klforecast.data.scaling import Standardizer, add_within_floats, multiply_within_floats
 from klforecast.estimators import checks
@@ -43,6 +44,7 @@ from klforecast.estimators.covariates.table import (
     more_covariates,
     of_windows,
     with_future,
+    with_long_season,
 )
 from klforecast.estimators.fitting import (
     Fitted,
@@ -104,7 +106,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         Steps before the cutoff that the memory reaches back to; with ``memory="trajectory"``,
         training batches that it remembers. None: chosen from the data.
     period : int or None, default=None
-        Steps of one cycle. None: detected; 1: no cycle.
+        Steps of one cycle. None: detected; 1: no cycle. One of more than 1,440 steps, such as a year
+        of hours, is read as its leading harmonics, beside the shorter cycles that are detected; it
+        takes rows of two such cycles.
     n_components : int or None, default=None
         K-L components kept of the history; of each of its blocks, since the linear core reads a
         deep history in blocks that grow with age. None: chosen from the data.
@@ -758,6 +762,10 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         )
         rows = {key: part.values for key, part in series.items()}
         plan = self._plan(rows, self._rows.frequency, horizon)
+        season = (
+            1 if pretrained else self._long_season(self._rows.longest.values, self._rows.frequency)
+        )
+        covariates = with_long_season(covariates, series, self._rows.frequency, season)
         self.effects_ = None
         if covariates is not None:
             pilot_plan = plan_pilot(
@@ -766,6 +774,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
                 lambda ahead: self._plan(rows, self._rows.frequency, ahead),
             )
             self.effects_ = learn_effects(series, covariates, plan, pilot_plan)
+        if covariates is not None and covariates.is_season_alone and self.effects_ is None:
+            covariates = None
+        self._covariates = covariates
         residual = {
             key: rest_rows(self.effects_, covariates, key, part) for key, part in series.items()
         }
@@ -802,12 +813,21 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         )
 
     def _find_periods(self, rows: np.ndarray, frequency: BaseOffset | None) -> list[int]:
-        """Cycles of one series in steps, the leading one first."""
-        if self.period is not None:
+        """Cycles of one series that fit into a window, in steps, the leading one first."""
+        if self.period is not None and self.period <= LONGEST_CYCLE:
             return [self.period] if self.period > 1 else []
-        if np.isnan(rows).any():
-            rows = interpolate(torch.tensor(rows), 1).numpy()
-        return [period for period in find_periods(rows, frequency) if period > 1]
+        return [period for period in _periods_of(rows, frequency) if 1 < period <= LONGEST_CYCLE]
+
+    def _long_season(self, rows: np.ndarray, frequency: BaseOffset | None) -> int:
+        """The leading cycle of one series that fits into no window; 1 for none."""
+        if self.period is not None and self.period <= LONGEST_CYCLE:
+            return 1
+        periods = _periods_of(rows, frequency) if self.period is None else [self.period]
+        long = next((period for period in periods if period > LONGEST_CYCLE), 1)
+        if len(rows) >= 2 * long:
+            return long
+        checks.warn_no_season(long, len(rows))
+        return 1
 
     def _fit_panel(self, panel: Mapping[Key, np.ndarray], plan: CorePlan) -> Fitted:
         """Turn rows into weights, and take over what was learned: the only place where the net is made."""
@@ -974,3 +994,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             self.period_,
             self.n_channels_,
         )
+
+
+def _periods_of(rows: np.ndarray, frequency: BaseOffset | None) -> Sequence[int]:
+    if np.isnan(rows).any():
+        rows = interpolate(torch.tensor(rows), 1).numpy()
+    return find_periods(rows, frequency)

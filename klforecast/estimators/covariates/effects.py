@@ -22,6 +22,7 @@ from klforecast.core.covariate_effect import (
 )
 from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan
+from klforecast.core.season import with_season
 from klforecast.core.solve import solve_from_plan
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators.covariates.table import Covariates
@@ -135,6 +136,8 @@ def learn_effects(
             effect = solve_effect(panel, pilot_plan, plan.period, groups, plain)
     if len(effect.basis.terms):
         effect = without_harm(panel, plan, effect)
+    if covariates.season > 1:
+        effect = with_season(panel, plan, effect, torch.from_numpy(covariates.is_season))
     if len(effect.basis.terms) == 0:
         return None
     scales = {key: scaler.scale for key, scaler in scalers.items()}

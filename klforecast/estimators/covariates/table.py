@@ -11,9 +11,11 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
+import torch
 from pandas.api.types import is_integer
 from pandas.tseries.offsets import BaseOffset
 
+from klforecast.core.season import season_waves
 from klforecast.estimators.checks import check_covariate_rows, show
 from klforecast.estimators.frames.indices import Stamp, kind_of_index, name_stamps, step_numbers
 from klforecast.estimators.frames.panel import Key, TimeSeries, name_series, split_series
@@ -64,6 +66,8 @@ class Covariates(NamedTuple):
         Step of the index.
     rows : dict of tuple to TimeSeries
         Known rows of X of each series.
+    season : int
+        Steps of a long cycle whose harmonics are further columns; 1 for none.
     """
 
     columns: pd.Index
@@ -72,6 +76,7 @@ class Covariates(NamedTuple):
     origin: Stamp
     frequency: BaseOffset | None
     rows: dict[Key, TimeSeries]
+    season: int = 1
 
     @property
     def groups(self) -> list[list[int]]:
@@ -84,10 +89,21 @@ class Covariates(NamedTuple):
         return groups
 
     @property
+    def is_season(self) -> np.ndarray:  # (k,) bool
+        """Columns of a table that are the harmonics of a long cycle, the last ones."""
+        own = sum(map(len, self.groups))
+        waves = self._waves(np.zeros(0, dtype=np.int64)).shape[1]
+        return np.arange(own + waves) >= own
+
+    @property
+    def is_season_alone(self) -> bool:
+        """Whether nothing but a long cycle, or nothing at all, was asked for."""
+        return len(self.columns) == 0 and not self.calendar
+
+    @property
     def is_past(self) -> np.ndarray:  # (k,) bool
         """Columns of a table whose future is not known."""
-        width = sum(map(len, self.groups))
-        past = np.zeros(width, dtype=bool)
+        past = np.zeros(len(self.is_season), dtype=bool)
         past[: len(self.columns)] = self.columns.isin(self.past)
         return past
 
@@ -132,7 +148,14 @@ class Covariates(NamedTuple):
         if self.calendar:
             dates = stamps.to_timestamp() if isinstance(stamps, pd.PeriodIndex) else stamps
             parts += [CALENDAR[name](dates) for name in self.calendar]
+        if self.season > 1:
+            parts.append(self._waves(self.steps(stamps)))
         return np.concatenate(parts, axis=1)
+
+    def _waves(self, steps: np.ndarray) -> np.ndarray:  # (n,) -> (n, waves)
+        if self.season == 1:
+            return np.zeros((len(steps), 0))
+        return season_waves(torch.from_numpy(steps), self.season).numpy()
 
     def carried(self, key: Key, stamps: pd.Index) -> pd.Index:
         """Take for each stamp the last one up to it that X has a row for; the first one has."""
@@ -199,6 +222,21 @@ def known_covariates(
         _check_kind(X, origin)
     rows = {} if X is None else split_series(X)
     return Covariates(columns, past, calendar, origin, frequency, rows)
+
+
+def with_long_season(
+    known: Covariates | None,
+    series: Mapping[Key, TimeSeries],
+    frequency: BaseOffset | None,
+    season: int,
+) -> Covariates | None:
+    """Add the harmonics of a long cycle; None if there is none, and nothing else."""
+    if known is not None and not (known.is_season_alone and season == 1):
+        return known._replace(season=season)
+    if season == 1:
+        return None
+    origin = min(rows.index[0] for rows in series.values())
+    return Covariates(pd.Index([]), (), (), origin, frequency, {}, season)
 
 
 def more_covariates(

@@ -136,7 +136,7 @@ def run_case(seed: int) -> Outcome:
 
 def _setting(values: Sequence[Any], rng: np.random.Generator) -> Any:
     """The first ones, which make sense, most of the time."""
-    return values[rng.integers(len(values)) if rng.random() < _HOSTILE else rng.integers(2) % 2]
+    return values[int(rng.integers(len(values) if rng.random() < _HOSTILE else 2))]
 
 
 def _columns(rows: int, width: int, rng: np.random.Generator) -> np.ndarray:
