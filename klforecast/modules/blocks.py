@@ -1,6 +1,6 @@
 """The residual block around a mixer over time, normed before each of its two parts.
 
-    x = x + dropout(mixer(norm(x)))        x = x + dropout(mlp(norm(x)))        mlp: GELU within
+x = x + dropout(mixer(norm(x)))        x = x + dropout(mlp(norm(x)))        mlp: GELU within
 """
 
 from torch import Tensor, nn

@@ -65,6 +65,21 @@ def test_a_horizon_of_another_kind_is_refused(case, state_of):
     assert state_of(forecaster) == before
 
 
+@pytest.mark.parametrize(
+    ("y", "fh"),
+    [
+        (COUNTED, [0, 1]),
+        (COUNTED, ForecastingHorizon([50, 81], is_relative=False)),
+        (DATED, DAYS[70:72]),
+        (DATED, pd.to_timedelta(["-1D", "1D"])),
+        (MONTHS, MONTHS.index[-1:]),
+    ],
+)
+def test_steps_up_to_the_cutoff_are_refused_as_in_sample(y, fh):
+    with pytest.raises(NotImplementedError, match=r"at or before the last row of y .*in-sample"):
+        make().fit(y).predict(fh)
+
+
 def test_without_fh_one_horizon_is_forecast():
     for y in (COUNTED, DATED, MONTHS):
         forecaster = make().fit(y)

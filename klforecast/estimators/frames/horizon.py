@@ -64,8 +64,7 @@ def read_horizon(
         raise ValueError(f"fh holds {values.isna().sum()} missing values; {_WANTED}")
     if not values.is_unique:
         raise ValueError(f"fh holds {name_stamps(values[values.duplicated()])} twice; {_WANTED}")
-    latest = max(cutoffs.values())
-    _check_kind(values, is_relative, latest)
+    _check_kind(values, is_relative, max(cutoffs.values()))
     most = max(_LEAST_STEPS, _STEPS_PER_ROW * rows)
     ahead = _rough_steps(values.max(), is_relative, min(cutoffs.values()), frequency)
     if ahead > most:
@@ -75,12 +74,13 @@ def read_horizon(
         )
     read = ForecastingHorizon(values, is_relative=is_relative)
     for cutoff in set(cutoffs.values()):
-        steps = steps_ahead(read, cutoff, frequency)
-        if steps.min() < 1:
+        early = values <= _start(values, is_relative, cutoff)
+        if early.any():
             raise NotImplementedError(
-                f"fh asks for {name_stamps(values[steps < 1])}, at or before the last row of y "
+                f"fh asks for {name_stamps(values[early])}, at or before the last row of y "
                 f"({cutoff}), and in-sample forecasts are not made; {_WANTED}"
             )
+        steps = steps_ahead(read, cutoff, frequency)
         _check_stamps(cutoff, int(steps.max()), frequency)
     return read
 
@@ -118,6 +118,13 @@ def _check_kind(values: pd.Index, is_relative: bool, cutoff: Stamp) -> None:
         raise TypeError(
             f"fh is {kind_of_index(values)}, but y has {kind_of_index(known)}; {_WANTED}"
         )
+
+
+def _start(values: pd.Index, is_relative: bool, cutoff: Stamp) -> Any:
+    """The value of a horizon that stands for the cutoff."""
+    if not is_relative:
+        return cutoff
+    return pd.Timedelta(0) if isinstance(values, pd.TimedeltaIndex) else 0
 
 
 def _rough_steps(
