@@ -25,6 +25,7 @@ myst_heading_anchors = 3
 autosummary_generate = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+autoclass_content = "both"  # some classes document their settings at __init__
 numpydoc_show_class_members = False
 
 _QUOTED_OR_SPECIAL = re.compile(r"(``.+?``|`[^`]+`)|(?<=\w)_(?!\w)|\|")

@@ -24,23 +24,15 @@ __all__ = [
     "SpectralSSMPanelClassifier",
 ]
 
-_HOMES = {
-    "KLMemoryForecaster": "klforecast.estimators.forecaster",
-    "KLMemoryRegressor": "klforecast.estimators.regressor",
-    "KarhunenLoeve": "klforecast.estimators.karhunen_loeve",
-    "SpectralSSMClassifier": "klforecast.estimators.spectral_ssm",
-    "SpectralSSMPanelClassifier": "klforecast.estimators.spectral_ssm_panel",
-}
-
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for: `klforecast.ops` and `klforecast.modules` need torch alone, and this
     # file is run before them.
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(
             f"module 'klforecast' has no attribute {name!r}; it has {', '.join(__all__)}"
         )
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module("klforecast.estimators"), name)
 
 
 def __dir__() -> list[str]:

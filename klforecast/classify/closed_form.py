@@ -5,6 +5,7 @@
 
 The weights w of the kinds are the mean of the `_AVERAGED` candidates with the least leave-one-out
 errors, on at most `_JUDGED` rows; the strength of the ridge is that with the least, on all of them.
+The only row of its class judges nothing: left out, it is scored by a model without its class.
 The ridge is solved on the Gram matrix of the training rows. Of more than `_DIRECT` rows, a random
 `_LANDMARKS` span the solution: the rows are projected on the leading Karhunen-Loeve modes of these.
 Probabilities are a softmax of the scores, at the temperature under which the left-out rows are most
@@ -28,6 +29,13 @@ _TEMPERATURES = tuple(10.0 ** (power / 10) for power in range(-20, 11))
 
 _AVERAGED = 3
 _JUDGED = 400
+# Fewer rows than this choose neither weights nor strength: in training parts with one class of two
+# and singletons, accuracy is .716 without their choice and .704 with it.
+_FEWEST_JUDGES = 3
+# Strength and temperature, times the classes less one, where no row can judge. Of training parts cut
+# to one series for each class, 19 UCR and UEA sets: log loss 1.22, 1.47 for even probabilities.
+_TYPICAL_STRENGTH = 0.3
+_TYPICAL_TEMPERATURE = 4.0
 _DIRECT = 2500
 _LANDMARKS = 2000
 _AT_ONCE = 500  # series whose features are held at a time while scoring
@@ -88,7 +96,7 @@ class ClosedFormClassifier:
         weights = class_weights[labels].double()
         weights = weights / weights.sum()
         order = torch.randperm(len(labels), generator=generator)
-        self.weights_ = _choose_weights(rows, targets, weights, order[:_JUDGED])
+        self.weights_ = _choose_weights(rows, labels, targets, weights, order[:_JUDGED])
         landmarks = order[:_LANDMARKS] if len(labels) > _DIRECT else None
         spanning = {
             kind: values if landmarks is None else values[landmarks]
@@ -97,7 +105,7 @@ class ClosedFormClassifier:
         cross = _total(
             weight * _products(rows[kind], spanning[kind]) for kind, weight in self.weights_.items()
         )
-        fit, dual = _solve(cross, landmarks, targets, weights)
+        fit, dual = _solve(cross, landmarks, targets, weights, _judges(labels))
         self._coef = {
             kind: weight * (spanning[kind].T @ dual.to(spanning[kind].dtype)).double()
             for kind, weight in self.weights_.items()
@@ -151,18 +159,31 @@ def _products(rows: Tensor, others: Tensor) -> Tensor:
     return (rows @ others.T).double()
 
 
+def _judges(labels: Tensor) -> Tensor:  # (n,), bool
+    """Rows whose class has another row, which a model without them has seen."""
+    return labels.bincount()[labels] > 1
+
+
 def _choose_weights(
-    rows: dict[str, Tensor], targets: Tensor, weights: Tensor, judged: Tensor
+    rows: dict[str, Tensor], labels: Tensor, targets: Tensor, weights: Tensor, judged: Tensor
 ) -> dict[str, float]:
     """Mean of the weights with the least leave-one-out errors on some rows."""
-    some = weights[judged] / weights[judged].sum()
-    grams = [center_gram(_products(rows[kind][judged], rows[kind][judged]), some) for kind in KINDS]
-    errors = {}
-    for candidate in _WEIGHTS:
-        gram = _total(weight * part for weight, part in zip(candidate, grams, strict=True))
-        errors[candidate] = loo_ridge(*gram_modes(gram, some), targets[judged], some).error
-    best = torch.tensor(sorted(errors, key=errors.__getitem__)[:_AVERAGED], dtype=torch.float64)
-    return dict(zip(KINDS, best.mean(0).tolist(), strict=True))
+    judging = _judges(labels[judged])
+    candidates = list(_WEIGHTS)
+    if judging.sum() >= _FEWEST_JUDGES:
+        some = weights[judged] / weights[judged].sum()
+        grams = [
+            center_gram(_products(rows[kind][judged], rows[kind][judged]), some) for kind in KINDS
+        ]
+        errors = {}
+        for candidate in _WEIGHTS:
+            gram = _total(weight * part for weight, part in zip(candidate, grams, strict=True))
+            errors[candidate] = loo_ridge(
+                *gram_modes(gram, some), targets[judged], some, judging=judging
+            ).error
+        candidates = sorted(errors, key=errors.__getitem__)[:_AVERAGED]
+    mean = torch.tensor(candidates, dtype=torch.float64).mean(0)
+    return dict(zip(KINDS, mean.tolist(), strict=True))
 
 
 def _solve(
@@ -170,10 +191,14 @@ def _solve(
     landmarks: Tensor | None,  # (landmarks,), which rows they are; None for all in their order
     targets: Tensor,  # (n, classes)
     weights: Tensor,  # (n,)
+    judging: Tensor,  # (n,), bool
 ) -> tuple[LooRidge, Tensor]:
     """Ridge in the span of the landmarks; its coefficients are ``landmark rows.T @ dual``."""
+    few = judging.sum() < _FEWEST_JUDGES
+    options = {"strengths": (_TYPICAL_STRENGTH,)} if few else {"judging": judging}
     if landmarks is None:
-        fit = loo_ridge(*gram_modes(center_gram(cross, weights), weights), targets, weights)
+        modes = gram_modes(center_gram(cross, weights), weights)
+        fit = loo_ridge(*modes, targets, weights, **options)
         return fit, fit.dual
     even = torch.full((len(landmarks),), 1 / len(landmarks), dtype=cross.dtype)
     eigenvalues, modes = torch.linalg.eigh(center_gram(cross[landmarks], even))
@@ -181,23 +206,31 @@ def _solve(
     basis = modes[:, kept] * eigenvalues[kept].rsqrt()
     rows = cross @ basis
     rows = rows - weights @ rows
-    fit = loo_ridge(*row_modes(rows, weights), targets, weights)
+    fit = loo_ridge(*row_modes(rows, weights), targets, weights, **options)
     return fit, basis @ (rows.T @ fit.dual)
 
 
 def _choose_temperature(left_out: Tensor, labels: Tensor, weights: Tensor) -> float:
     """Temperature of the softmax under which the rows left out are most likely.
 
-    Targets are those of Platt (1999), (count + 1) / (count + classes) for the class itself: where
-    no row is wrong, a likelihood alone would ask for probabilities of zero and one.
+    Of m rows that judge, one more is supposed to be of any class (with two classes half of what
+    Platt 1999 adds): where no row is wrong, a likelihood alone would ask for probabilities of zero
+    and one. On a scale of logarithms, every row that cannot judge pulls towards what is typical
+    where none can.
     """
     n_classes = left_out.shape[1]
-    counts = labels.bincount(minlength=n_classes)[labels].double()[:, None]
-    targets = (F.one_hot(labels, n_classes) * counts + 1) / (counts + n_classes)
+    typical = _TYPICAL_TEMPERATURE / (n_classes - 1)
+    judging = _judges(labels)
+    count = int(judging.sum())
+    if not count:
+        return typical
+    targets = (count * F.one_hot(labels, n_classes) + 1 / n_classes) / (count + 1)
     losses = {
         temperature: float(
-            weights @ F.cross_entropy(left_out / temperature, targets, reduction="none")
+            weights[judging]
+            @ F.cross_entropy(left_out[judging] / temperature, targets[judging], reduction="none")
         )
         for temperature in _TEMPERATURES
     }
-    return min(losses, key=losses.__getitem__)
+    share = count / len(labels)
+    return min(losses, key=losses.__getitem__) ** share * typical ** (1 - share)

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from klforecast.classify.closed_form import ClosedFormClassifier
-from klforecast.classify.sequence_net import LABEL_SMOOTHING, SequenceNet
+from klforecast.classify.sequence_net import LABEL_SMOOTHING, SequenceNet, affordable_epochs
+from klforecast.classify.spectral_features import channel_scale
 from klforecast.training.options import resolve_device
 
 
@@ -34,7 +35,8 @@ class SequenceEnsemble:
     start : ClosedFormClassifier or None
         What the nets correct, not yet fitted; None if they answer alone.
     net : dict
-        Options of `SequenceNet`: max_epochs, batch_size, lr, patience, device, verbose ...
+        Options of `SequenceNet`: batch_size, lr, patience, device, verbose ...; and max_epochs,
+        None for `affordable_epochs`.
     backbone : dict
         Arguments of `SpectralSSM`, except the channels.
 
@@ -79,8 +81,7 @@ class SequenceEnsemble:
         """Fit the closed form if there is one, learn the scales, and train the nets."""
         steps = torch.cat(list(series), dim=1)
         self.mean_ = steps.mean(1, keepdim=True)
-        deviation = steps.std(1, keepdim=True, correction=0)
-        self.scale_ = torch.where(deviation > 0, deviation, 1.0)
+        self.scale_ = channel_scale(steps)
         self.n_classes_ = len(class_weights)
         if self.start is not None:
             self.start.fit(series, labels, class_weights)
@@ -89,19 +90,20 @@ class SequenceEnsemble:
             logits = torch.zeros(len(series), self.n_classes_)
         data = self._padded(series, torch.float32) | {"start": logits.float()}
         options = {**self.net, "device": resolve_device(self.net["device"])}
+        length = max(values.shape[1] for values in series)
         parts = held_out_parts(labels, self.validation_fraction, self.n_estimators, self.seed)
         self.nets_ = [
             SequenceNet(
                 module__n_outputs=self.n_classes_,
                 module__n_channels=len(steps),
-                module__max_length=max(values.shape[1] for values in series),
+                module__max_length=length,
                 **{f"module__{name}": value for name, value in self.backbone.items()},
                 criterion__weight=class_weights.float(),
                 criterion__label_smoothing=LABEL_SMOOTHING,
                 held_out=part,
                 zero_start=self.start is not None,
                 seed=self.seed + number,
-                **options,
+                **options | {"max_epochs": self._epochs(len(series) - len(part), length)},
             ).fit(data, labels)
             for number, part in enumerate(parts)
         ]
@@ -132,6 +134,11 @@ class SequenceEnsemble:
         """Remove the modes that the masks of the nets do not keep."""
         for net in self.nets_:
             net.module_.backbone.compress()
+
+    def _epochs(self, n_series: int, length: int) -> int:
+        if self.net["max_epochs"] is not None:
+            return self.net["max_epochs"]
+        return affordable_epochs(n_series, length, self.net["batch_size"])
 
     @torch.no_grad()
     def _logits(self, series: Sequence[Tensor]) -> Tensor:  # (nets, n, classes)

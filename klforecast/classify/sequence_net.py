@@ -16,10 +16,10 @@ from skorch.dataset import Dataset
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
-from klforecast.exceptions import KLForecastError
 from klforecast.modules.ssm.heads import SequencePredictor
 from klforecast.modules.ssm.layer import MASK_RATE, NOT_DECAYED
 from klforecast.modules.ssm.mask import ModeMask
+from klforecast.training.batches import require_finite_loss
 from klforecast.training.callbacks import WarmCosineRate
 from klforecast.training.judged_net import JudgedNet
 from klforecast.training.seeding import seeded
@@ -48,9 +48,8 @@ class SequenceNet(JudgedNet):
         Sequences that validate; without any, all validate and all train.
     lr : float, default=0.003
         Largest learning rate; that of adaptive masks is ten times as large.
-    max_epochs : int or None, default=None
-        Passes over the training part at most; None: as many as take 300 steps, fewer for long
-        series, and at least 2.
+    max_epochs : int, default=10
+        Passes over the training part at most; see `affordable_epochs`.
     patience : int, default=30
         Epochs without improvement after which training stops.
     zero_start : bool, default=False
@@ -61,15 +60,13 @@ class SequenceNet(JudgedNet):
         Of `skorch.NeuralNet`.
     """
 
-    max_epochs: int | None
-
     def __init__(
         self,
         module: type[nn.Module] = SequencePredictor,
         *,
         held_out: Sequence[int] = (),
         lr: float = 3e-3,
-        max_epochs: int | None = None,
+        max_epochs: int = 10,
         patience: int = 30,
         zero_start: bool = False,
         seed: int = 0,
@@ -111,8 +108,6 @@ class SequenceNet(JudgedNet):
         KLForecastError
             If the training loss is not finite.
         """
-        if self.max_epochs is None:
-            self.max_epochs = self._affordable_epochs(len(y) - len(self.held_out), X["x"].shape[1])
         with seeded(self.seed, self.device):
             super().fit(X, y, **fit_params)
         self.optimizer_.state.clear()
@@ -166,17 +161,26 @@ class SequenceNet(JudgedNet):
         inputs, labels = batch
         noisy = inputs["x"] + _NOISE * torch.randn_like(inputs["x"])
         step = super().train_step_single(({**inputs, "x": noisy}, labels), **fit_params)
-        if not step["loss"].isfinite():
-            raise KLForecastError(
-                f"the training loss became {step['loss'].item()} in epoch {len(self.history)}; "
-                "pass a smaller lr, or look for values far from the rest in the series"
-            )
+        require_finite_loss(step["loss"], len(self.history))
         nn.utils.clip_grad_norm_(self.module_.parameters(), _GRADIENT_NORM)
         return step
 
-    def _affordable_epochs(self, n_series: int, length: int) -> int:
-        steps = min(_STEPS, _READ / (self.batch_size * length))
-        return max(_FEWEST_EPOCHS, math.ceil(steps / math.ceil(n_series / self.batch_size)))
+
+def affordable_epochs(n_series: int, length: int, batch_size: int) -> int:
+    """Epochs of 300 steps in all, of fewer where series are long, and at least two.
+
+    Parameters
+    ----------
+    n_series, length, batch_size : int
+        Series to train on, the steps of the longest, and the series of a batch.
+
+    Examples
+    --------
+    >>> affordable_epochs(40, 100, batch_size=16), affordable_epochs(2000, 100, batch_size=16)
+    (100, 3)
+    """
+    steps = min(_STEPS, _READ / (batch_size * length))
+    return max(_FEWEST_EPOCHS, math.ceil(steps / math.ceil(n_series / batch_size)))
 
 
 class SettleMasks(Callback):

@@ -52,7 +52,8 @@ _BIAS_SERIES = 8  # responses to so many series give the biases
 _GROUPS_AT_ONCE = 4
 _VALUES_AT_ONCE = 1_000_000  # responses held at a time, so that pooling finds them in the cache
 _MOST_GROUPS, _LEAST_GROUPS = 48, 4  # in each bank
-_STEPS_OF_MODES = 2e9  # work of filtering a training part: steps times modes, both directions
+# Work of a fit: steps times modes in both directions, of the series and of those that give biases.
+_STEPS_OF_MODES = 2e9
 _STEPS_IN_DOUBLE = 2e8  # up to this much work, precision costs little
 _FEATURE_VALUES = 1e8  # memory of the features: rows times features
 
@@ -98,18 +99,23 @@ class SpectralFeatures:
         lengths = torch.tensor([values.shape[1] for values in series])
         steps = torch.cat(list(series), dim=1)
         self.mean_ = steps.mean(1, keepdim=True)
-        self.scale_ = _scale(steps)
-        self.step_scale_ = _scale(torch.cat([_differences(values) for values in series], dim=1))
-        self.n_groups_ = self.n_groups or _choose_groups(len(series), int(lengths.sum()))
+        self.scale_ = channel_scale(steps)
+        self.step_scale_ = channel_scale(
+            torch.cat([_differences(values) for values in series], dim=1)
+        )
+        picked = torch.randperm(len(series), generator=generator)[:_BIAS_SERIES]
+        n_steps = int(lengths.sum() + lengths[picked].sum())
+        self.n_groups_ = self.n_groups or _choose_groups(len(series), n_steps)
         work = float(_RUNS * self.n_groups_ * MODES_PER_GROUP * lengths.sum())
         self.dtype_ = torch.float64 if work <= _STEPS_IN_DOUBLE else torch.float32
         self.banks_ = []
         self.biases_ = []
-        picked = torch.randperm(len(series), generator=generator)[:_BIAS_SERIES].tolist()
         length = float(lengths.double().median())
         for number, family in _BANKS:
             bank = family.draw(self.n_groups_, MODES_PER_GROUP, n_channels, length, generator)
-            blocks = to_blocks([self._signal(series[i], number) for i in picked], family.chunk)
+            blocks = to_blocks(
+                [self._signal(series[i], number) for i in picked.tolist()], family.chunk
+            )
             biases = [
                 torch.stack([draw_biases(y, blocks, BIASES, generator) for y in directions])
                 for directions in _responses(blocks, bank, self.n_groups_, family)
@@ -179,14 +185,23 @@ def _differences(values: Tensor) -> Tensor:
     return values.diff(dim=1, prepend=values[:, :1])
 
 
-def _scale(steps: Tensor) -> Tensor:
-    """Standard deviation of each channel, one for those that do not vary."""
+def channel_scale(
+    steps: Tensor,  # (channels, all steps)
+) -> Tensor:  # (channels, 1)
+    """Standard deviation of each channel; infinite where it is zero to rounding.
+
+    Nothing is known about a channel that does not vary. Divided by infinity it is zero, and stays so
+    in series in which it varies.
+    """
     deviation = steps.std(1, keepdim=True, correction=0)
     floor = 1e-12 * steps.abs().amax(1, keepdim=True)
-    return torch.where(deviation > floor, deviation, 1.0)
+    return torch.where(deviation > floor, deviation, torch.inf)
 
 
-def _choose_groups(n: int, n_steps: int) -> int:
+def _choose_groups(
+    n: int,  # series
+    n_steps: int,  # that are filtered
+) -> int:
     per_mode = BIASES + 1 + 4  # biases, peak and contest
     affordable = min(
         _STEPS_OF_MODES / (_RUNS * MODES_PER_GROUP * n_steps),

@@ -137,6 +137,46 @@ def extend_moments(moments: WindowMoments, rows: Tensor) -> WindowMoments:  # ro
     )
 
 
+def shorten_moments(moments: WindowMoments, rows: Tensor, count: int) -> WindowMoments:
+    """Moments of the series before its `count` newest rows: O(C (L + m) log L), whatever the length of the past.
+
+    Parameters
+    ----------
+    moments : WindowMoments
+        Of the whole series.
+    rows : Tensor of shape (count + L - 1, C)
+        Its newest rows.
+    count : int
+        At least 1, and fewer than there are windows.
+
+    Returns
+    -------
+    WindowMoments
+
+    Notes
+    -----
+    Equal to `window_moments` of the shorter series up to the rounding of the sums that are taken apart.
+
+    Examples
+    --------
+    >>> import torch
+    >>> series = torch.arange(6.0)[:, None]
+    >>> shorten_moments(window_moments(series, 2), series[-3:], 2).products
+    tensor([[5., 8.]], dtype=torch.float64)
+    """
+    length = moments.products.shape[-1]
+    newest = rows.double().T  # starts at the first window that is left out
+    weights = _weights(count, moments.forgetting)
+    starts = newest[:, :count]
+    kept = moments.forgetting**-count
+    return moments._replace(
+        products=kept * (moments.products - _correlation(starts * weights, newest)),
+        sums=kept * (moments.sums - starts @ weights),
+        tail=newest[:, : length - 1].clone(),
+        n_windows=moments.n_windows - count,
+    )
+
+
 def rescale_moments(moments: WindowMoments, scale: Tensor, shift: Tensor) -> WindowMoments:
     """Moments of the series ``scale y + shift``, without the series.
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from klforecast.core.plan import CorePlan
 from klforecast.data.scaling import Standardizer
+from klforecast.ops.arrays import to_tensor
 
 _LIFETIMES = 3  # of a window, after which its weight is below 5 %
 
@@ -76,7 +76,7 @@ def spread_over(series: Rows, channel: int, length: int, stride: int) -> Tensor:
         return series[:, channel].float().unfold(0, length, stride)
     windows = sliding_window_view(series.values[:, channel], length)[::stride]
     scaler = series.scaler
-    return torch.from_numpy((windows - scaler.mean[channel]) / scaler.scale[channel]).float()
+    return to_tensor((windows - scaler.mean[channel]) / scaler.scale[channel]).float()
 
 
 def spread_rows(series: Rows, most: int) -> Tensor:
@@ -98,7 +98,14 @@ def spread_rows(series: Rows, most: int) -> Tensor:
     step = (len(series) // most) | 1
     if isinstance(series, Tensor):
         return series[::step].double()
-    return torch.from_numpy(series.scaler.transform(series.values[::step]))
+    return to_tensor(series.scaler.transform(series.values[::step]))
+
+
+def newest_rows(series: Rows, count: int) -> Tensor:  # (count, channels), float64
+    """The last `count` rows, scaled."""
+    if isinstance(series, Tensor):
+        return series[-count:].double()
+    return to_tensor(series.scaler.transform(series.values[-count:]))
 
 
 def remembered_rows(panel: Sequence[Rows], plan: CorePlan) -> list[Rows]:

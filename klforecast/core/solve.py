@@ -15,12 +15,21 @@ from torch import Tensor
 
 from klforecast.core.coordinates import Coordinates, window_coordinates
 from klforecast.core.experts import Fold, Moments
-from klforecast.core.gram import WindowMoments, centre_gram, fold_gram, window_gram, window_moments
+from klforecast.core.gram import (
+    WindowMoments,
+    centre_gram,
+    fold_gram,
+    shorten_moments,
+    window_gram,
+    window_moments,
+)
 from klforecast.core.linear_core import LinearCore, Mixture
 from klforecast.core.out_of_fold import MOST_ERRORS, expand_segments, judge_out_of_fold
 from klforecast.core.plan import CoreOptions, CorePlan, plan_core
-from klforecast.core.rows import Rows, check_lengths, remembered_rows
+from klforecast.core.rows import Rows, check_lengths, newest_rows, remembered_rows
 from klforecast.ops.conformal import Residuals
+
+_LEAST_REMEMBERED = 1e-3  # share of the weight of all rows that is left without the newest ones
 
 
 class Solved(NamedTuple):
@@ -31,10 +40,14 @@ class Solved(NamedTuple):
     core : LinearCore
     residuals : Residuals or None
         Errors out of fold, from which intervals are made; None where there are none.
+    earlier : LinearCore or None
+        The same core solved without the newest rows, if asked for and if enough rows are left: what it forecasts of
+        them shows how the core forecasts what it has not seen.
     """
 
     core: LinearCore
     residuals: Residuals | None
+    earlier: LinearCore | None = None
 
 
 def solve_linear_core(
@@ -121,6 +134,7 @@ def solve_from_moments(
     panel: Sequence[Rows],
     plan: CorePlan,
     most_errors: int = MOST_ERRORS,
+    spared: int = 0,
 ) -> Solved:
     """Solve the core that a plan describes, when the moments of all windows are known.
 
@@ -134,6 +148,8 @@ def solve_from_moments(
         Depth, coordinates and experts.
     most_errors : int, default=2**25
         As for `solve_from_plan`.
+    spared : int, default=0
+        Newest rows of each series without which the core is solved a second time; 0 does not.
 
     Returns
     -------
@@ -150,13 +166,40 @@ def solve_from_moments(
     )
     rows = remembered_rows(panel, plan)
     weights, residuals = judge_out_of_fold(rows, plan, coordinates, most_errors)
+    core = _core_of(moments, pooled, plan, coordinates, weights)
+    fewer = _without_newest(moments, panel, plan, spared) if spared else []
+    if not fewer:
+        return Solved(core, residuals)
+    earlier = _core_of(fewer, window_gram(fewer), plan, coordinates, weights)
+    return Solved(core, residuals, earlier)
+
+
+def _without_newest(
+    moments: Sequence[WindowMoments], panel: Sequence[Rows], plan: CorePlan, count: int
+) -> list[WindowMoments]:
+    """Moments of the series that have windows before their newest rows."""
+    # What remains is the difference of two sums, and says nothing where they are nearly equal.
+    if plan.forgetting**count < _LEAST_REMEMBERED:
+        return []
+    return [
+        shorten_moments(part, newest_rows(series, count + plan.length - 1), count)
+        for part, series in zip(moments, panel, strict=True)
+        if part.n_windows > count
+    ]
+
+
+def _core_of(
+    moments: Sequence[WindowMoments],
+    pooled: Tensor,  # (L, L)
+    plan: CorePlan,
+    coordinates: Coordinates,
+    weights: Tensor,  # (C, S, E)
+) -> LinearCore:
     readout = _readout(moments, pooled, plan, coordinates, weights)
     mixture = Mixture(tuple(map(str, plan.experts)), plan.segments, weights)
     bias = torch.zeros(readout.shape[:2])
-    core = LinearCore(
-        coordinates.history_modes.float(), readout, bias, coordinates.blocks(), mixture
-    )
-    return Solved(core, residuals)
+    modes = coordinates.history_modes.float()
+    return LinearCore(modes, readout, bias, coordinates.blocks(), mixture)
 
 
 def _readout(

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from klforecast.core.gram import WindowMoments, extend_moments, rescale_moments, window_moments
@@ -24,6 +23,7 @@ from klforecast.core.plan import CorePlan
 from klforecast.core.rows import Rows, check_lengths
 from klforecast.core.solve import Solved, solve_from_moments
 from klforecast.data.scaling import RowStatistics, Standardizer
+from klforecast.ops.arrays import to_tensor
 
 Panel = Mapping[tuple, np.ndarray]
 """Rows of each series by its labels, (time, channels), in the units of the data."""
@@ -146,7 +146,7 @@ def extend_stream(stream: Stream, panel: Panel) -> Stream:
     return stream._replace(series=extended)
 
 
-def solve_stream(stream: Stream, panel: Mapping[tuple, Rows]) -> Solved:
+def solve_stream(stream: Stream, panel: Mapping[tuple, Rows], spared: int = 0) -> Solved:
     """Solve the core of all rows absorbed so far, in the scale of these rows.
 
     Parameters
@@ -154,6 +154,8 @@ def solve_stream(stream: Stream, panel: Mapping[tuple, Rows]) -> Solved:
     stream : Stream
     panel : mapping of tuple to Tensor or StreamRows, (time, channels) each
         The rows that the stream has absorbed, in the scale of `Stream.scalers`.
+    spared : int, default=0
+        As for `solve_from_moments`.
 
     Returns
     -------
@@ -172,7 +174,7 @@ def solve_stream(stream: Stream, panel: Mapping[tuple, Rows]) -> Solved:
         if part.moments is not None
     }
     rows = [panel[key] for key in moments]
-    return solve_from_moments(list(moments.values()), rows, stream.plan)
+    return solve_from_moments(list(moments.values()), rows, stream.plan, spared=spared)
 
 
 def _start_series(rows: Tensor, statistics: RowStatistics, plan: CorePlan) -> SeriesStream:
@@ -201,12 +203,12 @@ def _extend_series(
 
 
 def _scaled(rows: np.ndarray, scaler: Standardizer) -> Tensor:
-    return torch.from_numpy(scaler.transform(rows))
+    return to_tensor(scaler.transform(rows))
 
 
 def _change(old: Standardizer, new: Standardizer) -> tuple[Tensor, Tensor]:
     """Factor and shift from the scale of the one to that of the other."""
     return (
-        torch.from_numpy(old.scale / new.scale),
-        torch.from_numpy((old.mean - new.mean) / new.scale),
+        to_tensor(old.scale / new.scale),
+        to_tensor((old.mean - new.mean) / new.scale),
     )

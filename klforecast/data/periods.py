@@ -13,6 +13,7 @@ the one, noise hides it in the other. After a period is accepted its mean cycle 
 that the next one has to show in what is left.
 """
 
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -32,6 +33,7 @@ _PER_YEAR = {
     **dict.fromkeys(("B", "C"), (5, 261)),
     **dict.fromkeys(("D",), (7, 365)),
 }
+_STEPS_OF_A_DAY = 24  # of the coarsest series in which a day is a common cycle
 _UNITS = (pd.Timedelta(hours=1), pd.Timedelta(days=1), pd.Timedelta(days=7))
 
 
@@ -258,3 +260,30 @@ def _top_of_hill(correlogram: np.ndarray, lag: int) -> int:
     n_cycles = max(1, min(8, len(correlogram) // (2 * (top + reach))))
     multiples = np.arange(1, n_cycles + 1)[:, None] * candidates
     return int(candidates[np.argmax(correlogram[multiples].mean(axis=0))])
+
+
+def candidate_seasons(
+    found: Sequence[int], freq: str | pd.offsets.BaseOffset | None
+) -> tuple[int, ...]:
+    """Every season that may be there: those found, those of the calendar, and a week beside a day.
+
+    Parameters
+    ----------
+    found : sequence of int
+        Of `find_periods`.
+    freq : str, DateOffset or None
+        As for `calendar_periods`. Without one, a cycle of 24 steps or more is taken for a day.
+
+    Returns
+    -------
+    tuple of int
+        In steps, shortest first.
+
+    Examples
+    --------
+    >>> candidate_seasons([24], None), candidate_seasons([12], None), candidate_seasons([], "D")
+    ((24, 168), (12,), (7, 365))
+    """
+    weeks = [7 * found[0]] if freq is None and found and found[0] >= _STEPS_OF_A_DAY else []
+    seasons = {*found, *weeks, *calendar_periods(freq)}
+    return tuple(sorted(season for season in seasons if season > 1))

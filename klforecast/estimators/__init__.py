@@ -1,10 +1,14 @@
 """Series to answers: scikit-learn and sktime estimators, the only place that knows pandas and sktime."""
 
-from klforecast.estimators.forecaster import KLMemoryForecaster
-from klforecast.estimators.karhunen_loeve import KarhunenLoeve
-from klforecast.estimators.regressor import KLMemoryRegressor
-from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
-from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from klforecast.estimators.forecaster import KLMemoryForecaster
+    from klforecast.estimators.karhunen_loeve import KarhunenLoeve
+    from klforecast.estimators.regressor import KLMemoryRegressor
+    from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
+    from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
 
 __all__ = [
     "KLMemoryForecaster",
@@ -13,3 +17,24 @@ __all__ = [
     "SpectralSSMClassifier",
     "SpectralSSMPanelClassifier",
 ]
+
+_HOMES = {
+    "KLMemoryForecaster": "forecaster",
+    "KLMemoryRegressor": "regressor",
+    "KarhunenLoeve": "karhunen_loeve",
+    "SpectralSSMClassifier": "spectral_ssm",
+    "SpectralSSMPanelClassifier": "spectral_ssm_panel",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for: this file is run before each of them, and sktime is slow to load.
+    if name not in _HOMES:
+        raise AttributeError(
+            f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}"
+        )
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

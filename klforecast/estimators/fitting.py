@@ -16,7 +16,6 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from sklearn.base import clone
 from torch import Tensor
 
@@ -30,6 +29,7 @@ from klforecast.estimators.checks import longest_horizon
 from klforecast.estimators.frames.context import fill_panel
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.options import Options
+from klforecast.ops.arrays import to_tensor
 from klforecast.ops.conformal import Calibration, Residuals, calibrate
 from klforecast.training.fit import Solver, fit_encoder_net, wrap_core
 from klforecast.training.nets import ForecastNet
@@ -58,6 +58,10 @@ class Fitted(NamedTuple):
         Of the errors out of fold; None where nothing could be held out.
     input_length, n_components : int
         What the model reads as it is, and of each block of its history.
+    stream : Stream or None
+        Of the moments that the core was solved from, if it can be extended.
+    earlier : LinearCore or None
+        The core without the newest rows, where it was asked for.
     """
 
     net: ForecastNet
@@ -67,6 +71,7 @@ class Fitted(NamedTuple):
     input_length: int
     n_components: int
     stream: Stream | None
+    earlier: LinearCore | None
 
 
 class Refitted(NamedTuple):
@@ -75,6 +80,7 @@ class Refitted(NamedTuple):
     net: ForecastNet
     scalers: dict[Key, Standardizer]
     calibration: Calibration | None
+    earlier: LinearCore | None
 
 
 class _Measured(NamedTuple):
@@ -94,6 +100,7 @@ def fit_panel(
     plan: CorePlan,
     scale_lag: int | None,
     options: Options,
+    spared: int = 0,
 ) -> Fitted:
     """Solve the core, and train where an encoder is asked for.
 
@@ -106,6 +113,8 @@ def fit_panel(
     scale_lag : int or None
         Steps of the change that is the unit of each series; None for the standard deviation.
     options : Options
+    spared : int, default=0
+        Newest rows of each series without which a linear core is solved once more; 0 does not.
 
     Returns
     -------
@@ -116,7 +125,7 @@ def fit_panel(
     solve = _solver(plan, options)
     if options.encoder is not None:
         return _train_encoder(measured, plan, scale_lag, options.encoder, options, solve)
-    stream, solved = _solve(measured, plan, scale_lag)
+    stream, solved = _solve(measured, plan, scale_lag, spared)
     return Fitted(
         wrap_core(solved.core, solve, options.training),
         measured.scalers,
@@ -125,6 +134,7 @@ def fit_panel(
         solved.core.recent,
         _components_per_block(solved.core),
         stream if all(np.isfinite(rows).all() for rows in panel.values()) else None,
+        solved.earlier,
     )
 
 
@@ -172,7 +182,9 @@ def extend_fit(
     return opened._replace(stream=extend_stream(stream, rows))
 
 
-def refit(fitted: ForecastNet, opened: OpenStream, series: Mapping[Key, TimeSeries]) -> Refitted:
+def refit(
+    fitted: ForecastNet, opened: OpenStream, series: Mapping[Key, TimeSeries], spared: int = 0
+) -> Refitted:
     """Solve an extended stream again, and hand the core to a copy of the net.
 
     Parameters
@@ -191,8 +203,10 @@ def refit(fitted: ForecastNet, opened: OpenStream, series: Mapping[Key, TimeSeri
     solved = solve_stream(
         opened.stream,
         {key: StreamRows(part.values, scalers[key]) for key, part in series.items()},
+        spared,
     )
-    return Refitted(clone(fitted).adopt(solved.core), scalers, _calibrated(solved.residuals))
+    net = clone(fitted).adopt(solved.core)
+    return Refitted(net, scalers, _calibrated(solved.residuals), solved.earlier)
 
 
 def _measure(panel: Mapping[Key, np.ndarray], plan: CorePlan, scale_lag: int | None) -> _Measured:
@@ -200,8 +214,7 @@ def _measure(panel: Mapping[Key, np.ndarray], plan: CorePlan, scale_lag: int | N
         key: RowStatistics.of(rows, plan.forgetting, scale_lag) for key, rows in panel.items()
     }
     scaled = [
-        torch.from_numpy(statistics[key].standardizer().transform(rows))
-        for key, rows in panel.items()
+        to_tensor(statistics[key].standardizer().transform(rows)) for key, rows in panel.items()
     ]
     filled, gap_covariance = fill_panel(scaled, plan.period)
     return _Measured(statistics, dict(zip(panel, filled, strict=True)), gap_covariance)
@@ -213,9 +226,11 @@ def _solver(plan: CorePlan, options: Options) -> Solver:
     return partial(solve_linear_core, horizon=plan.horizon, periods=periods, **asdict(options.core))
 
 
-def _solve(measured: _Measured, plan: CorePlan, scale_lag: int | None) -> tuple[Stream, Solved]:
+def _solve(
+    measured: _Measured, plan: CorePlan, scale_lag: int | None, spared: int = 0
+) -> tuple[Stream, Solved]:
     stream = start_stream(measured.rows, measured.statistics, plan, scale_lag)
-    return stream, solve_stream(stream, measured.rows)
+    return stream, solve_stream(stream, measured.rows, spared)
 
 
 def _train_encoder(
@@ -243,6 +258,7 @@ def _train_encoder(
         _calibrated(residuals),
         sized.input_length or 0,
         sized.n_components or 0,
+        None,
         None,
     )
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.random import RandomState
 from pandas.api.types import is_integer
 from pandas.tseries.offsets import BaseOffset
@@ -24,12 +23,14 @@ from skorch.callbacks import Callback
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
+from klforecast.core.linear_core import LinearCore
 from klforecast.core.pilot import plan_pilot
 from klforecast.core.plan import CorePlan, plan_core
 from klforecast.core.season import LONGEST_CYCLE
-from klforecast.data.periods import find_periods
+from klforecast.data.periods import candidate_seasons, find_periods
 from klforecast.data.scaling import Standardizer, add_within_floats, multiply_within_floats
 from klforecast.estimators import checks
+from klforecast.estimators.arguments import check_flag, check_magnitude, warn_shrunk
 from klforecast.estimators.covariates.ahead import (
     doubt_ahead,
     doubt_of_windows,
@@ -60,16 +61,27 @@ from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import (
     Key,
     TimeSeries,
+    first_rows,
     is_row_frame,
     join_series,
     shift_rows,
     split_series,
 )
 from klforecast.estimators.intervals import FollowedLevels, follow, offsets
-from klforecast.estimators.options import Options
+from klforecast.estimators.local_pool import (
+    LocalPool,
+    fit_pool,
+    pooled_forecasts,
+    pooled_quantiles,
+    pooled_window_quantiles,
+    pooled_windows,
+    rows_spared,
+)
+from klforecast.estimators.options import LINEAR, Options
 from klforecast.estimators.parameters import check_parameters, check_sizes
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
 from klforecast.estimators.window_reader import WindowReader
+from klforecast.ops.arrays import to_tensor
 from klforecast.ops.conformal import Calibration
 from klforecast.ops.missing import GapFiller, interpolate
 from klforecast.training.nets import ForecastNet
@@ -126,6 +138,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         ``"deltanet"`` and the others of `klforecast.modules.encoders.ENCODERS`.
     linear_core : bool, default=True
         Whether a trained encoder corrects the closed form. False: it forecasts alone.
+    local_experts : bool, default=True
+        Whether the closed form is pooled with filters of each series' own past (exponential smoothing,
+        seasonal indices), as far as they forecast its newest rows better. Trained encoders have none.
     mixer : {"factorized", "dense", "bottleneck"}, default="factorized"
         How components become memory tokens (trained encoders only).
     d_model, n_layers, n_heads, patch_length : int, default=64, 2, 4, 16
@@ -176,6 +191,8 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         Steps forecast at once: `horizon`, or less when the series is short (with a warning).
     memory_depth_, input_length_, period_, n_components_ : int
         What the model uses; a period of 1 is none.
+    periods_ : list of int
+        All cycles found, the leading one first.
     n_channels_ : int
         Channels of each series.
     scale_lag_ : int or None
@@ -253,6 +270,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             "memory_depth_",
             "input_length_",
             "period_",
+            "periods_",
             "n_components_",
             "n_channels_",
             "history_",
@@ -284,6 +302,8 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     _covariates: Covariates | None
     _followed: FollowedLevels
     _open_stream: OpenStream | None
+    _pool: LocalPool | None
+    periods_: list[int]
     _cutoff: pd.Index | None
     _fh: ForecastingHorizon | None
 
@@ -300,6 +320,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         memory_tokens: int = 4,
         encoder: str = "linear",
         linear_core: bool = True,
+        local_experts: bool = True,
         mixer: str = "factorized",
         d_model: int = 64,
         n_layers: int = 2,
@@ -332,6 +353,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self.memory_tokens = memory_tokens
         self.encoder = encoder
         self.linear_core = linear_core
+        self.local_experts = local_experts
         self.mixer = mixer
         self.d_model = d_model
         self.n_layers = n_layers
@@ -443,7 +465,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         -------
         self
         """
-        checks.check_flag("update_params", update_params)
+        check_flag("update_params", update_params)
         with unchanged_on_error(self):
             return super().update(y, X=X, update_params=update_params)
 
@@ -533,7 +555,10 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         reader = self._reader()._replace(covariates=covariates)
         windows_of = reader.windows_within((), past, positions)
         scaler, horizon = self.scalers_[()], self.horizon
-        forecasts = scaler.inverse_transform(reader.forecast(windows_of, len(positions), horizon))
+        core = reader.forecast(windows_of, len(positions), horizon)
+        pasts = [((), first_rows(past, cutoff)) for cutoff in positions]
+        point = pooled_windows(self._pool, reader, pasts, core)
+        forecasts = scaler.inverse_transform(point)
         if covariates is not None and len(positions):
             forecasts = forecasts + effect_of_windows(
                 self.effects_, covariates, past.index, positions, horizon
@@ -551,6 +576,10 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             horizon,
             levels,
         )
+        if self._pool is not None:
+            own = core[..., None] + around
+            pooled = pooled_window_quantiles(self._pool, reader, pasts, own, levels)
+            around = pooled - point[..., None]
         quantiles = add_within_floats(
             forecasts[..., None], multiply_within_floats(around, scaler.scale[:, None])
         )
@@ -725,8 +754,11 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         if opened is None:
             self._learn()
             return self
+        spared = self._rows_spared()
+        refitted = refit(self.net_, opened, self._rows.series, spared)
         self._open_stream = opened
-        self.net_, self.scalers_, self.calibration_ = refit(self.net_, opened, self._rows.series)
+        self.net_, self.scalers_, self.calibration_, earlier = refitted
+        self._fit_pool(earlier, spared)
         return self
 
     def _pretrain(
@@ -783,15 +815,17 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         if self.effects_ is not None:
             # A season may be seen only where the covariates are taken off.
             plan = self._plan(residual, self._rows.frequency, horizon)
-        self._open_stream = None
+        self._open_stream, self._pool = None, None
         if pretrained:
             self.scalers_ = {
                 key: Standardizer.fit(part, self.forgetting, self.scale_lag_)
                 for key, part in residual.items()
             }
         else:
-            fitted = self._fit_panel(residual, plan)
+            spared = self._rows_spared()
+            fitted = self._fit_panel(residual, plan, spared)
             self.scalers_ = fitted.scalers
+            self._fit_pool(fitted.earlier, spared)
             # Effects of covariates are not learned online, and what they leave over changes with them.
             if covariates is None:
                 self._open_stream = open_stream(fitted.stream, series)
@@ -804,11 +838,12 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         horizon: int,
     ) -> CorePlan:
         longest = max(panel.values(), key=len)
+        self.periods_ = self._find_periods(longest, frequency)
         return plan_core(
             [len(rows) for rows in panel.values()],
             longest.shape[1],
             horizon,
-            self._find_periods(longest, frequency),
+            self.periods_,
             Options.of(self.get_params(deep=False)).core,
         )
 
@@ -829,11 +864,28 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         checks.warn_no_season(long, len(rows))
         return 1
 
-    def _fit_panel(self, panel: Mapping[Key, np.ndarray], plan: CorePlan) -> Fitted:
+    def _rows_spared(self) -> int:
+        """Rows without which a linear core is solved once more, to be compared with local experts."""
+        if not self.local_experts or self.encoder != LINEAR:
+            return 0
+        lengths = [len(part.values) for part in self._rows.series.values()]
+        return rows_spared(lengths, min(self.horizon, checks.longest_horizon(max(lengths))))
+
+    def _fit_pool(self, earlier: LinearCore | None, spared: int) -> None:
+        self._pool = None
+        if spared and earlier is not None:
+            reader = self._reader()._replace(module=earlier)
+            seasons = candidate_seasons(self.periods_, self._rows.frequency)
+            self._pool = fit_pool(self._rows.series, reader, self.horizon_, seasons, spared)
+
+    def _fit_panel(
+        self, panel: Mapping[Key, np.ndarray], plan: CorePlan, spared: int = 0
+    ) -> Fitted:
         """Turn rows into weights, and take over what was learned: the only place where the net is made."""
         self.horizon_ = plan.horizon
         self.scale_lag_ = plan.horizon if len(panel) > 1 else None
-        fitted = fit_panel(panel, plan, self.scale_lag_, Options.of(self.get_params(deep=False)))
+        options = Options.of(self.get_params(deep=False))
+        fitted = fit_panel(panel, plan, self.scale_lag_, options, spared)
         self.n_channels_ = next(iter(panel.values())).shape[1]
         self.period_ = plan.period
         self.net_ = fitted.net
@@ -844,13 +896,13 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self.history_ = pd.DataFrame(
             [{key: row[key] for key in row if key != "batches"} for row in fitted.net.history]
         )
-        checks.warn_shrunk("input_length", self.input_length, self.input_length_)
+        warn_shrunk("input_length", self.input_length, self.input_length_)
         if self.memory == "history":
-            checks.warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
+            warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
             if self.n_components is not None and not self.n_components_:
                 checks.warn_no_history(self.n_components, self.memory_depth_)
             else:
-                checks.warn_shrunk("n_components", self.n_components, self.n_components_)
+                warn_shrunk("n_components", self.n_components, self.n_components_)
         return fitted
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:
@@ -859,15 +911,13 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         frequency = self._rows.frequency
         ahead = {cutoff: steps_ahead(fh, cutoff, frequency) for cutoff in set(cutoffs.values())}
         covariates = with_future(self._covariates, X, cutoffs)
-        reader, keys = self._reader(), list(known)
-        scaled = reader.forecast(
-            reader.windows_before(list(known.items())),
-            len(keys),
-            max(steps.max() for steps in ahead.values()),
-        )
+        reader, places = self._reader(), list(known.items())
+        longest = max(steps.max() for steps in ahead.values())
+        core = reader.forecast(reader.windows_before(places), len(places), longest)
+        scaled = pooled_forecasts(self._pool, reader, places, core)
         forecasts = {
             key: self.scalers_[key].inverse_transform(rows[ahead[cutoffs[key]] - 1])
-            for key, rows in zip(keys, scaled, strict=True)
+            for key, rows in zip(known, scaled, strict=True)
         }
         if covariates is not None:
             for key, past in known.items():
@@ -897,7 +947,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             )
         forecast = self._predict(fh=fh, X=X)
         around = self._offsets_ahead(fh, X, _DISTRIBUTION)
-        checks.check_magnitude("the error of the forecasts", around)
+        check_magnitude("the error of the forecasts", around)
         return pd.DataFrame(around.var(axis=-1), forecast.index, forecast.columns)
 
     def _predict_proba(
@@ -920,17 +970,23 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         """Quantiles around the forecasts of all series, in the units of the data."""
         known = self._known_rows()
         ahead = [steps_ahead(fh, past.index[-1], self._rows.frequency) for past in known.values()]
-        reader = self._reader()
+        reader, places = self._reader(), list(known.items())
+        windows_of, longest = reader.windows_before(places), max(own.max() for own in ahead)
         around = offsets(
             self._followed,
             self.calibration_,
             reader,
-            reader.windows_before(list(known.items())),
+            windows_of,
             list(known),
             [len(past.values) for past in known.values()],
-            max(own.max() for own in ahead),
+            longest,
             levels,
         )
+        if self._pool is not None:
+            core = reader.forecast(windows_of, len(places), longest)
+            point = pooled_forecasts(self._pool, reader, places, core)
+            own = core[..., None] + around
+            around = pooled_quantiles(self._pool, reader, places, own, levels) - point[..., None]
         in_units = np.concatenate(
             [
                 multiply_within_floats(
@@ -998,5 +1054,5 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
 
 def _periods_of(rows: np.ndarray, frequency: BaseOffset | None) -> Sequence[int]:
     if np.isnan(rows).any():
-        rows = interpolate(torch.tensor(rows), 1).numpy()
+        rows = interpolate(to_tensor(rows), 1).numpy()
     return find_periods(rows, frequency)

@@ -17,6 +17,7 @@ from klforecast.estimators.frames.indices import Stamp
 from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
 from klforecast.estimators.window_reader import WindowReader, WindowsOf
 from klforecast.exceptions import KLForecastError
+from klforecast.ops.arrays import to_tensor
 from klforecast.ops.conformal import (
     GRID,
     Calibration,
@@ -134,7 +135,7 @@ def offsets(
             "this forecaster holds no errors out of fold, from which intervals are made; "
             "call fit or pretrain again"
         )
-    wanted = torch.from_numpy(levels)
+    wanted = to_tensor(levels)
     of_series = {
         key: extend_steps(
             score_quantiles(calibration, adapted_levels(followed.levels[key], wanted)),
@@ -197,7 +198,7 @@ def _scaled_errors(
     )
     lengths = [cutoff for _, cutoff in places]
     scales = _scales(calibration, reader, windows_of, lengths, horizon)
-    return torch.from_numpy(truth - forecasts) / scales
+    return to_tensor(truth - forecasts) / scales
 
 
 def _scales(
@@ -215,7 +216,7 @@ def _scales(
     scales = torch.empty(len(known), rows, reader.channels, dtype=torch.float64)
     for start in range(0, len(known), size):
         batch = slice(start, start + size)
-        past = torch.from_numpy(windows_of(batch)).mT
+        past = to_tensor(windows_of(batch)).mT
         observed = known[batch, None]
         features = recent_volatility(past, reader.period, observed)
         scales[batch] = expected_scale(calibration.scale, features)[:, None]

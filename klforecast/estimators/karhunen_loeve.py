@@ -16,8 +16,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from klforecast.estimators.checks import check_magnitude
+from klforecast.estimators.arguments import check_magnitude
 from klforecast.estimators.saving.files import SavedEstimator
+from klforecast.ops.arrays import to_tensor
 from klforecast.ops.online import KLState, absorb, empty_state, feature_modes
 
 _SOLVERS = ("exact", "online")
@@ -168,6 +169,9 @@ class KarhunenLoeve(
     def partial_fit(self, X: Any, y: None = None) -> Self:
         """Learn the rows of X on top of what is known, without going back to older rows.
 
+        An `n_components` that was changed since holds from now on: directions that were cut before
+        are not found again. None goes on with as many as there are.
+
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
@@ -188,7 +192,11 @@ class KarhunenLoeve(
         rows = self._check_rows(X)
         d = rows.shape[1]
         state = empty_state(d) if first else self._state
-        rank = self._rank(d, f"{d} features") if first else self.n_components_
+        rank = (
+            self._rank(d, f"{d} features")
+            if first
+            else min(self.n_components or self.n_components_, d)
+        )
         state = absorb(state, rows, rank, self.forgetting)
         if first:
             validate_data(self, X, skip_check_array=True)
@@ -256,10 +264,9 @@ class KarhunenLoeve(
             raise ValueError(f"got forgetting={forgetting!r}; pass a number in (0, 1]")
 
     def _check_rows(self, X: Any) -> torch.Tensor:  # -> (n_rows, n_features)
-        # Copied, because torch warns about views of read-only arrays.
         rows = check_array(X, dtype=np.float64, estimator=self, input_name="X")
         check_magnitude("X", rows)
-        return torch.tensor(rows)
+        return to_tensor(rows)
 
     def _rank(self, allowed: int, data: str) -> int:
         if self.n_components is None:

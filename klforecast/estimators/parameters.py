@@ -5,7 +5,7 @@ from typing import Any
 
 from skorch.callbacks import Callback
 
-from klforecast.estimators.checks import (
+from klforecast.estimators.arguments import (
     check_choice,
     check_device,
     check_flag,
@@ -63,6 +63,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
             "the weight of a window relative to the next newer one"
         )
     check_flag("linear_core", parameters["linear_core"])
+    check_flag("local_experts", parameters["local_experts"])
     check_device("device", parameters["device"])
     _check_callbacks(parameters["callbacks"])
     _check_together(parameters)

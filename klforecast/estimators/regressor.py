@@ -1,23 +1,21 @@
-"""Ridge regression on the leading Karhunen-Loeve components of windows, for scikit-learn.
-
-    G = Zc' Zc / n,    G Psi = Psi L            covariance over the steps of the window, its modes
-    B = Psi_k (L_k + s mean(L))^-1 Psi_k' Zc' Yc / n        forecast = Z B + b
-
-Letters   n windows   Z (n, length) windows, each less its level   Y (n, horizon) what follows, less
-          the same level   Zc, Yc less their means   k components kept   s relative ridge strength
-"""
+"""Forecasts from windows by ridge regression on their leading Karhunen-Loeve components, for scikit-learn."""
 
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from klforecast.estimators.checks import check_integer, check_magnitude, check_number, warn_shrunk
+from klforecast.estimators.arguments import (
+    check_integer,
+    check_magnitude,
+    check_number,
+    warn_shrunk,
+)
 from klforecast.estimators.saving.files import SavedEstimator
-from klforecast.ops.linalg import rounding_floor, safe_eigh
+from klforecast.ops.arrays import to_tensor
+from klforecast.ops.kl_regression import kl_regression
 
 
 class KLMemoryRegressor(SavedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -113,33 +111,21 @@ class KLMemoryRegressor(SavedEstimator, MultiOutputMixin, RegressorMixin, BaseEs
                 f"center={self.center} is longer than a window of {length} steps; pass at most "
                 f"{length}"
             )
-        # The level of a window as a linear map of its steps: the mean of the last `center`.
-        level = np.zeros(length)
-        level[length - self.center :] = 1 / max(1, self.center)
-        targets = future.reshape(n, -1)
-        inputs = windows - (windows @ level)[:, None]
-        targets = targets - (windows @ level)[:, None]
-        centred = inputs - inputs.mean(axis=0)
-        eigenvalues, modes = (
-            part.numpy() for part in safe_eigh(torch.from_numpy(centred.T @ centred / n))
+        found = kl_regression(
+            to_tensor(windows),
+            to_tensor(future.reshape(n, -1)).double(),
+            self.n_components,
+            self.ridge,
+            self.center,
         )
-        mean_eigenvalue = eigenvalues.mean()
-        floor = float(rounding_floor(torch.from_numpy(eigenvalues), max(n, length)))
-        kept = (eigenvalues > floor) & (np.arange(length) < (self.n_components or length))
-        eigenvalues, modes = eigenvalues[kept], modes[:, kept]
-        warn_shrunk("n_components", self.n_components, len(eigenvalues))
-        cross = modes.T @ centred.T @ (targets - targets.mean(axis=0)) / n
-        shrunk = cross / (eigenvalues + self.ridge * mean_eigenvalue)[:, None]
-        weight = modes @ shrunk  # (length, horizon), on windows less their level
-        intercept = targets.mean(axis=0) - inputs.mean(axis=0) @ weight
-        # Taking the level off and adding it to the forecast are linear, so they join the map.
-        coef = (weight + np.outer(level, 1 - weight.sum(axis=0))).T
+        warn_shrunk("n_components", self.n_components, len(found.eigenvalues))
+        coef, intercept = found.coef.mT.contiguous().numpy(), found.intercept.numpy()
         validate_data(self, X, skip_check_array=True)
         self.coef_ = coef[0] if future.ndim == 1 else coef
         self.intercept_ = intercept[0] if future.ndim == 1 else intercept
-        self.components_ = modes.T
-        self.eigenvalues_ = eigenvalues
-        self.n_components_ = len(eigenvalues)
+        self.components_ = found.modes.mT.contiguous().numpy()
+        self.eigenvalues_ = found.eigenvalues.numpy()
+        self.n_components_ = len(found.eigenvalues)
         return self
 
     def predict(self, X: Any) -> np.ndarray:

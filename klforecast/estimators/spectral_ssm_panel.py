@@ -10,67 +10,26 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+from sklearn.utils.multiclass import check_classification_targets
 from sktime.classification.base import BaseClassifier
 
-from klforecast.classify.closed_form import ClosedFormClassifier
-from klforecast.classify.sequence_ensemble import SequenceEnsemble
-from klforecast.estimators.classifying import check_series, check_settings, learn_classifier
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
+from klforecast.estimators.spectral_classifier import SpectralClassifier
 from klforecast.training.rollback import unchanged_on_error
 
 _PARKED_BY_SKLEARN = ("_parent_callback_ctx", "_skl_callbacks")
 
 
-class SpectralSSMPanelClassifier(SavedSktimeEstimator, BaseClassifier):
+class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseClassifier):
     """Classify the series of a panel with complex state-space modes.
 
     The same as `SpectralSSMClassifier`, for every panel container of sktime: series may have
-    several channels and unequal lengths. Works in scikit-learn's `cross_val_score`, `GridSearchCV`,
-    `Pipeline`, voting and calibration too.
+    several channels and unequal lengths. Columns of a frame are told by their names, so that their
+    order does not matter; where one side is an array, which has no names, they go by position.
+    Works in scikit-learn's `cross_val_score`, `GridSearchCV`, `Pipeline`, voting and calibration too;
+    these cannot split a frame with a MultiIndex, for which sktime has `TSCGridSearchCV`.
 
-    Parameters
-    ----------
-    solver : {"closed-form", "gradient"}, default="closed-form"
-        A ridge regression on pooled responses of fixed modes, or networks that correct it.
-    n_filters : int or None, default=None
-        Modes of the closed form, rounded up to a multiple of 32. None: 1,536, fewer where the
-        training part has very many steps.
-    class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the loss; None: every series counts the same.
-    refine : bool, default=True
-        Let the networks of the gradient solver correct the closed form; False: they answer alone.
-    n_estimators : int, default=3
-        Networks of the gradient solver; their probabilities are averaged.
-    d_model, n_layers, n_modes, n_heads : int, default=64, 2, 16, 4
-        Width, blocks, complex modes per head and heads of a network.
-    selective, compression_ratio, adaptive_mask, spectral_norm : default=False, 1.0, False, False
-        Features of a network, see `SpectralSSMClassifier`.
-    n_scales : int or None, default=None
-        Different time constants among the heads; None: as many as there are heads.
-    attention_layers : tuple of int, default=()
-        Blocks of a network that use softmax attention instead of modes.
-    bidirectional : bool, default=True
-        Run a network's recurrence in both directions.
-    dropout : float, default=0.1
-        Share of activations dropped while a network trains.
-    max_epochs : int or None, default=None
-        Passes over the training part at most; None: as many as take 300 steps, fewer for long
-        series, and at least 2.
-    batch_size : int, default=16
-        Series in a step.
-    lr : float, default=0.003
-        Largest learning rate; it rises for three tenths of the steps and falls along a cosine.
-    patience : int, default=30
-        Epochs without improvement after which training stops.
-    validation_fraction : float, default=0.2
-        Share of each class that a network does not train on and that stops it; another part for
-        each network.
-    device : str, default="auto"
-        Of the networks. "auto" is the first CUDA device if there is one, else the CPU.
-    verbose : int, default=0
-        1 prints a line for each epoch.
-    random_state : int, RandomState or None, default=None
-        For everything that is drawn.
+    The settings are documented at `__init__`.
 
     Attributes
     ----------
@@ -79,6 +38,8 @@ class SpectralSSMPanelClassifier(SavedSktimeEstimator, BaseClassifier):
         The fitted model; absent if y had one class only, which is then the answer.
     n_channels_ : int
         Channels of the series.
+    channel_names_ : list
+        Their names, in the order of the first series.
 
     Examples
     --------
@@ -99,7 +60,7 @@ class SpectralSSMPanelClassifier(SavedSktimeEstimator, BaseClassifier):
         "y_inner_mtype": "numpy1D",
         "capability:multivariate": True,
         "capability:unequal_length": True,
-        "capability:missing_values": False,
+        "capability:missing_values": True,
         "capability:predict_proba": True,
         "capability:class_weight": True,
         "capability:random_state": True,
@@ -107,64 +68,7 @@ class SpectralSSMPanelClassifier(SavedSktimeEstimator, BaseClassifier):
     }
 
     classes_: Any  # an array, (n_classes,); before a fit an empty list
-    n_channels_: int
-    model_: ClosedFormClassifier | SequenceEnsemble
-
-    def __init__(
-        self,
-        solver: str = "closed-form",
-        *,
-        n_filters: int | None = None,
-        class_weight: dict | str | None = None,
-        refine: bool = True,
-        n_estimators: int = 3,
-        d_model: int = 64,
-        n_layers: int = 2,
-        n_modes: int = 16,
-        n_heads: int = 4,
-        selective: bool = False,
-        compression_ratio: float = 1.0,
-        adaptive_mask: bool = False,
-        spectral_norm: bool = False,
-        n_scales: int | None = None,
-        attention_layers: Sequence[int] = (),
-        bidirectional: bool = True,
-        dropout: float = 0.1,
-        max_epochs: int | None = None,
-        batch_size: int = 16,
-        lr: float = 3e-3,
-        patience: int = 30,
-        validation_fraction: float = 0.2,
-        device: str = "auto",
-        verbose: int = 0,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        self.solver = solver
-        self.n_filters = n_filters
-        self.class_weight = class_weight
-        self.refine = refine
-        self.n_estimators = n_estimators
-        self.d_model = d_model
-        self.n_layers = n_layers
-        self.n_modes = n_modes
-        self.n_heads = n_heads
-        self.selective = selective
-        self.compression_ratio = compression_ratio
-        self.adaptive_mask = adaptive_mask
-        self.spectral_norm = spectral_norm
-        self.n_scales = n_scales
-        self.attention_layers = attention_layers
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.patience = patience
-        self.validation_fraction = validation_fraction
-        self.device = device
-        self.verbose = verbose
-        self.random_state = random_state
-        super().__init__()
+    channel_names_: list[Any]
 
     def fit(self, X: Any, y: Any) -> Self:
         """Learn to tell the classes apart.
@@ -172,7 +76,8 @@ class SpectralSSMPanelClassifier(SavedSktimeEstimator, BaseClassifier):
         Parameters
         ----------
         X : panel container of sktime
-            Series, of unequal length if the container allows it.
+            Series, of unequal length if the container allows it. NaN is a missing value: gaps are
+            bridged by straight lines, and steps at the end without any value make a series shorter.
         y : array-like, (n,)
             Class of each series.
 
@@ -185,29 +90,9 @@ class SpectralSSMPanelClassifier(SavedSktimeEstimator, BaseClassifier):
         TypeError, ValueError
             For settings, series or classes that cannot be used. The classifier stays as it was.
         """
+        check_classification_targets(y)
         with unchanged_on_error(self):
             return super().fit(X, y)
-
-    def compress(self) -> Self:
-        """Remove the modes that the masks of the networks do not keep.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If the classifier was fitted in closed form.
-        """
-        self.check_is_fitted()
-        if not isinstance(self.model_, SequenceEnsemble):
-            raise ValueError(
-                "the closed form has no masks to compress by; pass solver='gradient', or a smaller "
-                "n_filters"
-            )
-        self.model_.compress()
-        return self
 
     def reset(self) -> Self:
         """Forget what was learned; what scikit-learn has parked here stays."""
@@ -217,22 +102,20 @@ class SpectralSSMPanelClassifier(SavedSktimeEstimator, BaseClassifier):
         return self
 
     def _fit(self, X: Sequence[pd.DataFrame], y: np.ndarray) -> Self:
-        settings = self.get_params(deep=False)
-        check_settings(settings)
-        series = check_series(_channels_first(X))
-        learned = learn_classifier(series, y, settings)
-        self.n_channels_ = len(series[0])
-        self.model_ = learned.model
+        names = X[0].columns
+        self._learn(_channels_first(X, names, "the first one"), y)
+        self.channel_names_ = list(names)
         return self
 
     def _predict(self, X: Sequence[pd.DataFrame]) -> np.ndarray:
-        return self.classes_[self._scores(X).argmax(dim=1).numpy()]
+        return self.classes_[self._scores(self._checked(X)).argmax(dim=1).numpy()]
 
     def _predict_proba(self, X: Sequence[pd.DataFrame]) -> np.ndarray:
-        return self.model_.probabilities(self._scores(X)).numpy()
+        return self.model_.probabilities(self._scores(self._checked(X))).numpy()
 
-    def _scores(self, X: Sequence[pd.DataFrame]) -> Any:
-        return self.model_.scores(check_series(_channels_first(X), self.n_channels_))
+    def _checked(self, X: Sequence[pd.DataFrame]) -> list[np.ndarray]:
+        names = pd.Index(self.channel_names_)
+        return _channels_first(X, names, "those the classifier was fitted on")
 
     def __sklearn_tags__(self) -> Tags:
         return Tags(
@@ -264,5 +147,39 @@ class SpectralSSMPanelClassifier(SavedSktimeEstimator, BaseClassifier):
         ]
 
 
-def _channels_first(frames: Sequence[pd.DataFrame]) -> list[np.ndarray]:
-    return [frame.to_numpy(dtype=np.float64).T for frame in frames]
+def _channels_first(
+    frames: Sequence[pd.DataFrame], names: pd.Index, origin: str
+) -> list[np.ndarray]:  # (channels, length) each
+    """Values of the frames, their columns in the order of `names`."""
+    return [
+        _in_order(frame, names, number, origin).to_numpy(dtype=np.float64).T
+        for number, frame in enumerate(frames)
+    ]
+
+
+def _in_order(frame: pd.DataFrame, names: pd.Index, number: int, origin: str) -> pd.DataFrame:
+    columns = frame.columns
+    # A wrong number of columns is reported with the other faults of series.
+    if (
+        columns.equals(names)
+        or len(columns) != len(names)
+        or _nameless(columns)
+        or _nameless(names)
+    ):
+        return frame
+    if columns.is_unique and set(columns) == set(names):
+        return frame[list(names)]
+    raise ValueError(
+        f"series {number} of X has the columns {_listed(columns)} and {origin} {_listed(names)}; "
+        "pass the same columns for every series, in any order"
+    )
+
+
+def _nameless(columns: pd.Index) -> bool:
+    """Whether columns are numbered, as sktime numbers those of an array."""
+    numbers = range(len(columns))
+    return list(columns) in (list(numbers), [f"var_{number}" for number in numbers])
+
+
+def _listed(columns: pd.Index) -> str:
+    return ", ".join(map(repr, columns))

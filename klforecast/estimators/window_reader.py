@@ -63,12 +63,17 @@ class WindowReader(NamedTuple):
             ]
         )
 
+    def residual_rows(
+        self, key: Key, series: TimeSeries, start: int = 0
+    ) -> np.ndarray:  # (time - start, channels)
+        """Rows from `start` on, less the effect of covariates, in the units of the data."""
+        return rest_rows(self.effects, self.covariates, key, series, start)
+
     def residual(
         self, key: Key, series: TimeSeries, start: int = 0
     ) -> np.ndarray:  # (time - start, channels)
-        """Scaled rows from `start` on, less the effect of covariates; NaN where a value is missing."""
-        rows = rest_rows(self.effects, self.covariates, key, series, start)
-        return self.scalers[key].transform(rows)
+        """The same, scaled; NaN where a value is missing."""
+        return self.scalers[key].transform(self.residual_rows(key, series, start))
 
     def forecast(
         self, windows_of: WindowsOf, n_windows: int, steps: int

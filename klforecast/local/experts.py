@@ -56,7 +56,7 @@ def expert_forecasts(
 
     Returns
     -------
-    ndarray of float32, shape (N, E, H)
+    ndarray of shape (N, E, H)
         The same number of experts for any past; zero for a series without any row.
 
     Notes
@@ -73,17 +73,16 @@ def expert_forecasts(
     plain = filter_forecasts(past, steps)
     banks = [plain]
     for season in _season_sets(periods):
-        banks += [_adjusted(past, season, speed, steps, False) for speed in _TERMS]
+        banks += _adjusted(past, season, _TERMS, steps, False)
         usable = np.where(positive[:, None], past, np.nan)
-        for speed in _FACTORS:
-            scaled = _adjusted(usable, season, speed, steps, True)
+        for scaled in _adjusted(usable, season, _FACTORS, steps, True):
             banks.append(np.where(positive[:, None, None], scaled, banks[1]))
     if with_log:
         logs = np.log(np.where(positive[:, None], past, np.nan))
         highest = np.where(np.isfinite(logs), logs, -np.inf).max(axis=1)[:, None, None]
         copies = [filter_forecasts(logs, steps)]
         for season in _season_sets(periods):
-            copies += [_adjusted(logs, season, speed, steps, False) for speed in _LOG_TERMS]
+            copies += _adjusted(logs, season, _LOG_TERMS, steps, False)
         for copy in copies:
             grown = np.exp(np.minimum(copy, highest + _MOST_GROWTH))
             banks.append(np.where(positive[:, None, None], grown, plain))
@@ -91,8 +90,9 @@ def expert_forecasts(
         banks.append(_last_cycles(past, period, steps, plain[:, :1]))
     forecasts = np.concatenate(banks, axis=1)
     low, high = _reach(past, periods, int(steps.max()))
-    forecasts = np.clip(forecasts, low[:, None, None], high[:, None, None])
-    return np.nan_to_num(forecasts).astype(np.float32)
+    np.clip(forecasts, low[:, None, None], high[:, None, None], out=forecasts)
+    forecasts[np.isnan(forecasts[:, 0, 0])] = 0.0
+    return forecasts
 
 
 def _season_sets(periods: Sequence[int]) -> list[tuple[int, ...]]:
@@ -104,18 +104,26 @@ def _season_sets(periods: Sequence[int]) -> list[tuple[int, ...]]:
 def _adjusted(
     past: np.ndarray,
     season: Sequence[int],
-    forgetting: float,
+    forgettings: Sequence[float],
     steps: np.ndarray,
     multiplicative: bool,
-) -> np.ndarray:
-    rest, ahead = past, np.full(len(steps), 1.0 if multiplicative else 0.0)
-    for period in season:
-        indices = seasonal_indices(rest, period, forgetting, multiplicative)
-        before, after = laid_out(indices, past.shape[1], steps)
-        rest = rest / before if multiplicative else rest - before
-        ahead = ahead * after if multiplicative else ahead + after
-    forecasts = filter_forecasts(rest, steps)
-    return forecasts * ahead[:, None] if multiplicative else forecasts + ahead[:, None]
+) -> list[np.ndarray]:
+    """Forecasts of the filters on a copy for each speed."""
+    first, *longer = season
+    banks = []
+    for forgetting, found in zip(
+        forgettings, seasonal_indices(past, first, forgettings, multiplicative), strict=True
+    ):
+        before, ahead = laid_out(found, past.shape[1], steps)
+        rest = past / before if multiplicative else past - before
+        for period in longer:
+            indices = seasonal_indices(rest, period, [forgetting], multiplicative)[0]
+            before, after = laid_out(indices, past.shape[1], steps)
+            rest = rest / before if multiplicative else rest - before
+            ahead = ahead * after if multiplicative else ahead + after
+        made = filter_forecasts(rest, steps)
+        banks.append(made * ahead[:, None] if multiplicative else made + ahead[:, None])
+    return banks
 
 
 def _last_cycles(

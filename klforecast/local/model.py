@@ -30,6 +30,7 @@ LONGEST = 3000
 _NEAR = (
     1 / 3
 )  # of the horizon that has weights of its own: 2 % over all sets, most where rivers recede
+_INTERMITTENT = 0.25  # zeros among counts
 _AT_ONCE = 128  # series; bounds the memory and stays in the caches
 _FOR_THE_PRIOR = 4  # times as many say what the panel is like
 _JUDGED_LEVELS = np.arange(1, 10) / 10
@@ -134,12 +135,13 @@ def fit_local(
     near = origins.steps <= _near_steps(horizon)
 
     with_log = bool(positive.any())
+    counts = _are_intermittent(past)
 
     def judged(rows: np.ndarray) -> tuple[np.ndarray, tuple[Record, Record]]:
         made = _at_origins(past[rows], used, origins, positive[rows], with_log)
         if others is not None:
-            made = np.concatenate([made, others[:, rows].astype(made.dtype)], axis=2)
-        return made, judge(made, truth[:, rows], origins.offsets, near)
+            made = np.concatenate([made, others[:, rows]], axis=2)
+        return made, judge(made, truth[:, rows], origins.offsets, near, counts[rows])
 
     # Interleaved, so that the first of them already look like the panel.
     apart = -(-n // _AT_ONCE)
@@ -151,7 +153,7 @@ def fit_local(
     for place, rows in enumerate(chunks):
         made, records = first[place] if place < len(first) else judged(rows)
         own = np.stack([series_weights(r, p) for r, p in zip(records, priors, strict=True)], axis=1)
-        by_step = own[:, np.where(near, 0, 1)].astype(made.dtype)
+        by_step = own[:, np.where(near, 0, 1)]
         mixed = np.einsum("knej,nje->knj", made, by_step, optimize=True)
         residuals[:, rows] = truth[:, rows] - mixed
         weights.append(own)
@@ -233,6 +235,14 @@ def quantiles(
     return np.maximum(mixed, model.floor[:, None, None])
 
 
+def _are_intermittent(past: np.ndarray) -> np.ndarray:  # (N,)
+    """Counts with many zeros: their median says little, so that they are forecast by their mean."""
+    known = np.isfinite(past)
+    whole = (~known | ((past >= 0) & (past == np.round(past)))).all(axis=1)
+    zeros = (past == 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return whole & (zeros >= _INTERMITTENT)
+
+
 def _near_steps(horizon: int) -> int:
     return max(1, round(_NEAR * horizon))
 
@@ -253,7 +263,7 @@ def _at_origins(
     origins: Origins,
     positive: np.ndarray,
     with_log: bool,
-) -> np.ndarray:  # (K, N, E, J), float32; steps that were not yet over are zero
+) -> np.ndarray:  # (K, N, E, J); steps that were not yet over are zero
     everything = []
     for offset in origins.offsets:
         followed = origins.steps[origins.steps <= offset]

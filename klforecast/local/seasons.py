@@ -12,6 +12,8 @@ plain indices and taking it off once 3 %.
 Letters   N series, T rows, P period
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 _NOISE = 2.0  # multiples of the noise that are taken off; see above
@@ -22,9 +24,9 @@ _OBSERVED = 0.75  # of a period; a moving average over fewer rows leans to one s
 def seasonal_indices(
     past: np.ndarray,  # (N, T)
     period: int,
-    forgetting: float,
+    forgettings: Sequence[float],  # F of them
     multiplicative: bool,
-) -> np.ndarray:  # (N, P)
+) -> np.ndarray:  # (F, N, P)
     """Index of the step h = 1 ... P after the past, in column h - 1.
 
     Parameters
@@ -33,27 +35,27 @@ def seasonal_indices(
         Newest row last, NaN where nothing was observed; positive where `multiplicative`.
     period : int
         At least 2.
-    forgetting : float
-        Share of its weight that a cycle loses with each later one.
+    forgettings : sequence of float
+        Share of its weight that a cycle loses with each later one; indices for each of them.
     multiplicative : bool
         Whether indices are factors of mean one instead of terms of sum zero.
 
     Returns
     -------
-    ndarray of shape (N, P)
+    ndarray of shape (F, N, P)
         Without effect (ones or zeros) for a series of less than two cycles.
 
     Examples
     --------
     >>> past = np.tile([1.0, 2.0, 6.0], 5)[None]
-    >>> seasonal_indices(past, 3, forgetting=0.0, multiplicative=False)
-    array([[-2., -1.,  3.]])
+    >>> seasonal_indices(past, 3, forgettings=[0.0], multiplicative=False)
+    array([[[-2., -1.,  3.]]])
     """
     n, rows = past.shape
     none = 1.0 if multiplicative else 0.0
     cycles = rows // period
     if cycles < 2:
-        return np.full((n, period), none)
+        return np.full((len(forgettings), n, period), none)
     known = np.isfinite(past)
     trend, half = _moving_average(past, known, period), period // 2
     inner = past[:, half : half + trend.shape[1]]
@@ -66,15 +68,27 @@ def seasonal_indices(
     rest = rest[:, rows - cycles * period :].reshape(n, cycles, period)
     seen = np.isfinite(rest)
     rest = np.where(seen, rest, 0.0)
-    weight = seen * ((1 - forgetting) ** np.arange(cycles - 1, -1, -1.0))[:, None]
+    enough = known.sum(axis=1) >= 2 * period
+    return np.stack([_indices(rest, seen, f, none, enough) for f in forgettings])
+
+
+def _indices(
+    rest: np.ndarray,  # (N, cycles, P), zero where nothing was seen
+    seen: np.ndarray,
+    forgetting: float,
+    none: float,
+    enough: np.ndarray,  # (N,)
+) -> np.ndarray:  # (N, P)
+    weight = seen * ((1 - forgetting) ** np.arange(rest.shape[1] - 1, -1, -1.0))[:, None]
     total = weight.sum(axis=1)
     indices = np.where(total > 0, (weight * rest).sum(axis=1) / np.where(total > 0, total, 1), none)
     indices = _shrunk(indices, rest, weight, seen)
     mean = indices.mean(axis=1, keepdims=True)
-    indices = indices / np.where(mean > 0, mean, 1.0) if multiplicative else indices - mean
-    if multiplicative:
-        indices = np.maximum(indices, _LEAST_FACTOR)
-    indices[known.sum(axis=1) < 2 * period] = none
+    if none == 1:
+        indices = np.maximum(indices / np.where(mean > 0, mean, 1.0), _LEAST_FACTOR)
+    else:
+        indices -= mean
+    indices[~enough] = none
     return indices
 
 

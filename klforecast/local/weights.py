@@ -9,6 +9,9 @@ pi is the prior of the panel, found from the panel itself (empirical Bayes; the 
 shares of a mixture). A series of few origins follows the panel, one of many its own record. Where all series are
 alike the first line of pi decides; where they differ, each kind of series keeps its experts in pi.
 
+An expert whose newest errors exceed three times its former ones has been left behind by the series: after a shift of
+level or a spike its errors count as many times more as they exceed them. That is the guard at the cutoff.
+
 The axis may hold anything that can be asked at the origins: filters, a linear map, or laws of the error.
 
 Letters   N series, E experts, K origins, J judged steps
@@ -22,13 +25,13 @@ _RECENT = 0.98  # weight of an origin relative to the one after it; 0.96 and 1 a
 _SHARPNESS, _POWER = (
     0.2,
     1.5,
-)  # of the evidence of a series; half and double are within 0.5 % over all domains
+)  # of the evidence of a series; half and double are within 1 % over all domains
 _PANEL = 100.0  # evidence of the panel's mean, in origins
 _ROUNDS = 3
 _WORST = 5.0  # relative error; larger ones say no more
 _LEAST_SHARE = 1e-12  # of the prior; keeps its logarithm finite
 _NEWEST = 3  # origins, and steps from them, on which an expert may be taken by surprise
-_SURPRISE = 3.0  # times its former error that a mean of six errors hardly reaches by chance
+_SURPRISE = 3.0  # times its former error; a mean of six errors hardly reaches that by chance
 _TINY = np.finfo(np.float64).tiny
 _ROUNDING = 1e-9  # of the median error, below which all errors are alike
 
@@ -53,6 +56,7 @@ def judge(
     truth: np.ndarray,  # (K, N, J)
     offsets: np.ndarray,  # (K,)
     near: np.ndarray,  # (J,)
+    squared: np.ndarray,  # (N,)
 ) -> tuple[Record, Record]:
     """Records for the near steps and for all: far steps alone are too few to tell experts apart.
 
@@ -66,25 +70,33 @@ def judge(
         Rows after each origin.
     near : ndarray of bool, shape (J,)
         The near steps, which come first.
+    squared : ndarray of bool, shape (N,)
+        Series that are judged by the root of squared errors, whose best forecast is the mean; the others by absolute
+        errors, whose best forecast is the median.
     """
     k, n, experts, steps = forecasts.shape
     by_step = np.zeros((n, experts, steps))
     sums, counts = np.zeros((2, n, experts)), np.zeros((2, n))
     for place in range(k):
         known = np.isfinite(truth[place])
-        target = np.where(known, truth[place], 0.0).astype(forecasts.dtype)
+        target = np.where(known, truth[place], 0.0)
         gaps = np.abs(forecasts[place] - target[:, None]) * known[:, None]
+        gaps[squared] **= 2
         by_step += _RECENT**place * gaps
         age = 0 if offsets[place] <= _NEWEST else 1
         sums[age] += gaps[:, :, :_NEWEST].sum(axis=2)
         counts[age] += known[:, :_NEWEST].sum(axis=1)
     origins = np.isfinite(truth).mean(axis=2).T @ _RECENT ** np.arange(k)
-    means = sums / np.maximum(counts, 1)[:, :, None]
-    # In a series at rest before, any error of an expert is a surprise.
-    surprise = np.where(means[0] > 0, means[0] / np.maximum(means[1], _TINY), 1.0)
-    surprised = np.where((counts > 0).all(axis=0)[:, None], np.maximum(surprise / _SURPRISE, 1), 1)
-    surprised = np.minimum(surprised, _WORST)
     nearby, whole = by_step[:, :, near].sum(axis=2), by_step.sum(axis=2)
+    means: np.ndarray = sums / np.maximum(counts, 1)[:, :, None]
+    for errors in (nearby, whole, *means):
+        errors[squared] **= 0.5
+    # Where an expert made no error before, any is a surprise.
+    surprise = means[0] > _SURPRISE * means[1]
+    ratio = means[0] / (_SURPRISE * np.where(means[1] > 0, means[1], means[0] + _TINY))
+    factor = np.where(means[1] > 0, np.minimum(ratio, _WORST), _WORST)
+    compared = counts.min(axis=0)[:, None] > 0
+    surprised = np.where(surprise & compared, factor, 1.0)
     return Record(nearby * surprised, origins), Record(whole * surprised, origins)
 
 

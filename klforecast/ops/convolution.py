@@ -72,18 +72,18 @@ def convolve(
     >>> convolve(torch.tensor([[1.0, 0, 0]]), torch.tensor([3.0, 2, 1])).round()
     tensor([[3., 2., 1.]])
     """
-    length = signal.shape[-1]
+    # Under tracing a shape is a tensor, which the search for a fast length would change in place.
+    length = int(signal.shape[-1])
     require_steps(length)
-    if len(signal) == 0:
+    if signal.shape[0] == 0:
         return signal * causal
+    plain = torch.compiler.is_compiling()  # a compiler derives the gradient by itself
     if anticausal is None:
-        # Tracing loses what a function with a gradient of its own computes.
-        forward = _past_in_blocks if torch.jit.is_tracing() else _Causal.apply
-        return forward(signal, causal)
+        return (_past_in_blocks if plain else _Causal.apply)(signal, causal)
     circle = _fast_length(2 * length - 1)
     kernel = F.pad(causal, (0, circle - length))
     kernel = kernel + F.pad(anticausal, (0, circle - length)).flip(-1).roll(1, -1)
-    return (_on_circle if torch.jit.is_tracing() else _Circular.apply)(signal, kernel)
+    return (_on_circle if plain else _Circular.apply)(signal, kernel)
 
 
 class _Causal(torch.autograd.Function):
@@ -119,7 +119,7 @@ class _Circular(torch.autograd.Function):
 
 def _past_in_blocks(signal: Tensor, kernel: Tensor) -> Tensor:
     """Sum over the past, by a matrix within blocks and by circles from block to block."""
-    length = signal.shape[-1]
+    length = int(signal.shape[-1])
     n_blocks = 1
     while n_blocks * _LONGEST_BLOCK < length:
         n_blocks *= 2

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 
 from klforecast.ops.checks import require_steps
-from klforecast.ops.linear_attention import fading, in_chunks, zero_state
+from klforecast.ops.linear_attention import fading, in_chunks, spoil, zero_state
 from klforecast.ops.precision import in_working_precision
+from klforecast.ops.spoiling import set_apart
 
 DEFAULT_CHUNK = 32
 
@@ -115,6 +116,7 @@ def delta_rule(
     require_steps(length)
     state = zero_state(k, v) if state is None else state
     chunk = min(chunk, length)
+    (k, v, rate), spoiled = set_apart(2, k, v, rate)
     q, k, v, rate, log_keep = (in_chunks(term, chunk) for term in (q, k, v, rate, log_keep))
     total = log_keep.cumsum(dim=3)  # (b, h, chunks, c, 1)
     fade = fading(total)
@@ -130,4 +132,4 @@ def delta_rule(
         pseudo = of_values[:, :, i] - of_state[:, :, i] @ state
         outputs.append(reading[:, :, i] @ state + scores[:, :, i] @ pseudo)
         state = last.exp()[:, :, i] * state + writing[:, :, i] @ pseudo
-    return torch.cat(outputs, dim=2)[:, :, :length], state
+    return spoil(torch.cat(outputs, dim=2)[:, :, :length], state, spoiled)

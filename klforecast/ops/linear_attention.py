@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from klforecast.ops.checks import require_steps
 from klforecast.ops.precision import in_working_precision
+from klforecast.ops.spoiling import set_apart
 
 DEFAULT_CHUNK = 16
 # A diagonal decay costs a number per key feature and pair of steps within a chunk, a state one per
@@ -118,6 +119,7 @@ def linear_attention(
         chunk = DEFAULT_CHUNK if log_keep.shape[-1] == 1 else diagonal
     state = zero_state(k, v) if state is None else state
     chunk = min(chunk, length)
+    (k, v), spoiled = set_apart(2, k, v)
     q, k, v, log_keep = (in_chunks(term, chunk) for term in (q, k, v, log_keep))
     total = log_keep.cumsum(dim=3)  # (b, h, chunks, c, 1 or n)
     if log_keep.shape[-1] == 1:
@@ -133,7 +135,12 @@ def linear_attention(
         starts.append(state)
         state = carry[:, :, i] * state + written[:, :, i]
     y = scores @ v + (q * total.exp()) @ torch.stack(starts, dim=2)
-    return y.flatten(2, 3)[:, :, :length], state
+    return spoil(y.flatten(2, 3)[:, :, :length], state, spoiled)
+
+
+def spoil(y: Tensor, state: Tensor, spoiled: Tensor) -> tuple[Tensor, Tensor]:
+    """Add what `set_apart` found, (batch, length), to (batch, heads, length, p) and the state."""
+    return y + spoiled[:, None, :, None], state + spoiled[:, -1, None, None, None]
 
 
 def _narrow_attention(

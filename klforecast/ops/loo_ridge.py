@@ -32,7 +32,7 @@ class LooRidge(NamedTuple):
     left_out : Tensor (n, outputs)
         Prediction for each row by the model of all other rows.
     error : float
-        Weighted mean squared error of `left_out`.
+        Weighted mean squared error of `left_out`, over the rows that judge.
     """
 
     dual: Tensor
@@ -81,6 +81,7 @@ def loo_ridge(
     targets: Tensor,  # (n, outputs)
     weights: Tensor,  # (n,), they sum to one
     strengths: Sequence[float] = STRENGTHS,
+    judging: Tensor | None = None,  # (n,), bool
 ) -> LooRidge:
     """Fit a ridge regression of the strength that leaves least error on rows left out.
 
@@ -94,6 +95,8 @@ def loo_ridge(
         Weight of each row in the loss, positive; they sum to one.
     strengths : sequence of float
         Candidates, in units of the eigenvalues' sum divided by n.
+    judging : Tensor (n,) or None, default=None
+        Rows whose errors choose among the candidates; None: all.
 
     Returns
     -------
@@ -117,6 +120,8 @@ def loo_ridge(
     centred = root * (targets - intercept)
     rotated = modes.T @ centred
     squared = modes.square()
+    judges = slice(None) if judging is None else judging
+    weight = float(weights[judges].sum())
     # Rows without variance leave nothing to shrink, and any scale will do.
     scale = eigenvalues.sum() / len(targets)
     scale = scale if scale > 0 else torch.ones_like(scale)
@@ -125,7 +130,7 @@ def loo_ridge(
         kept = eigenvalues / (eigenvalues + strength * scale)
         residual = centred - modes @ (kept[:, None] * rotated)
         free = (1 - weights - squared @ kept).clamp(min=1e-10)[:, None]
-        error = float((residual / free).square().sum(0).mean())
+        error = float((residual / free)[judges].square().sum(0).mean()) / weight
         if best is None or error < best.error:
             left_out = targets - residual / free / root
             dual = root * residual / (strength * scale)

@@ -26,8 +26,8 @@ from skorch.history import History
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from klforecast.exceptions import KLForecastError
 from klforecast.modules.ssm.layer import MASK_RATE, NOT_DECAYED
+from klforecast.training.batches import as_they_come, require_finite_loss
 from klforecast.training.callbacks import KeepBest, warm_cosine
 from klforecast.training.seeding import seeded
 
@@ -200,7 +200,7 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + len(self.history))
         order = torch.randperm(n, generator=generator) if training else torch.arange(n)
         batches = _Batches(order, min(self.batch_size, n), drop_last=training)
-        loader = DataLoader(dataset, batch_sampler=batches, collate_fn=_as_they_come)
+        loader = DataLoader(dataset, batch_sampler=batches, collate_fn=as_they_come)
         return self.accelerator.prepare(loader)
 
     def run_single_epoch(self, iterator: DataLoader, training: bool, **kwargs: Any) -> None:
@@ -218,11 +218,7 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
             group["lr"] = self.lr * factor * group.get("rate", 1)
         self.step_ += 1
         step = super().train_step_single(batch, **fit_params)
-        if not step["loss"].isfinite():
-            raise KLForecastError(
-                f"the training loss became {step['loss'].item()} in epoch {len(self.history)}; "
-                "pass a smaller lr"
-            )
+        require_finite_loss(step["loss"], len(self.history))
         return step
 
     def on_grad_computed(self, net: NeuralNet, named_parameters: Any, **kwargs: Any) -> None:
@@ -344,10 +340,6 @@ class _Batches:
     def __iter__(self) -> Iterator[list[int]]:
         for batch in self.order.split(self.batch_size)[: len(self)]:
             yield batch.tolist()
-
-
-def _as_they_come(batch: Any) -> Any:
-    return batch
 
 
 def _say_nothing(*_: Any) -> None:

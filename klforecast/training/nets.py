@@ -25,8 +25,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from klforecast.core.linear_core import LinearCore
 from klforecast.core.solve import Solved
-from klforecast.exceptions import KLForecastError
 from klforecast.modules.forecast import ForecastModule
+from klforecast.training.batches import as_they_come, require_finite_loss
 from klforecast.training.judged_net import JudgedNet
 from klforecast.training.rollback import unchanged_on_error
 from klforecast.training.seeding import seeded
@@ -178,7 +178,7 @@ class ForecastNet(JudgedNet):
     def get_iterator(self, dataset: Dataset, training: bool = False) -> DataLoader:
         """Iterate over batches, which the windows of a panel gather by themselves."""
         if isinstance(dataset, PanelWindows):
-            return DataLoader(dataset, self.batch_size, shuffle=training, collate_fn=_as_they_come)
+            return DataLoader(dataset, self.batch_size, shuffle=training, collate_fn=as_they_come)
         return super().get_iterator(dataset, training)
 
     def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
@@ -287,7 +287,7 @@ class EncoderNet(ForecastNet):
         if not absorbs and not writes:
             return
         training, _ = self.get_split_datasets(X)
-        for past, future in DataLoader(training, _WINDOWS_PER_WRITE, collate_fn=_as_they_come):
+        for past, future in DataLoader(training, _WINDOWS_PER_WRITE, collate_fn=as_they_come):
             past = past.to(self.device)
             if absorbs:
                 self.module_.absorb(past, future.to(self.device))
@@ -308,11 +308,7 @@ class EncoderNet(ForecastNet):
         past, future = batch
         forecast, _, encoded = self.module_.parts(past.to(self.device))
         loss = self.get_loss(forecast, future, X=past, training=True)
-        if not loss.isfinite():
-            raise KLForecastError(
-                f"the training loss became {loss.item()} in epoch {len(self.history)}; pass a "
-                "smaller lr, or look for values far from the rest in the series"
-            )
+        require_finite_loss(loss, len(self.history))
         loss.backward()
         if self._memory_source == "trajectory":
             self.module_.memory.append(encoded.detach())
@@ -345,7 +341,3 @@ class EncoderNet(ForecastNet):
         if self.module_.memory is not None:
             self.module_.memory.freeze()
         return self
-
-
-def _as_they_come(batch: Any) -> Any:
-    return batch

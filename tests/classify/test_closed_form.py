@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from klforecast.classify import closed_form
+from klforecast.classify import closed_form, spectral_features
 from klforecast.classify.closed_form import ClosedFormClassifier
-from klforecast.classify.spectral_features import KINDS, SpectralFeatures
+from klforecast.classify.spectral_features import KINDS, MODES_PER_GROUP, SpectralFeatures
 
 
 def waves(n, seed, lengths=(50,), n_channels=1):
@@ -39,6 +39,22 @@ def test_the_features_of_a_series_do_not_depend_on_the_others():
     alone = features.transform(series[3:4])
     for kind in KINDS:
         assert_close(together[kind][3:4], alone[kind], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "length"), [(2, 8_000), (6, 6_000), (20, 3_000)])
+def test_few_long_series_are_filtered_within_the_budget_biases_included(n, length, monkeypatch):
+    filtered = []
+    responses = spectral_features._responses
+
+    def counted(blocks, bank, n_groups, family):
+        filtered.append(2 * n_groups * MODES_PER_GROUP * int(blocks.lengths.sum()))
+        return responses(blocks, bank, n_groups, family)
+
+    monkeypatch.setattr(spectral_features, "_responses", counted)
+    monkeypatch.setattr(spectral_features, "_STEPS_OF_MODES", 4e7)
+    series = [torch.linspace(0, 1, length).double()[None].sin() for _ in range(n)]
+    SpectralFeatures().fit(series).transform(series)
+    assert sum(filtered) <= 4e7
 
 
 def test_units_do_not_matter():
@@ -97,3 +113,48 @@ def test_a_heavy_class_gets_more_of_the_doubtful_series():
     even = ClosedFormClassifier(8).fit(series, labels, EVEN)
     heavy = ClosedFormClassifier(8).fit(series, labels, torch.tensor([1.0, 50.0]))
     assert heavy.scores(test).argmax(1).sum() > even.scores(test).argmax(1).sum()
+
+
+def test_a_channel_that_wakes_after_training_changes_nothing():
+    series, labels = waves(40, 0, n_channels=3)
+    test, classes = waves(40, 1, n_channels=3)
+    for values in series:
+        values[2] = 0.1
+    model = ClosedFormClassifier(8).fit(series, labels, EVEN)
+    awake = model.scores(test)
+    for values in test:
+        values[2] = 0.1
+    assert_close(awake, model.scores(test), rtol=0, atol=1e-9)
+    assert (awake.argmax(1) == classes).double().mean() > 0.9
+
+
+def tones(counts, seed):
+    """Series of as many frequencies as counts, in noise, with random phases."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    angle = np.pi * (1 + labels[:, None]) / 20 * np.arange(80)
+    values = np.sin(angle + rng.uniform(0, 6, (len(labels), 1))) + 0.1 * rng.normal(size=(1, 80))
+    return list(torch.from_numpy(values)[:, None]), torch.from_numpy(labels)
+
+
+@pytest.mark.parametrize("counts", [(1,) * 18, (1,) * 6, (2,) * 6, (2,) + (1,) * 5], ids=str)
+def test_classes_of_one_or_two_series_get_probabilities_that_say_something(counts):
+    model = ClosedFormClassifier(8).fit(*tones(counts, 0), torch.ones(len(counts)))
+    series, labels = tones((4,) * len(counts), 1)
+    probabilities = model.probabilities(model.scores(series))
+    assert (probabilities.argmax(1) == labels).double().mean() > 0.9
+    log_loss = -probabilities.gather(1, labels[:, None]).log().mean()
+    assert log_loss < 0.55 * np.log(len(counts))
+
+
+def test_classes_of_one_series_leave_the_certainty_about_the_others():
+    series, labels = tones((8, 8, 8, 1, 1, 1), 0)
+    test, classes = tones((8, 8, 8), 1)
+    alone = ClosedFormClassifier(8).fit(series[:24], labels[:24], torch.ones(3))
+    joined = ClosedFormClassifier(8).fit(series, labels, torch.ones(6))
+    first, second = (
+        model.probabilities(model.scores(test)).gather(1, classes[:, None]).log().mean()
+        for model in (alone, joined)
+    )
+    assert first > -0.1
+    assert second > -0.2

@@ -77,6 +77,14 @@ def test_networks_leave_alone_what_is_right(tones):
     assert_close(fitted.scores(series), fitted.start.scores(series))
 
 
+def test_a_channel_that_wakes_after_training_changes_nothing(tones):
+    series, labels = tones
+    quiet = [torch.cat([values, torch.full_like(values, 0.1)]) for values in series]
+    loud = [torch.cat([values, 1e3 * values]) for values in series]
+    fitted = ensemble(None, max_epochs=1).fit(quiet, labels, torch.ones(2, dtype=torch.float64))
+    assert_close(fitted.scores(loud), fitted.scores(quiet))
+
+
 def test_held_out_parts_share_out_every_class():
     labels = torch.tensor([0] * 10 + [1] * 5 + [2] * 2 + [3])
     parts = held_out_parts(labels, 0.2, 5, seed=0)
@@ -107,12 +115,13 @@ def batch(tones) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     ("n", "length", "epochs"), [(40, 2, 75), (20, 2, 150), (2000, 2, 2), (20, 1250, 50)]
 )
 def test_small_sets_of_short_series_get_more_epochs(n, length, epochs, monkeypatch):
-    net = make_net()
-    monkeypatch.setattr(net, "fit_loop", lambda *_, **__: net)
-    x = torch.zeros(n, length, 1)
-    inputs = {"x": x, "mask": x[..., 0] == 0, "start": torch.zeros(n, 2)}
-    net.fit(inputs, torch.zeros(n, dtype=torch.long))
-    assert net.max_epochs == epochs
+    monkeypatch.setattr(SequenceNet, "fit_loop", lambda net, *_, **__: net)
+    options = NET | {"max_epochs": None}
+    nets = SequenceEnsemble(1, 0, 0.0, None, options, BACKBONE).fit(
+        [torch.zeros(1, length)] * n, torch.arange(n) % 2, torch.ones(2)
+    )
+    assert nets.nets_[0].max_epochs == epochs
+    assert options["max_epochs"] is None
 
 
 def test_masks_learn_at_first_and_stand_still_at_last(tones):

@@ -7,6 +7,7 @@ from klforecast.core.gram import (
     extend_moments,
     fold_gram,
     rescale_moments,
+    shorten_moments,
     window_gram,
     window_moments,
 )
@@ -172,3 +173,13 @@ def test_rescaled_moments_are_those_of_the_rescaled_series(forgetting, length):
     rescaled = rescale_moments(window_moments(y, length, forgetting), scale, shift)
     anew = window_moments(scale * y + shift, length, forgetting)
     assert_close(rescaled, anew, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("forgetting", [1.0, 0.99])
+@pytest.mark.parametrize("count", [1, 7, 60])
+def test_moments_without_the_newest_rows_are_those_of_the_shorter_series(forgetting, count):
+    series = torch.randn(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    whole = window_moments(series, 12, forgetting)
+    shorter = shorten_moments(whole, series[-(count + 11) :], count)
+    for found, plain in zip(shorter, window_moments(series[:-count], 12, forgetting), strict=True):
+        torch.testing.assert_close(torch.as_tensor(found), torch.as_tensor(plain))

@@ -230,6 +230,22 @@ def test_a_pickle_goes_on_where_it_stopped():
     assert_same_transform(copy.partial_fit(rows[30:]), transform.partial_fit(rows[30:]), rtol=0)
 
 
+@pytest.mark.parametrize("n_components", [2, 5, 9, None])
+def test_a_stream_obeys_a_new_number_of_components(n_components):
+    rows = np.random.default_rng(0).normal(size=(60, 6)) * [9, 7, 5, 3, 2, 1]
+    transform = KarhunenLoeve(n_components=3).partial_fit(rows[:30])
+    transform.set_params(n_components=n_components).partial_fit(rows[30:])
+    wanted = min(n_components or 3, 6)
+    assert transform.n_components_ == wanted
+    assert transform.transform(rows).shape == (60, wanted)
+    if n_components == 2:
+        exact = KarhunenLoeve(n_components=2).fit(rows)
+        np.testing.assert_allclose(transform.eigenvalues_, exact.eigenvalues_, rtol=0.02)
+    else:
+        # What was cut before is lost, what came after is not.
+        assert (transform.eigenvalues_ > 0).all()
+
+
 def test_grid_search_runs_over_n_components():
     rows = low_rank_rows(60, 6, 3)
     target = rows @ np.arange(6)

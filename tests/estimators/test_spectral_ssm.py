@@ -3,6 +3,7 @@ import pickle
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -166,8 +167,39 @@ def test_without_a_step_the_networks_leave_the_closed_form_as_it_is(waves):
     np.testing.assert_allclose(untrained.predict_proba(X), closed.predict_proba(X), atol=1e-12)
 
 
+def test_gaps_are_bridged_by_straight_lines(fitted, waves):
+    X, y = waves
+    gappy = X.copy()
+    gappy[:, [0, 7, 8, 9]] = np.nan
+    gappy[5, 3] = np.nan
+    bridged = pd.DataFrame(gappy).interpolate(axis=1, limit_direction="both").to_numpy()
+    np.testing.assert_allclose(
+        fitted.predict_proba(gappy), fitted.predict_proba(bridged), atol=1e-9
+    )
+    learned, expected = (
+        clone(fitted).fit(series, y).predict_proba(X) for series in (gappy, bridged)
+    )
+    np.testing.assert_allclose(learned, expected, atol=1e-9)
+
+
+def test_missing_steps_at_the_end_make_a_series_shorter(fitted, waves):
+    X, _ = waves
+    padded = np.concatenate([X[:, :25], np.full((40, 5), np.nan)], axis=1)
+    panel = SpectralSSMPanelClassifier(**fitted.get_params()).fit(X[:, None], waves[1])
+    np.testing.assert_allclose(
+        fitted.predict_proba(padded), panel.predict_proba(X[:, None, :25]), atol=1e-9
+    )
+
+
 BAD_SERIES = {
-    "NaN": (lambda X: np.where(X > 1.5, np.nan, X), "NaN"),
+    "nothing but NaN": (
+        lambda X: np.where(np.arange(40)[:, None] == 3, np.nan, X),
+        "series 3 .* 0 steps",
+    ),
+    "nothing but NaN in a channel": (
+        lambda X: np.stack([X, np.where(np.arange(40)[:, None] == 3, np.nan, X)], axis=1),
+        "series 3 of X has no value in channel 1",
+    ),
     "infinite": (lambda X: np.where(X > 1.5, np.inf, X), "infinity"),
     "huge": (lambda X: X * 1e200, r"e\+200 in magnitude; rescale"),
     "no series": (lambda X: X[:0], "0 sample"),
@@ -258,9 +290,17 @@ HOSTILE = st.sampled_from([0.0, 1.0, -1.0, 1e-300, -1e99, 1e12, np.nan, np.inf, 
 def test_hostile_series_give_probabilities_or_one_clear_error(X, n_classes):
     y = np.arange(len(X)) % n_classes
     classifier = SpectralSSMClassifier(n_filters=8, random_state=0)
-    usable = np.isfinite(X).all() and min(len(X), len(set(y)), X.shape[2]) >= 2
+    observed = ~np.isnan(X)
+    lengths = [int(np.flatnonzero(one.any(axis=0)).max(initial=-1)) + 1 for one in observed]
+    usable = (
+        not np.isinf(X).any()
+        and observed.any(axis=2).all()
+        and min(len(X), len(set(y)), max(lengths)) >= 2
+    )
     if not usable:
-        with pytest.raises(ValueError, match=r"NaN|infinity|1 step|one class|1 sample"):
+        with pytest.raises(
+            ValueError, match=r"infinity|1 step|one class|1 sample|0 steps|no value in channel"
+        ):
             classifier.fit(X, y)
         assert not hasattr(classifier, "model_")
         return

@@ -5,6 +5,8 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
+from sktime.classification.model_selection import TSCGridSearchCV
+from sktime.datatypes import convert_to
 from sktime.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
@@ -77,12 +79,12 @@ def test_bad_series_and_settings_leave_the_old_classifier(waves, state_of):
     classifier = make().fit(X, y)
     before = state_of(classifier)
     spoiled = X.copy()
-    spoiled[3, 1, 5] = np.nan
+    spoiled[3, 1] = np.nan
     infinite = X.copy()
     infinite[3, 1, 5] = np.inf
     for bad, message in [
-        (spoiled, "missing|NaN"),
-        (infinite, "NaN or infinite"),
+        (spoiled, "series 3 of X has no value in channel 1"),
+        (infinite, "infinite"),
         (X[:, :, :1], "1 step"),
     ]:
         with pytest.raises(ValueError, match=message):
@@ -100,3 +102,98 @@ def test_channels_that_fit_has_not_seen_are_refused(waves):
 def test_the_closed_form_cannot_be_compressed(waves):
     with pytest.raises(ValueError, match="pass solver='gradient'"):
         make().fit(*waves).compress()
+
+
+@pytest.fixture(scope="module")
+def named(waves):
+    """The series of `waves` with a third channel of noise, as frames with names, and classes."""
+    X, y = waves
+    noise = np.random.default_rng(1).normal(size=(40, 1, 30))
+    third = np.concatenate([X, noise], axis=1)
+    return [pd.DataFrame(values.T, columns=["a", "b", "c"]) for values in third], y
+
+
+def as_multiindex(frames):
+    return pd.concat(dict(enumerate(frames)), names=["series", "step"])
+
+
+@pytest.mark.parametrize("container", [list, as_multiindex], ids=["df-list", "pd-multiindex"])
+def test_columns_are_told_by_their_names(container, named):
+    frames, y = named
+    classifier = make().fit(container(frames), y)
+    expected = classifier.predict_proba(container(frames))
+    turned = container([frame[["b", "c", "a"]] for frame in frames])
+    np.testing.assert_array_equal(classifier.predict_proba(turned), expected)
+
+
+def test_series_of_one_fit_may_have_their_columns_in_any_order(named):
+    frames, y = named
+    mixed = [
+        frame[list("abc" if number % 3 == 0 else "cab")] for number, frame in enumerate(frames)
+    ]
+    expected = make().fit(frames, y).predict_proba(frames)
+    np.testing.assert_array_equal(make().fit(mixed, y).predict_proba(mixed), expected)
+
+
+def test_columns_of_other_names_are_refused(named, state_of):
+    frames, y = named
+    classifier = make().fit(frames, y)
+    before = state_of(classifier)
+    other = [frame.rename(columns={"c": "d"}) for frame in frames]
+    with pytest.raises(ValueError, match=r"columns 'a', 'b', 'd' .* fitted on 'a', 'b', 'c'"):
+        classifier.predict(other)
+    with pytest.raises(
+        ValueError, match=r"series 1 .* 'a', 'b', 'd' and the first one 'a', 'b', 'c'"
+    ):
+        classifier.fit([frames[0], *other[1:]], y)
+    assert state_of(classifier) == before
+
+
+def test_arrays_have_no_names_and_go_by_position(named):
+    frames, y = named
+    array = np.stack([frame.to_numpy().T for frame in frames])
+    expected = make().fit(frames, y).predict_proba(frames)
+    np.testing.assert_array_equal(make().fit(frames, y).predict_proba(array), expected)
+    np.testing.assert_array_equal(make().fit(array, y).predict_proba(frames), expected)
+
+
+def test_numbers_that_are_no_classes_are_refused(waves, state_of):
+    X, y = waves
+    classifier = make().fit(X, y)
+    before = state_of(classifier)
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        classifier.fit(X, np.linspace(0, 1, len(y)))
+    assert state_of(classifier) == before
+
+
+@pytest.mark.parametrize("solver", ["closed-form", "gradient"])
+def test_a_classifier_of_one_class_says_why_it_cannot_be_compressed(solver, waves):
+    X, y = waves
+    with pytest.warns(UserWarning, match="only single label seen"):
+        classifier = make(solver=solver).fit(X, np.full(len(y), "one"))
+    with pytest.raises(ValueError, match=r"one class only, .* at least 2 classes"):
+        classifier.compress()
+
+
+def test_sktime_searches_panels_that_scikit_learn_cannot_split(named):
+    frames, y = named
+    search = TSCGridSearchCV(make(), {"n_filters": [32, 64]}, cv=2, error_score="raise")
+    search.fit(as_multiindex(frames), y)
+    assert search.score(as_multiindex(frames), y) > 0.8
+
+
+CONTAINERS = ("numpy3D", "df-list", "pd-multiindex", "nested_univ")
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_gaps_are_bridged_and_ends_cut_in_every_container(container, waves):
+    X, y = waves
+    gappy = X.copy()
+    gappy[:, 0, [0, 7, 8]] = np.nan
+    gappy[::2, :, 25:] = np.nan
+    series = [values[:, : 25 if number % 2 == 0 else 30].T for number, values in enumerate(gappy)]
+    bridged = [pd.DataFrame(one).interpolate(limit_direction="both") for one in series]
+    holding = convert_to(gappy, container)
+    classifier = make().fit(holding, y)
+    expected = make().fit(bridged, y).predict_proba(bridged)
+    np.testing.assert_allclose(classifier.predict_proba(holding), expected, atol=1e-9)

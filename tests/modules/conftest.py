@@ -76,8 +76,12 @@ STATEFUL = {
         for source in ("history", "trajectory")
         for strategy in ("empirical", "feature", "kernel")
         for solver in ("exact", "online")
-        if solver == "exact" or (source, strategy) in {
-            ("history", "empirical"), ("history", "feature"), ("trajectory", "empirical"),
+        if solver == "exact"
+        or (source, strategy)
+        in {
+            ("history", "empirical"),
+            ("history", "feature"),
+            ("trajectory", "empirical"),
         }
     },
     "activation": Stateful(

@@ -15,8 +15,20 @@ DEVICE = torch.device("mps")
 _CPU = torch.device("cpu")
 # What a tensor says of itself; all else is computed with its numbers.
 _ABOUT = {
-    "device", "dtype", "shape", "requires_grad", "requires_grad_", "is_leaf", "grad_fn", "grad",
-    "detach", "data", "layout", "is_meta", "ndim", "__class__",
+    "device",
+    "dtype",
+    "shape",
+    "requires_grad",
+    "requires_grad_",
+    "is_leaf",
+    "grad_fn",
+    "grad",
+    "detach",
+    "data",
+    "layout",
+    "is_meta",
+    "ndim",
+    "__class__",
 }
 _TOO_WIDE = (torch.float64, torch.complex128)
 
@@ -41,7 +53,7 @@ class OnDevice(torch.Tensor):
         raise RuntimeError(f"{function} outside of the device's context")
 
 
-class device_without_float64(TorchFunctionMode):  # noqa: N801 - reads as a context
+class device_without_float64(TorchFunctionMode):
     """Within it torch computes on the device where its tensors are, or where it is told to be."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):

@@ -75,7 +75,9 @@ def test_a_mask_of_no_sequences_is_taken(name):
     assert network(name)(torch.zeros(0, 9, 3), mask).shape == (0, 9, 16)
 
 
-@pytest.mark.parametrize("model", [LanguageModel(5, d_model=16), PairPredictor(2, vocab_size=5, d_model=16)])
+@pytest.mark.parametrize(
+    "model", [LanguageModel(5, d_model=16), PairPredictor(2, vocab_size=5, d_model=16)]
+)
 def test_token_ids_follow_the_same_rule(model):
     pairs = isinstance(model, PairPredictor)
     shape = (2, 0) if not pairs else (2, 2, 0)
@@ -87,8 +89,18 @@ def test_token_ids_follow_the_same_rule(model):
 
 def sizes(**changes):
     return Sizes(
-        **{"horizon": 7, "n_channels": 3, "input_length": 24, "memory_tokens": 2, "d_model": 8,
-           "n_layers": 1, "n_heads": 2, "patch_length": 4, "period": 6, **changes}
+        **{
+            "horizon": 7,
+            "n_channels": 3,
+            "input_length": 24,
+            "memory_tokens": 2,
+            "d_model": 8,
+            "n_layers": 1,
+            "n_heads": 2,
+            "patch_length": 4,
+            "period": 6,
+            **changes,
+        }
     )
 
 
@@ -112,7 +124,8 @@ def test_an_encoder_refuses_windows_without_a_step(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["horizon", "n_channels", "input_length", "d_model", "n_heads", "patch_length", "period"]
+    "name",
+    ["horizon", "n_channels", "input_length", "d_model", "n_heads", "patch_length", "period"],
 )
 def test_an_encoder_of_size_zero_is_refused(name):
     with pytest.raises(ValueError, match=f"got {name}=0; pass a whole number of at least 1"):

@@ -52,7 +52,10 @@ MODULES = {
         )
         for name, options in NETWORKS.items()
     },
-    "network-normed": (lambda: SpectralSSM(3, d_model=16, n_modes=4, spectral_norm=True), (2, 37, 3)),
+    "network-normed": (
+        lambda: SpectralSSM(3, d_model=16, n_modes=4, spectral_norm=True),
+        (2, 37, 3),
+    ),
     "predictor": (lambda: SequencePredictor(5, n_channels=3, d_model=16), (2, 37, 3)),
 }
 

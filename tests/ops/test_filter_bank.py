@@ -9,9 +9,9 @@ from klforecast.ops.filter_bank import (
     draw_bank,
     filter_blocks,
     filter_loop,
-    from_blocks,
     to_blocks,
 )
+from tests.ops.blocks import from_blocks
 
 LENGTHS = (1, 2, 31, 32, 33, 80)
 

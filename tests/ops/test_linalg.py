@@ -6,7 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from klforecast.exceptions import KLForecastError, NumericalWarning
-from klforecast.ops.linalg import fix_signs, rounding_floor, safe_eigh
+from klforecast.ops.linalg import fix_signs, follow_signs, rounding_floor, safe_eigh
 
 
 def random_psd(*batch, n):
@@ -146,3 +146,19 @@ def test_a_matrix_without_a_symmetric_spectrum_is_refused(matrix, message):
 def test_the_rounding_floor_scales_with_the_largest_eigenvalue():
     eigenvalues = torch.tensor([4.0, 1.0], dtype=torch.float64)
     assert_close(rounding_floor(eigenvalues, 10).item(), 40 * 2.0**-52)
+
+
+def test_one_matrix_of_a_batch_that_is_not_symmetric_is_caught_whatever_the_others_are():
+    matrices = torch.stack([1e12 * torch.eye(2), torch.tensor([[1.0, 0.9], [0.1, 1.0]])])
+    with pytest.raises(ValueError, match="differs from its transpose by a relative 8.0e-01"):
+        safe_eigh(matrices)
+
+
+def test_followed_signs_turn_with_the_mode_and_not_with_its_largest_entry():
+    angles = torch.linspace(0, 2 * torch.pi, 200, dtype=torch.float64)
+    turning = torch.stack([angles.cos(), -angles.sin()], dim=1)[..., None]
+    modes = [turning[0]]
+    for mode in turning[1:]:
+        modes.append(follow_signs(fix_signs(mode), modes[-1]))
+    assert_close(torch.stack(modes), turning)
+    assert_close(follow_signs(turning[3], torch.zeros(2, 1)), turning[3])

@@ -50,6 +50,19 @@ def test_the_strength_of_least_error_is_taken(problem):
     assert best.strength == min(errors, key=errors.get)
 
 
+def test_the_rows_that_judge_decide_alone(problem):
+    x, y, weights = problem
+    modes = row_modes(x - weights @ x, weights)
+    for judging in torch.eye(12, dtype=torch.bool):
+        errors = {}
+        for strength in (1e-3, 1.0, 100.0):
+            one = loo_ridge(*modes, y, weights, [strength], judging)
+            errors[strength] = float((y - one.left_out)[judging].square().mean())
+            assert one.error == pytest.approx(errors[strength])
+        best = loo_ridge(*modes, y, weights, list(errors), judging)
+        assert best.strength == min(errors, key=errors.get)
+
+
 def test_rows_without_variance_predict_the_mean(problem):
     _, y, weights = problem
     fit = loo_ridge(*gram_modes(torch.zeros(12, 12, dtype=torch.float64), weights), y, weights)

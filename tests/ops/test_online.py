@@ -204,3 +204,31 @@ def test_rows_and_options_that_make_no_sense_are_refused(change, message):
     arguments = {"rows": torch.zeros(3, 4), "rank": 2} | change
     with pytest.raises(ValueError, match=message):
         absorb(empty_state(4), **arguments)
+
+
+def test_a_direction_of_a_hundred_millionth_of_the_largest_is_there():
+    rows = torch.tensor([[1e8, 1], [-1e8, 1], [1e8, -1], [-1e8, -1]], dtype=torch.float64)
+    eigenvalues, modes = feature_modes(absorb(empty_state(2), rows, rank=2))
+    assert_close(eigenvalues, torch.tensor([1e16, 1.0], dtype=torch.float64))
+    assert_close(modes, torch.eye(2, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("ratio", [1e5, 1e7, 1e10])
+@pytest.mark.parametrize("chunk", [1, 50, 400])
+def test_every_direction_above_rounding_is_kept(ratio, chunk):
+    generator = torch.Generator().manual_seed(4)
+    left = torch.randn(400, 50, generator=generator, dtype=torch.float64)
+    left = torch.linalg.qr(left - left.mean(dim=0)).Q
+    right = torch.linalg.qr(torch.randn(50, 50, generator=generator, dtype=torch.float64)).Q
+    deviations = torch.logspace(0, -math.log10(ratio), 50, dtype=torch.float64)
+    rows = left * deviations @ right
+    state = reduce(partial(absorb, rank=50), rows.split(chunk), empty_state(50))
+    expected = deviations**2 / 400
+    assert_close(feature_modes(state)[0], expected, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 2000])
+def test_a_rank_is_found_however_long_the_stream_is(chunk):
+    rows = low_rank_rows(2000, 8, 3) * torch.logspace(0, 6, 8, dtype=torch.float64)
+    state = reduce(partial(absorb, rank=8), rows.split(chunk), empty_state(8))
+    assert int((feature_modes(state)[0] > 0).sum()) == 3

@@ -2,8 +2,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from klforecast.ops.filter_bank import Blocks, draw_bank, filter_blocks, from_blocks, to_blocks
+from klforecast.ops import pooling
+from klforecast.ops.filter_bank import Blocks, draw_bank, filter_blocks, to_blocks
 from klforecast.ops.pooling import draw_biases, pool_contest, pool_peak, pool_sides
+from tests.ops.blocks import from_blocks
 
 LENGTHS = (5, 32, 47)
 
@@ -56,6 +58,16 @@ def test_biases_are_spread_over_the_responses(pooled_by_hand):
     assert ((gaps - 0.25).abs() < 2 / seen.shape[2] + 1e-9).all()
     # Rounding cannot decide on which side of its bias a response lies.
     assert (seen[:, :, None] - biases[..., None]).abs().min() > 1e-9
+
+
+def test_biases_of_many_responses_come_from_some_of_them(pooled_by_hand, monkeypatch):
+    responses, blocks, _ = pooled_by_hand
+    monkeypatch.setattr(pooling, "_SORTED", 41)
+    biases = draw_biases(responses, blocks, 4, torch.Generator().manual_seed(0))
+    seen = responses[:, :, blocks.observed][..., ::3]
+    assert seen.shape[2] == 28
+    share = (seen[:, :, None] < biases[..., None]).double().mean(3).sort(dim=2).values
+    assert ((share.diff(dim=2) - 0.25).abs() < 2 / 28 + 1e-9).all()
 
 
 def test_a_constant_response_has_finite_features():

@@ -16,7 +16,8 @@ from pandas.api.types import is_integer
 from pandas.tseries.offsets import BaseOffset
 
 from klforecast.core.season import season_waves
-from klforecast.estimators.checks import check_covariate_rows, show
+from klforecast.estimators.arguments import show
+from klforecast.estimators.checks import check_covariate_rows
 from klforecast.estimators.frames.indices import Stamp, kind_of_index, name_stamps, step_numbers
 from klforecast.estimators.frames.panel import Key, TimeSeries, name_series, split_series
 

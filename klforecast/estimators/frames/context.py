@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from klforecast.ops.arrays import to_tensor
 from klforecast.ops.missing import GapFiller, gap_covariance
 
 # Values of the past that are forecast from at once: 32 MB in float64.
@@ -86,7 +87,7 @@ class FilledRows:
         self._values = values
         self._filler = filler if np.isnan(values).any() else None
         if self._filler is not None:
-            self._series = torch.tensor(values)
+            self._series = to_tensor(values)
             self._settled = filler.settle(self._series)
 
     def before(self, cutoff: int, depth: int) -> np.ndarray:  # (min(cutoff, depth), channels)
@@ -160,7 +161,6 @@ def forecast_windows(
     forecasts = np.empty((n_windows, steps, channels))
     for start in range(0, n_windows, size):
         batch = slice(start, start + size)
-        # Copied into torch's own alignment, on which the last bits of a product may depend.
-        past = torch.tensor(windows_of(batch), device=device)
+        past = to_tensor(windows_of(batch)).to(device)
         forecasts[batch] = roll_forward(frozen, past, steps).cpu().numpy()
     return forecasts

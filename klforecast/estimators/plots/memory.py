@@ -18,6 +18,7 @@ from klforecast.core.linear_core import LinearCore
 from klforecast.estimators.frames.context import extend_past
 from klforecast.estimators.plots.plotting import new_axes, new_figure
 from klforecast.modules.attribution import influence, token_weights
+from klforecast.ops.arrays import to_tensor
 from klforecast.ops.linalg import fix_signs, safe_eigh
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def window_modes(
             if len(rows) >= depth
         ]
     )
-    chosen = torch.from_numpy(windows[:: max(1, len(windows) // _WINDOWS_AT_MOST)].copy())
+    chosen = to_tensor(windows[:: max(1, len(windows) // _WINDOWS_AT_MOST)])
     centred = chosen - chosen.mean(dim=1, keepdim=True)
     eigenvalues, modes = safe_eigh(centred.mT @ centred / len(centred))
     shares = eigenvalues / eigenvalues.sum().clamp(min=1e-300)
@@ -155,7 +156,7 @@ def draw_memory(
 ) -> "Figure":
     """Draw spectrum, influence and tokens at the end of the first series; see `plot_memory`."""
     found = window_modes(panel, depth, 1)
-    past = torch.from_numpy(extend_past(panel[0], depth, period))
+    past = to_tensor(extend_past(panel[0], depth, period))
     past = past.to(next(module.parameters()))
     weights, names = _named_tokens(module, past, frequency)
     lower = 0.7 + 0.22 * len(names) if names else 0.0

@@ -1,8 +1,8 @@
 """Version 1 of the format: the same JSON, with some attributes of the forecaster under other names.
 
-The rows and the levels of the intervals lay there one by one; they are records now. The moments of a
-stream were those of another scale of the first rows, so they are not read: the next update of such a
-forecaster learns by a new fit, and goes on from there.
+The rows and the levels of the intervals lay there one by one; they are records now. What a stream had
+absorbed is not read, since its plan has another form: the next update of such a forecaster is a new
+fit, and goes on from there.
 """
 
 from typing import Any

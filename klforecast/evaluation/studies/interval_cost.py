@@ -67,7 +67,7 @@ def interval_cost(data: Dataset, horizon: int, repeats: int) -> IntervalCost:
     panel = [torch.tensor(rows)]
     plan = plan_core([len(rows)], rows.shape[1], horizon, periods=data.periods)
     # The first one of a process pays for what all of them share.
-    _, residuals = solve_from_plan(panel, plan)
+    residuals = solve_from_plan(panel, plan).residuals
     if residuals is None:
         raise ValueError(f"{len(rows)} rows of {data.name} leave no errors; pass a shorter horizon")
     times: list[list[float]] = [[], [], []]

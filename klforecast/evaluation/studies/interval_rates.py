@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         data = load(name)
         known = standardize(data).iloc[: require_borders(data).validation_end]
         panel = [torch.tensor(known.to_numpy())]
-        _, residuals = solve_linear_core(panel, options.horizon, periods=data.periods)
+        residuals = solve_linear_core(panel, options.horizon, periods=data.periods).residuals
         if residuals is None:
             raise ValueError(f"{len(known)} rows of {name} leave no errors; pass a shorter horizon")
         rows: list[dict[str, Any]] = []

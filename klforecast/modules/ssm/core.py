@@ -198,7 +198,9 @@ class SelectiveCore(_Modes):
         self.write_read.out_features = 4 * len(indices)
 
     def _terms(self, drive: Tensor, gate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        step = F.softplus(working(F.linear(drive, self.raw_step_slope, self.raw_step)))
+        raw = working(F.linear(drive, self.raw_step_slope, self.raw_step))
+        # Softplus, written so that torch compiles its gradient: it expects another layout of it.
+        step = torch.logaddexp(raw, raw.new_zeros(()))
         pairs = working(self.write_read(drive)).unflatten(-1, (2, self.n_modes, 2))
         write, read = torch.view_as_complex(pairs).unbind(dim=-2)
         return step, write, read * gate

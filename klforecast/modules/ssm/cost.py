@@ -1,11 +1,9 @@
-"""What a spectral network costs: parameters, floating point operations, streaming state."""
+"""What a network over sequences costs: parameters and floating point operations."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
-
-from klforecast.modules.ssm.spectral_ssm import SpectralSSM
 
 
 def n_parameters(module: nn.Module) -> int:
@@ -57,8 +55,3 @@ def flops(module: nn.Module, x: Tensor) -> int:
 def n_steps(x: Tensor) -> int:
     """Steps of all sequences of a batch: token ids, or real numbers with channels at the end."""
     return x.numel() // x.shape[-1] if x.is_floating_point() else x.numel()
-
-
-def state_floats(network: SpectralSSM) -> int:
-    """Real numbers that one stream carries from step to step."""
-    return sum(2 * state.numel() for state in network.initial_states(batch=1))

@@ -47,9 +47,7 @@ class ModeMask(nn.Module):
         # 0.7 * 10 is a little above 7 in floating point and must not keep 8.
         n_kept = max(1, math.ceil(ratio * n_modes - 1e-9))
         # Numbers, not truth values: averages over models (EMA) take the mean of every buffer.
-        self.register_buffer(
-            "kept", (torch.arange(n_modes) < n_kept).to(torch.get_default_dtype())
-        )
+        self.register_buffer("kept", (torch.arange(n_modes) < n_kept).to(torch.get_default_dtype()))
         self.temperature = 1.0
         if adaptive:
             self.logits = nn.Parameter(

@@ -83,8 +83,8 @@ def test_seasonal_naive_repeats_the_last_season_and_its_spread_grows_by_seasons(
 
 def test_the_mean_leaves_missing_values_out():
     model = Mean(horizon=1, season=1)
-    model.fit({"y": pd.DataFrame([1.0, np.nan, 3.0, np.nan])})
-    assert model.forecast()["y"].point == 2.0
+    model.fit({"y": pd.DataFrame([1.0, np.nan, np.nan, 4.0])})
+    assert model.forecast()["y"].point == 2.5
 
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):

@@ -155,6 +155,7 @@ def test_a_part_that_nobody_published_does_not_count_for_its_domain():
 
 
 def test_configurations_stand_in_the_order_of_their_suite(rows):
-    text = render_markdown([], (), rows[::-1])
+    page = render_markdown([], (), rows[::-1])
+    text = page[page.index("### MASE / CRPS") :]
     places = [text.index(f"\n| {config} |") for config in CONFIGS]
     assert places == sorted(places)

@@ -101,3 +101,8 @@ def test_reading_writes_nothing_and_a_copy_from_the_state_is_the_same():
 def test_a_memory_of_histories_without_one_is_refused():
     with pytest.raises(ValueError, match="pass history"):
         build()(sequences())
+
+
+def test_histories_of_another_number_of_sequences_are_refused():
+    with pytest.raises(ValueError, match="got 5 sequences and 1 histories; pass one"):
+        build()(sequences(), histories()[:1])

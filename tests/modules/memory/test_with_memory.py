@@ -125,6 +125,13 @@ def test_a_memory_of_histories_without_one_is_refused():
         build()(sequences())
 
 
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("n", [1, 4])
+def test_histories_of_another_number_of_sequences_are_refused(how, n):
+    with pytest.raises(ValueError, match=f"got 5 sequences and {n} histories; pass one"):
+        build("attention", how)(sequences(), histories(n))
+
+
 def test_an_unknown_way_is_refused_by_name():
     with pytest.raises(ValueError, match=r"how='append'.*'cross-attend'"):
         with_memory(transformer(), D, how="append")

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from klforecast.exceptions import KLForecastError
 from klforecast.modules import sequence_mixers as mixers
 
 D = 8
@@ -76,6 +77,34 @@ def test_what_is_later_changes_nothing_earlier(mixer):
     changed[:, 12:] += 1
     assert_close(mixer(changed)[0][:, :12], mixer(x)[0][:, :12])
     assert not torch.allclose(mixer(changed)[0][:, 12:], mixer(x)[0][:, 12:])
+
+
+@pytest.mark.parametrize("length", [20, 100])
+@pytest.mark.parametrize("value", [1e6, torch.nan, torch.inf])
+def test_no_step_is_moved_by_a_bit_by_what_is_later(mixer, length, value):
+    if isinstance(mixer, mixers.GatedKalmaNet) and value != 1e6:
+        pytest.skip("it refuses what is not finite")
+    x = torch.randn(3, length, D)
+    changed, mixer = x.clone(), mixer.float()
+    changed[0, -1] = value
+    y = mixer(changed)[0]
+    assert torch.equal(y[:, :-1], mixer(x)[0][:, :-1])
+    assert torch.equal(y[1:], mixer(x)[0][1:])
+    assert y[0, -1].isnan().any() == (value != 1e6)
+
+
+def test_what_is_not_finite_stays_in_the_state(mixer):
+    x = torch.randn(2, 40, D, dtype=torch.float64)
+    spoiled = x.clone()
+    spoiled[0, 25] = torch.nan
+    if isinstance(mixer, mixers.GatedKalmaNet):
+        with pytest.raises(KLForecastError, match="not positive: .* NaN or huge values"):
+            mixer(spoiled)
+        return
+    y, state = mixer(spoiled)
+    assert y[0, 25:].isnan().all()
+    assert_close(y[1], mixer(x)[0][1])
+    assert mixer(x[:, :3], state)[0][0].isnan().all()
 
 
 def test_every_weight_is_reached(mixer):

@@ -1,13 +1,18 @@
 import pytest
 import torch
 
-from klforecast.modules.ssm.cost import flops_per_token, n_parameters, state_floats
+from klforecast.modules.ssm.cost import flops_per_token, n_parameters
 from klforecast.modules.ssm.heads import LanguageModel
 from klforecast.modules.ssm.spectral_ssm import SpectralSSM
 
 
 def compressed(ratio: float, **options) -> SpectralSSM:
     return SpectralSSM(3, d_model=32, n_modes=16, compression_ratio=ratio, **options).compress()
+
+
+def state_floats(network: SpectralSSM) -> int:
+    """Real numbers that one stream carries from step to step."""
+    return sum(2 * state.numel() for state in network.initial_states(batch=1))
 
 
 @pytest.mark.parametrize("selective", [False, True])

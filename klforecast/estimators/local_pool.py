@@ -1,0 +1,238 @@
+"""The core and the local experts of each series as one forecast.
+
+    forecast_h    = (1 - w_h) core_h + w_h local_h           w of the near or of the far steps, for each channel
+    quantile_h(p) = the same of their quantiles (Vincent 1912)
+
+The core is one map for the whole panel, fitted to all windows; local experts (`klforecast.local`) are filters of a
+series' own past, weighted for it. Which of them is right shows in the newest rows: the core solved without them and
+the local experts forecast them from rolling origins, and their errors weigh the two, per channel and shrunk to the
+panel.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
+from klforecast.estimators.window_reader import WindowReader
+from klforecast.local.model import LocalModel, fit_local, forecast, quantiles
+
+_HORIZONS = 2  # that the newest rows hold, on which core and local experts are compared
+_SHARE_SPARED = (
+    4  # one part in so many of a typical series at most: the core has to be solved from the rest
+)
+_ORIGINS = 12
+_MOST_PLACES = 20_000  # origins of all series together; a panel of many needs few of each
+_JUDGED_STEPS = 24  # of a long horizon, evenly spread
+_NEAR = 1 / 3  # of the horizon, as for the local experts
+_LEAST_SHARE = 0.1  # below which local experts are not asked: they cost more than they give
+_PRIOR = 0.2  # share of the local forecast before any evidence
+_OF_PANEL, _OF_SERIES = 2.0, 2.0  # evidence of one independent horizon
+_MOST_GAIN = 1.0  # relative; a larger one says no more
+_OPTIMISM = 1.05  # of local errors, whose experts were weighed on rows among these
+
+
+class LocalPool(NamedTuple):
+    """Local experts of a panel, and their share in its forecasts.
+
+    Attributes
+    ----------
+    model : LocalModel
+        Of every channel of every series, channels within series.
+    share : ndarray of shape (series, channels, 2)
+        Of the local forecast in near and in far steps; the rest is the core's.
+    keys : list of tuple
+        The series in that order.
+    """
+
+    model: LocalModel
+    share: np.ndarray
+    keys: list[Key]
+
+    def shares_ahead(self, steps: int) -> np.ndarray:  # (series, steps, channels)
+        """Share of the local forecast at each step."""
+        near = np.arange(1, steps + 1) <= _near(self.model.horizon)
+        return np.where(near[:, None], self.share[:, None, :, 0], self.share[:, None, :, 1])
+
+
+def rows_spared(lengths: Sequence[int], horizon: int) -> int:
+    """Newest rows without which a core is solved to be compared with local experts."""
+    return max(1, min(_HORIZONS * horizon, int(np.median(lengths)) // _SHARE_SPARED))
+
+
+def fit_pool(
+    series: Mapping[Key, TimeSeries],
+    reader: WindowReader,
+    horizon: int,
+    periods: Sequence[int],
+    spared: int,
+) -> LocalPool:
+    """Weigh local experts among each other, and against the core.
+
+    Parameters
+    ----------
+    series : mapping of tuple to TimeSeries
+        Known rows.
+    reader : WindowReader
+        Of the core that was solved without the newest rows.
+    horizon : int
+    periods : sequence of int
+        Seasons in steps.
+    spared : int
+        How many rows that core has not seen.
+
+    Returns
+    -------
+    LocalPool
+    """
+    keys = list(series)
+    rows = [reader.residual_rows(key, series[key]) for key in keys]
+    model = fit_local(rows, horizon, periods)
+    channels = rows[0].shape[1]
+    count = max(1, min(_ORIGINS, spared, _MOST_PLACES // len(keys)))
+    offsets = np.unique(np.linspace(1, spared, count + 1)[1:].round().astype(int))
+    steps = np.unique(np.linspace(1, horizon, min(horizon, _JUDGED_STEPS)).round().astype(int))
+    near = steps <= _near(horizon)
+    errors = np.zeros((len(keys) * channels, 2, len(steps)))
+    origins = np.zeros(len(keys) * channels)
+    for offset in offsets:
+        judged = steps[steps <= offset]
+        known = np.array([len(part) > offset for part in rows])
+        pasts = [
+            part[:-offset] if long else part[:1] for part, long in zip(rows, known, strict=True)
+        ]
+        places = [
+            (key, first_rows(series[key], len(past))) for key, past in zip(keys, pasts, strict=True)
+        ]
+        core = _unscaled(
+            reader, keys, reader.forecast(reader.windows_before(places), len(keys), horizon)
+        )
+        local = forecast(model, pasts, int(judged.max())).reshape(len(keys), channels, -1)
+        truth = np.stack(
+            [
+                part[len(past) + judged - 1] if long else np.full((len(judged), channels), np.nan)
+                for part, past, long in zip(rows, pasts, known, strict=True)
+            ]
+        ).transpose(0, 2, 1)  # (series, channels, steps)
+        both = np.stack([core.transpose(0, 2, 1)[..., judged - 1], local[..., judged - 1]], axis=2)
+        gaps = np.abs(both - truth[:, :, None]).reshape(len(keys) * channels, 2, len(judged))
+        seen = np.isfinite(gaps).all(axis=1)
+        errors[:, :, : len(judged)] += np.where(seen[:, None], gaps, 0.0)
+        origins += seen.sum(axis=1) / len(steps)
+    errors[:, 1] *= _OPTIMISM
+    shares = []
+    for part, length in ((near, _near(horizon)), (np.ones_like(near), horizon)):
+        horizons = np.minimum(origins, spared / length)
+        shares.append(_local_share(errors[:, :, part].sum(axis=2), horizons))
+    share = np.stack(shares, axis=-1).reshape(len(keys), channels, 2)
+    return LocalPool(model, np.where(share < _LEAST_SHARE, 0.0, share), keys)
+
+
+def _local_share(errors: np.ndarray, horizons: np.ndarray) -> np.ndarray:  # (N, 2), (N,) -> (N,)
+    """Share of the local forecast, from the errors of the core and of it over some independent horizons.
+
+    logit w_i = logit w_0 + a sqrt(N) mean_i(n_i d_i) + b n_i (d_i - mean_i d_i)
+
+    with d_i the relative advantage of the local forecast of series i and n_i its horizons: N series that
+    are alike tell more than one, though not N times as much.
+    """
+    least = errors.min(axis=1)
+    judged = (horizons > 0) & (least > 0)
+    gain = np.where(judged, (errors[:, 0] - errors[:, 1]) / np.where(judged, least, 1.0), 0.0)
+    gain = np.clip(gain, -_MOST_GAIN, _MOST_GAIN)
+    if not judged.any():
+        return np.full(len(errors), _PRIOR)
+    mean = gain[judged].mean()
+    of_panel = _OF_PANEL * judged.sum() ** 0.5 * horizons[judged].mean() * mean
+    own = _OF_SERIES * horizons * (gain - mean)
+    return 1 / (1 + np.exp(-(np.log(_PRIOR / (1 - _PRIOR)) + of_panel + own)))
+
+
+def pooled_forecasts(
+    pool: LocalPool | None,
+    reader: WindowReader,
+    places: Sequence[tuple[Key, TimeSeries]],
+    core: np.ndarray,  # (series, steps, channels), scaled
+) -> np.ndarray:  # (series, steps, channels), scaled
+    """Forecasts of the series of a pool, in its order."""
+    if pool is None or not pool.share.any():
+        return core
+    steps = core.shape[1]
+    pasts = [reader.residual_rows(key, past) for key, past in places]
+    local = forecast(pool.model, pasts, steps).reshape(len(places), -1, steps).transpose(0, 2, 1)
+    share = pool.shares_ahead(steps)
+    return (1 - share) * core + share * _scaled(reader, pool.keys, local)
+
+
+def pooled_quantiles(
+    pool: LocalPool | None,
+    reader: WindowReader,
+    places: Sequence[tuple[Key, TimeSeries]],
+    core: np.ndarray,  # (series, steps, channels, Q), scaled
+    levels: np.ndarray,  # (Q,)
+) -> np.ndarray:  # (series, steps, channels, Q), scaled
+    """Quantiles of the series of a pool, in its order."""
+    if pool is None or not pool.share.any():
+        return core
+    steps = core.shape[1]
+    pasts = [reader.residual_rows(key, past) for key, past in places]
+    local = quantiles(pool.model, pasts, steps, list(levels))
+    local = local.reshape(len(places), -1, steps, len(levels)).transpose(0, 2, 3, 1)
+    scaled = _scaled(reader, pool.keys, local).transpose(0, 1, 3, 2)
+    share = pool.shares_ahead(steps)[..., None]
+    return (1 - share) * core + share * scaled
+
+
+def pooled_windows(
+    pool: LocalPool | None,
+    reader: WindowReader,
+    pasts: Sequence[tuple[Key, TimeSeries]],
+    core: np.ndarray,  # (windows, steps, channels), scaled
+) -> np.ndarray:
+    """Forecasts from many cutoffs of the one series of a pool; see `pooled_forecasts`."""
+    if pool is None or not pool.share.any():
+        return core
+    return np.concatenate(
+        [
+            pooled_forecasts(pool, reader, [past], core[place : place + 1])
+            for place, past in enumerate(pasts)
+        ]
+        or [core]
+    )
+
+
+def pooled_window_quantiles(
+    pool: LocalPool,
+    reader: WindowReader,
+    pasts: Sequence[tuple[Key, TimeSeries]],
+    core: np.ndarray,  # (windows, steps, channels, Q), scaled
+    levels: np.ndarray,  # (Q,)
+) -> np.ndarray:
+    """Quantiles at many cutoffs of the one series of a pool; see `pooled_quantiles`."""
+    return np.concatenate(
+        [
+            pooled_quantiles(pool, reader, [past], core[place : place + 1], levels)
+            for place, past in enumerate(pasts)
+        ]
+        or [core]
+    )
+
+
+def _near(horizon: int) -> int:
+    return max(1, round(_NEAR * horizon))
+
+
+def _unscaled(reader: WindowReader, keys: Sequence[Key], values: np.ndarray) -> np.ndarray:
+    return np.stack(
+        [
+            reader.scalers[key].inverse_transform(part)
+            for key, part in zip(keys, values, strict=True)
+        ]
+    )
+
+
+def _scaled(reader: WindowReader, keys: Sequence[Key], values: np.ndarray) -> np.ndarray:
+    return np.stack(
+        [reader.scalers[key].transform(part) for key, part in zip(keys, values, strict=True)]
+    )

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from klforecast.local.weights import Record, judge, panel_prior, relative_errors, series_weights
+
+RNG = np.random.default_rng(2)
+
+
+def record_of(errors, origins=10.0):
+    errors = np.asarray(errors, dtype=float)
+    return Record(errors, np.full(len(errors), origins))
+
+
+def judged(forecasts, truth, squared=False):
+    k, n, _, j = forecasts.shape
+    near = np.arange(j) < 1
+    return judge(forecasts, truth, np.arange(1, k + 1), near, np.full(n, squared))
+
+
+def test_records_are_the_discounted_sums_of_absolute_errors():
+    forecasts, truth = RNG.normal(size=(6, 3, 2, 4)), RNG.normal(size=(6, 3, 4))
+    truth[1, 2, 1:] = np.nan
+    recent = 0.98 ** np.arange(6)
+    gaps = np.nan_to_num(np.abs(forecasts - truth[:, :, None]))
+    near, whole = judged(forecasts, truth)
+    assert_allclose(whole.errors, np.einsum("k,knej->ne", recent, gaps))
+    assert_allclose(near.errors, np.einsum("k,knej->ne", recent, gaps[..., :1]))
+    assert_allclose(whole.origins, np.isfinite(truth).mean(axis=2).T @ recent)
+    assert_allclose(near.origins, whole.origins)
+
+
+def test_an_expert_left_behind_by_a_shift_loses_its_record():
+    truth = np.zeros((12, 1, 3))
+    forecasts = np.full((12, 1, 2, 3), 1.0)
+    forecasts[:3, 0, 0] = 20.0  # good for long, but not since the shift
+    forecasts[3:, 0, 0] = 0.5
+    forecasts[3:, 0, 1] = 8.0
+    _, whole = judged(forecasts, truth)
+    weights = series_weights(whole, panel_prior(whole))
+    assert weights[0, 1] > 0.9
+
+
+def test_squared_errors_prefer_the_mean_of_counts_and_absolute_ones_the_median():
+    truth = (RNG.random((40, 1, 5)) < 0.3).astype(float)
+    forecasts = np.stack([np.zeros_like(truth), np.full_like(truth, 0.3)], axis=2)
+    by_median, by_mean = (judged(forecasts, truth, flag)[1].errors[0] for flag in (False, True))
+    assert by_median.argmin() == 0
+    assert by_mean.argmin() == 1
+
+
+def test_without_origins_a_series_follows_the_panel():
+    record = Record(np.array([[1.0, 2.0], [1.0, 2.0], [0.0, 0.0]]), np.array([9.0, 9.0, 0.0]))
+    prior = panel_prior(record)
+    assert_allclose(series_weights(record, prior)[2], prior, atol=1e-10)
+    assert prior[0] > 0.9
+
+
+def test_two_kinds_of_series_keep_two_experts():
+    errors = np.array([[1.0, 3.0, 2.0], [3.0, 1.0, 2.0]] * 20)
+    weights = series_weights(record_of(errors), panel_prior(record_of(errors)))
+    assert weights[::2, 0].min() > 0.9
+    assert weights[1::2, 1].min() > 0.9
+
+
+def test_more_origins_trust_the_series_more():
+    errors = np.array([[1.0, 1.3]])
+    prior = np.array([0.2, 0.8])
+    few, many = (series_weights(record_of(errors, n), prior)[0, 0] for n in (2.0, 40.0))
+    assert few < 0.5 < many
+
+
+def test_errors_that_are_all_zero_are_alike():
+    assert (relative_errors(record_of([[0.0, 0.0, 0.0]])) == 1).all()
+
+
+@pytest.mark.parametrize("experts", [1, 5])
+def test_weights_sum_to_one(experts):
+    record = record_of(RNG.gamma(2.0, size=(7, experts)))
+    assert_allclose(series_weights(record, panel_prior(record)).sum(axis=1), 1)
