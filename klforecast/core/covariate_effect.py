@@ -25,19 +25,17 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from klforecast.core.coordinates import Coordinates, window_coordinates
 from klforecast.core.covariate_terms import CovariateBasis, covariate_basis
-from klforecast.core.experts import Moments, RidgeExpert, shares
-from klforecast.core.gram import window_gram, window_moments
-from klforecast.core.out_of_fold import Blocks, SpreadWindows, spread_windows, time_blocks
+from klforecast.core.pilot import LEAST_BLOCKS, Pilot, cut_windows
 from klforecast.core.plan import CorePlan
+from klforecast.core.rows import remembered_rows
+from klforecast.core.solve import solve_from_plan
 
 _STRENGTH = 0.01  # of the ridge while columns are chosen
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _LEAST_GAIN = 1e-3
-_LEAST_BLOCKS = 3
 _CONFIDENCE = 0.95
-_WINDOWS_AT_ONCE = 32
+_ROUNDING = 1e-10  # squares of some thousand windows in float32, in deviations of the series
 
 
 class CovariateEffect(NamedTuple):
@@ -59,6 +57,11 @@ class CovariateEffect(NamedTuple):
     def of(self, columns: Tensor, steps: Tensor) -> Tensor:  # (T, k), (T,) -> (T, C)
         """Effect of rows of the columns, see `CovariateBasis.evaluate`."""
         return self.basis.evaluate(columns, steps) @ self.coefficients.T
+
+    def doubt(self, columns: Tensor, steps: Tensor) -> Tensor:  # (T, k), (T,) -> (T, C)
+        """How far the effect, held at the edges of what was seen, is from one that goes on linearly."""
+        free = self._replace(basis=self.basis.without_edges())
+        return (free.of(columns, steps) - self.of(columns, steps)).abs()
 
     def part(self, columns: Tensor) -> "CovariateEffect":  # (k,) bool
         """The effect of some of the columns alone."""
@@ -87,6 +90,13 @@ class CovariatePanel(NamedTuple):
     columns: Sequence[Tensor]
     steps: Sequence[Tensor]
 
+    def remembered(self, plan: CorePlan) -> "CovariatePanel":
+        """Keep the rows whose windows still count, see `remembered_rows`."""
+        counts = [len(rows) for rows in remembered_rows(self.series, plan)]
+        return CovariatePanel(
+            *([rows[-count:] for rows, count in zip(part, counts, strict=True)] for part in self)
+        )
+
     def longer_than(self, rows: int) -> "CovariatePanel":
         """Keep the series of at least so many rows."""
         kept = [i for i, series in enumerate(self.series) if len(series) >= rows]
@@ -106,7 +116,7 @@ def solve_effect(
     ----------
     panel : CovariatePanel
     plan : CorePlan
-        Of the core that will forecast the rest.
+        Of the pilot, see `plan_pilot`.
     period : int
         Steps of one cycle; 1 for none.
     groups : sequence of sequences of int
@@ -123,18 +133,14 @@ def solve_effect(
     -----
     O(n p D d) time for n = 1,000 windows of depth D in d coordinates, and O(p^3) for each choice.
     """
-    basis = covariate_basis(panel.columns, period, plain)
+    basis = covariate_basis(panel.columns, panel.steps, period, plain)
     channels = panel.series[0].shape[1]
-    nothing = CovariateEffect(
-        basis._replace(terms=basis.terms[:0]),
-        torch.zeros(channels, 0, dtype=torch.float64),
-        torch.ones(channels, dtype=torch.float64),
-    )
-    usable = panel.longer_than(plan.depth + plan.padded_horizon)
-    if not usable.series or len(basis.terms) == 0:
+    nothing = _without_terms(basis, channels)
+    usable = panel.longer_than(plan.depth + plan.padded_horizon).remembered(plan)
+    if not groups or not usable.series or len(basis.terms) == 0:
         return nothing
-    pilot = _Pilot(usable.series, plan)
-    if len(pilot.blocks.judged) < _LEAST_BLOCKS:
+    pilot = Pilot(usable.series, plan)
+    if not pilot.is_enough:
         return nothing
     moments = _held_out_moments(usable, pilot, basis)
     nested = [_nested_terms(basis, group) for group in groups]
@@ -142,6 +148,10 @@ def solve_effect(
     ratio = nothing.ratio.clone()
     for channel in range(channels):
         own = moments[:, channel]
+        # A block whose targets were all filled, or forecast up to rounding, says nothing about what may explain them.
+        own = own[own[:, -1, -1] > _ROUNDING]
+        if len(own) < LEAST_BLOCKS:
+            continue
         chosen, strength = _choose(own, nested)
         if len(chosen):
             part = _among(own, chosen)
@@ -151,6 +161,58 @@ def solve_effect(
     return CovariateEffect(basis._replace(terms=basis.terms[used]), coefficients[:, used], ratio)
 
 
+def _without_terms(basis: CovariateBasis, channels: int) -> CovariateEffect:
+    return CovariateEffect(
+        basis._replace(terms=basis.terms[:0]),
+        torch.zeros(channels, 0, dtype=torch.float64),
+        torch.ones(channels, dtype=torch.float64),
+    )
+
+
+def without_harm(panel: CovariatePanel, plan: CorePlan, effect: CovariateEffect) -> CovariateEffect:
+    """Take the effect from channels that the whole core forecasts no better with it.
+
+    The pilot is simpler than the core: a mixture by prior weights, which may leave to a covariate what the weighted
+    one forecasts by itself, a calendar feature above all.
+
+    Parameters
+    ----------
+    panel : CovariatePanel
+    plan : CorePlan
+        Of the core that will forecast the rest.
+    effect : CovariateEffect
+        As solved on the panel.
+
+    Returns
+    -------
+    CovariateEffect
+        Zero in the channels whose squared error out of fold does not fall; without terms if that is all of them.
+
+    Notes
+    -----
+    Two cores are solved, of the series and of its rest.
+    """
+    rests = [
+        series - effect.of(*rows)
+        for series, *rows in zip(panel.series, panel.columns, panel.steps, strict=True)
+    ]
+    with_it, alone = (_squared_error(series, plan) for series in (rests, panel.series))
+    helps = with_it < (1 - _LEAST_GAIN) * alone
+    return CovariateEffect(
+        effect.basis if helps.any() else effect.basis._replace(terms=effect.basis.terms[:0]),
+        torch.where(helps[:, None], effect.coefficients, 0.0)
+        if helps.any()
+        else effect.coefficients[:, :0],
+        torch.where(helps, effect.ratio, 1.0),
+    )
+
+
+def _squared_error(panel: Sequence[Tensor], plan: CorePlan) -> Tensor:  # (C,)
+    residuals = solve_from_plan(panel, plan).residuals
+    assert residuals is not None, "errors are held by default"
+    return residuals.errors.double().square().mean(dim=(0, 1))
+
+
 def apart_is_better(panel: CovariatePanel, plan: CorePlan, effects: Sequence[Tensor]) -> bool:
     """Tell whether a series is forecast better in two parts, the effect of covariates and the rest.
 
@@ -158,6 +220,7 @@ def apart_is_better(panel: CovariatePanel, plan: CorePlan, effects: Sequence[Ten
     ----------
     panel : CovariatePanel
     plan : CorePlan
+        Of the pilots, see `plan_pilot`.
     effects : sequence of Tensor of shape (time, C)
         The part of each series that is to be forecast by a core of its own.
 
@@ -173,105 +236,39 @@ def apart_is_better(panel: CovariatePanel, plan: CorePlan, effects: Sequence[Ten
     whole = [panel.series[i] for i in long]
     parts = [effects[i] for i in long]
     rests = [series - part for series, part in zip(whole, parts, strict=True)]
-    pilots = [_Pilot(series, plan) for series in (whole, parts, rests)]
-    if len(pilots[0].blocks.judged) < _LEAST_BLOCKS:
+    pilots = [Pilot(series, plan) for series in (whole, parts, rests)]
+    if not pilots[0].is_enough:
         return False
     ratios = []
-    for block in range(len(pilots[0].blocks.judged)):
+    for block in range(len(pilots[0].blocks)):
         together, apart = 0.0, 0.0
         for windows, i in pilots[0].batches(block):
-            known = _windows(panel.observed[long[i]].T, windows, plan)[..., plan.depth :]
+            known = cut_windows(panel.observed[long[i]].T, windows, plan)[..., plan.depth :]
             errors = [
-                pilot.errors(block, _windows(series[i].T, windows, plan))
+                pilot.errors(block, cut_windows(series[i].T, windows, plan))
                 for pilot, series in zip(pilots, (whole, parts, rests), strict=True)
             ]
             together += float((errors[0] * known).square().sum())
             apart += float(((errors[1] + errors[2]) * known).square().sum())
-        ratios.append(apart / together)
-    return _agree(torch.tensor(ratios) - 1)
+        if together > _ROUNDING:
+            ratios.append(apart / together)
+    return len(ratios) >= LEAST_BLOCKS and _agree(torch.tensor(ratios) - 1)
 
 
-class _Pilot:
-    """Maps from the past of a window to its future, one for each block of time, solved without it.
-
-    They are the mixture by prior weights of the ridge experts that all channels share; of those with nothing to fit
-    where the series are too short for any.
-    """
-
-    def __init__(self, panel: Sequence[Tensor], plan: CorePlan):
-        self.plan = plan
-        lengths = [len(series) for series in panel]
-        self.windows: SpreadWindows = spread_windows(lengths, plan)
-        self.blocks: Blocks = time_blocks(self.windows, lengths, plan)
-        size = plan.depth + plan.horizon
-        gram = window_gram([window_moments(series, size) for series in panel])
-        self.coordinates: Coordinates = window_coordinates(
-            gram, plan.edges, plan.horizon, plan.n_components, plan.n_outputs
-        )
-        shared = [expert for expert in plan.experts if expert.pooling != "channel"]
-        fitted = any(isinstance(expert, RidgeExpert) for expert in shared)
-        experts = [
-            expert
-            for expert in shared
-            if (isinstance(expert, RidgeExpert) if fitted else expert.pooling == "none")
-        ]
-        trained = self._trained_grams(panel)
-        self._maps = []
-        for gram in trained:
-            maps = [expert.solve(Moments(gram, {}), self.coordinates) for expert in experts]
-            self._maps.append(torch.einsum("e,ehd->hd", shares(experts), torch.stack(maps)).float())
-
-    def _trained_grams(self, panel: Sequence[Tensor]) -> Tensor:  # (K, d + r, d + r)
-        size = self.coordinates.sizes[-1] + self.coordinates.output_modes.shape[1]
-        grams = torch.zeros(len(self.blocks.judged), size, size, dtype=torch.float64)
-        for i, series in enumerate(panel):
-            own = (self.windows.series == i).nonzero()[:, 0]
-            for channel in range(series.shape[1]):
-                raw = _windows(series[:, channel], self.windows.cutoff[own], self.plan)
-                encoded = self.coordinates.encode_whole(raw).double()
-                for gram, trained in zip(grams, self.blocks.trained, strict=True):
-                    among = encoded[trained[own]]
-                    gram += among.T @ among
-        return grams
-
-    def batches(self, block: int) -> list[tuple[Tensor, int]]:
-        """Judged windows of a block whose targets are in no other block: cutoffs, of one series each."""
-        elsewhere = self.blocks.trained.sum(dim=0) == len(self.blocks.trained) - 1
-        judged = self.blocks.judged[block]
-        judged = judged[elsewhere[judged]]
-        return [
-            (self.windows.cutoff[few], i)
-            for i in self.windows.series[judged].unique().tolist()
-            for few in judged[self.windows.series[judged] == i].split(_WINDOWS_AT_ONCE)
-        ]
-
-    def errors(self, block: int, windows: Tensor) -> Tensor:  # (..., D + H) -> (..., H)
-        """What the pilot leaves over of the futures of windows."""
-        past, future = windows[..., : self.plan.depth], windows[..., self.plan.depth :]
-        return future - self.coordinates.encode(past) @ self._maps[block].T
-
-
-def _windows(
-    rows: Tensor, cutoffs: Tensor, plan: CorePlan
-) -> Tensor:  # (..., T) -> (..., n, D + H)
-    starts = cutoffs - plan.depth
-    return rows.float().unfold(-1, plan.depth + plan.horizon, 1)[..., starts, :]
-
-
-def _held_out_moments(panel: CovariatePanel, pilot: _Pilot, basis: CovariateBasis) -> Tensor:
+def _held_out_moments(panel: CovariatePanel, pilot: Pilot, basis: CovariateBasis) -> Tensor:
     """Second moments of the errors of all terms and of a channel in each block, (K, C, p + 1, p + 1)."""
     terms = [
         basis.evaluate(columns, steps).T.float().contiguous()
         for columns, steps in zip(panel.columns, panel.steps, strict=True)
     ]
     size, channels = len(terms[0]) + 1, panel.series[0].shape[1]
-    moments = torch.zeros(len(pilot.blocks.judged), channels, size, size, dtype=torch.float64)
+    moments = torch.zeros(len(pilot.blocks), channels, size, size, dtype=torch.float64)
     for block in range(len(moments)):
         for cutoffs, i in pilot.batches(block):
-            of_terms = pilot.errors(block, _windows(terms[i], cutoffs, pilot.plan))
+            of_terms = pilot.errors(block, cut_windows(terms[i], cutoffs, pilot.plan))
             for channel in range(channels):
-                own = _windows(panel.series[i][:, channel], cutoffs, pilot.plan)
-                known = _windows(panel.observed[i][:, channel], cutoffs, pilot.plan)
+                own = cut_windows(panel.series[i][:, channel], cutoffs, pilot.plan)
+                known = cut_windows(panel.observed[i][:, channel], cutoffs, pilot.plan)
                 errors = torch.cat([of_terms, pilot.errors(block, own)[None]])
                 # What was filled is no target.
                 flat = (errors * known[..., pilot.plan.depth :]).flatten(1)
@@ -295,10 +292,14 @@ def _choose(moments: Tensor, nested: Sequence[Sequence[Tensor]]) -> tuple[Tensor
         best, least = None, reached
         for group, levels in enumerate(nested):
             others = [terms for other, terms in chosen.items() if other != group]
+            own = reached
             for level in levels:
                 ratios = _ratios(_among(moments, torch.cat([*others, level])), _STRENGTH)
-                if _agree(ratios - reached) and ratios.mean() < least.mean():
-                    best, least = (group, level), ratios
+                # More terms have to be better than fewer, not only than none.
+                if _agree(ratios - own):
+                    own = ratios
+                    if own.mean() < least.mean():
+                        best, least = (group, level), own
         if best is None:
             break
         reached = least
@@ -328,7 +329,7 @@ def _ratios(moments: Tensor, strength: float) -> Tensor:  # (K, p + 1, p + 1) ->
     solved = torch.stack([_solve(moments.sum(dim=0) - held_out, strength) for held_out in moments])
     full = torch.cat([solved, -torch.ones(len(solved), 1, dtype=solved.dtype)], dim=1)
     squares = torch.einsum("ki,kij,kj->k", full, moments, full)
-    return squares / moments[:, -1, -1].clamp(min=torch.finfo(torch.float64).tiny)
+    return squares / moments[:, -1, -1]
 
 
 def _solve(moments: Tensor, strength: float) -> Tensor:  # (p + 1, p + 1) -> (p,)

@@ -9,6 +9,10 @@ each less its mean over the training rows, so that no term is a cycle of its own
 piecewise linear function of the present and the recent value, other at each phase. A column of two values needs z
 alone.
 
+Nothing is known of a column beyond the range that it has been seen in: z and m are held at its edges, so that the
+effect is. A column that is mostly trend, a price or the number of the row, leaves its range every time; its edge in
+the direction of the trend moves on with it.
+
 Letters   T steps, k columns, p terms, P period, J harmonics
 """
 
@@ -23,6 +27,8 @@ _KNOTS = 4
 _HARMONICS = 2  # of columns that vary smoothly
 _HARMONICS_PLAIN = 4  # of columns of two values, which have fewer terms
 _FUNCTIONS = 2 * (_KNOTS + 1)
+_TREND = 0.5  # share of its variance that makes a column one that is mostly trend
+_FAR = 0.1  # of the range, beyond its edge: nearer ones, such as the hottest day so far, are met every day
 
 
 class CovariateBasis(NamedTuple):
@@ -40,6 +46,12 @@ class CovariateBasis(NamedTuple):
         Means of the functions over the training rows.
     terms : Tensor of shape (p, 3), int64
         Column, function and harmonic of each term.
+    lowest, highest : Tensor of shape (k, 2)
+        Range of each column and of its mean over a cycle, standardised.
+    drift : Tensor of shape (k,)
+        Change in a step of the columns that are mostly trend; 0 for all others.
+    newest : int
+        Number of the newest training row.
     """
 
     period: int
@@ -48,6 +60,10 @@ class CovariateBasis(NamedTuple):
     knots: Tensor
     means: Tensor
     terms: Tensor
+    lowest: Tensor
+    highest: Tensor
+    drift: Tensor
+    newest: int
 
     def of_columns(self, columns: Tensor) -> Tensor:  # (k,) bool -> (p,) bool
         """Tell which terms belong to the given columns."""
@@ -67,14 +83,43 @@ class CovariateBasis(NamedTuple):
         -------
         Tensor of shape (T, p), float64
         """
-        z = (columns.double() - self.center) / self.scale
-        functions = _functions(z, self.period, self.knots) - self.means
+        lowest, highest = self._edges(steps)
+        z = self._standardised(columns).clamp(lowest[..., 0], highest[..., 0])
+        recent = moving_mean(z, self.period).clamp(lowest[..., 1], highest[..., 1])
+        functions = _functions(z, recent, self.knots) - self.means
         column, function, harmonic = self.terms.T
         return functions[:, column, function] * _phases(steps, self.period)[:, harmonic]
+
+    def without_edges(self) -> "CovariateBasis":
+        """The same functions, which go on linearly beyond the range that was seen."""
+        return self._replace(
+            lowest=torch.full_like(self.lowest, -torch.inf),
+            highest=torch.full_like(self.highest, torch.inf),
+        )
+
+    def is_far(self, columns: Tensor, steps: Tensor) -> Tensor:  # (T, k), (T,) -> (T, k) bool
+        """Tell which values lie beyond the edges of their column by more than a tenth of its range."""
+        z = self._standardised(columns)
+        margin = _FAR * (self.highest - self.lowest)[:, 0]
+        lowest, highest = (edges[..., 0] for edges in self._edges(steps))
+        return (z < lowest - margin) | (z > highest + margin)
+
+    def seen(self) -> tuple[Tensor, Tensor]:  # (k,), (k,)
+        """Range of each column in the training rows, in its own units."""
+        scale = torch.where(self.scale.isinf(), 0.0, self.scale)
+        return self.center + self.lowest[:, 0] * scale, self.center + self.highest[:, 0] * scale
+
+    def _standardised(self, columns: Tensor) -> Tensor:  # (T, k)
+        return (columns.double() - self.center) / self.scale
+
+    def _edges(self, steps: Tensor) -> tuple[Tensor, Tensor]:  # (T,) -> (T, k, 2), (T, k, 2)
+        moved = (steps - self.newest).clamp(min=0)[:, None, None] * self.drift[:, None]
+        return self.lowest + moved.clamp(max=0), self.highest + moved.clamp(min=0)
 
 
 def covariate_basis(
     panel: Sequence[Tensor],  # (T, k) each
+    steps: Sequence[Tensor],  # (T,) each
     period: int,
     plain: Tensor,  # (k,) bool
 ) -> CovariateBasis:
@@ -84,6 +129,8 @@ def covariate_basis(
     ----------
     panel : sequence of Tensor of shape (time, k)
         Training rows of the columns, finite.
+    steps : sequence of Tensor of shape (time,)
+        Number of each row, from one origin.
     period : int
         Steps of the cycle; 1 for none.
     plain : Tensor of shape (k,), bool
@@ -114,12 +161,32 @@ def covariate_basis(
             functions, harmonics = functions[: _KNOTS + 1], 0
         harmonics = min(harmonics, (period - 1) // 2)
         terms += [(column, f, h) for f in functions for h in range(2 * harmonics + 1)]
-    means = torch.cat([_functions(part, period, knots) for part in z]).mean(dim=0)
-    return CovariateBasis(period, center, scale, knots, means, torch.tensor(terms).reshape(-1, 3))
+    whole = torch.cat(z)
+    both = torch.stack([whole, recent], dim=-1)
+    return CovariateBasis(
+        period,
+        center,
+        scale,
+        knots,
+        _functions(whole, recent, knots).mean(dim=0),
+        torch.tensor(terms).reshape(-1, 3),
+        both.amin(dim=0),
+        both.amax(dim=0),
+        _drift(whole, torch.cat(list(steps))),
+        int(max(part[-1] for part in steps)),
+    )
 
 
-def _functions(z: Tensor, period: int, knots: Tensor) -> Tensor:  # (T, k) -> (T, k, functions)
-    both = torch.stack([z, moving_mean(z, period)], dim=-1)[..., None]  # (T, k, 2, 1)
+def _drift(z: Tensor, steps: Tensor) -> Tensor:  # (T, k), (T,) -> (k,)
+    """Slope of the columns, standardised, that are mostly trend; 0 for all others."""
+    time = steps.double() - steps.double().mean()
+    spread = time.square().mean()
+    slope = time @ z / len(z) / torch.where(spread > 0, spread, 1.0)
+    return torch.where(slope.square() * spread > _TREND, slope, 0.0)
+
+
+def _functions(z: Tensor, recent: Tensor, knots: Tensor) -> Tensor:  # (T, k) -> (T, k, functions)
+    both = torch.stack([z, recent], dim=-1)[..., None]  # (T, k, 2, 1)
     return torch.cat([both, (both - knots).clamp(min=0)], dim=-1).flatten(-2)
 
 

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import os
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -72,17 +73,22 @@ def find(name: str) -> Path | None:
         return None
     wanted = [f"{name}{suffix}".lower() for suffix in ("", ".gz", ".zip")]
     wanted.append(f"{Path(name).stem}.zip".lower())
-    found = [
-        Path(directory, file)
-        for directory, _, files in os.walk(folder)
-        for file in files
-        if file.lower() in wanted
-    ]
+    found = [path for path in _files_under(folder) if path.name.lower() in wanted]
     return min(
         found,
         key=lambda path: (len(path.parts), wanted.index(path.name.lower()), path),
         default=None,
     )
+
+
+def _files_under(folder: Path) -> Iterator[Path]:
+    """All files of a folder, those behind symbolic links too; each folder once, also where links go round."""
+    seen = {folder.resolve()}
+    for directory, folders, files in os.walk(folder, followlinks=True):
+        yield from (Path(directory, file) for file in files)
+        behind = {name: Path(directory, name).resolve() for name in folders}
+        folders[:] = [name for name in folders if behind[name] not in seen]
+        seen.update(behind.values())
 
 
 def read(files: tuple[OfficialFile, ...]) -> tuple[OfficialFile, bytes, str]:

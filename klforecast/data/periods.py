@@ -60,7 +60,10 @@ def calendar_periods(freq: str | pd.offsets.BaseOffset | None) -> tuple[int, ...
     if freq is None:
         return ()
     offset = pd.tseries.frequencies.to_offset(freq)
-    code = offset.rule_code.split("-")[0]
+    try:
+        code = offset.rule_code.split("-")[0]
+    except NotImplementedError:  # pandas has no name for some steps, such as Easter or ten days
+        return ()
     n = offset.n
     if code == "D" and n % 7 == 0:
         code, n = "W", n // 7

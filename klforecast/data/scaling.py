@@ -12,6 +12,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+_LARGEST = np.finfo(np.float64).max
 _LEAST_CHANGE = 0.01  # in standard deviations
 
 
@@ -26,6 +27,26 @@ def binary_unit(largest: np.ndarray | float) -> np.ndarray:
     array([5.00000000e-001, 4.00000000e+000, 6.69692879e+299])
     """
     return np.ldexp(1.0, np.frexp(largest)[1] - 1)
+
+
+def add_within_floats(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Sum of finite numbers; the largest float where it overflows.
+
+    The end of an interval that no float can hold is then the last number that is.
+
+    Examples
+    --------
+    >>> add_within_floats(np.array([1.0, 1e308]), np.array([2.0, 1e308]))
+    array([3.00000000e+000, 1.79769313e+308])
+    """
+    with np.errstate(over="ignore"):
+        return np.clip(first + second, -_LARGEST, _LARGEST)
+
+
+def multiply_within_floats(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Product of finite numbers; the largest float where it overflows."""
+    with np.errstate(over="ignore"):
+        return np.clip(first * second, -_LARGEST, _LARGEST)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,17 @@
-"""Numbers that the estimators refuse, alone, and the words in which they say so."""
+"""Arguments that the estimators refuse, alone, and the words in which they say so."""
 
+import reprlib
 import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import torch
 
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = 80  # letters of a value in a message
+_LARGEST_SEED = 2**32 - 1  # of numpy's Mersenne twister
 _LARGEST = 1e140  # squared and summed over many rows it stays below 1e308
 
 
@@ -16,7 +21,7 @@ def check_integer(name: str, value: Any, minimum: int, optional: bool = False) -
         return
     wanted = f"an integer of at least {minimum}" + (" or None" if optional else "")
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} is {value!r}; pass {wanted}")
+        raise TypeError(f"{name} is {show(value)}; pass {wanted}")
     if value < minimum:
         raise ValueError(f"{name} is {value}; pass {wanted}")
 
@@ -28,15 +33,50 @@ def check_number(
     sign = "<" if above_low else "<="
     wanted = f"a number with {low} {sign} {name}" + ("" if high == np.inf else f" < {high}")
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; pass {wanted}")
+        raise TypeError(f"{name} is {show(value)}; pass {wanted}")
     if not low <= float(value) < high or (above_low and value == low):
         raise ValueError(f"{name} is {value}; pass {wanted}")
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     """Raise unless `value` is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}; pass one of {', '.join(map(repr, choices))}")
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} is {show(value)}; pass one of {', '.join(map(repr, choices))}")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise unless `value` is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} is {show(value)}; pass True or False")
+
+
+def check_seed(name: str, value: Any) -> None:
+    """Raise unless `value` can seed a generator of numbers."""
+    if value is None or isinstance(value, np.random.RandomState):
+        return
+    wanted = f"an integer from 0 to {_LARGEST_SEED}, a numpy RandomState or None"
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} is {show(value)}; pass {wanted}")
+    if not 0 <= int(value) <= _LARGEST_SEED:
+        raise ValueError(f"{name} is {value}; pass {wanted}")
+
+
+def check_device(name: str, value: Any) -> None:
+    """Raise unless `value` names a device that torch finds here."""
+    present = ["'auto'", "'cpu'"]
+    present += [f"'cuda:{i}'" for i in range(torch.cuda.device_count())]
+    present += ["'mps'"] if torch.backends.mps.is_available() else []
+    wanted = f"one of {', '.join(present)}, which are here"
+    if not isinstance(value, str | torch.device):
+        raise TypeError(f"{name} is {show(value)}; pass {wanted}")
+    named = str(value)
+    if f"'{named}'" not in present and not (named == "cuda" and "'cuda:0'" in present):
+        raise ValueError(f"{name} is {named!r}; pass {wanted}")
+
+
+def show(value: Any) -> str:
+    """Spell out a value in a message, in a line at most."""
+    return " ".join(_SHOWN.repr(value).split())
 
 
 def check_magnitude(name: str, values: np.ndarray) -> None:

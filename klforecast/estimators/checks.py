@@ -6,55 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_integer_dtype
 from pandas.tseries.offsets import BaseOffset
-from sklearn.utils import check_random_state
 
-from klforecast.estimators.arguments import check_choice, check_integer, check_number
+from klforecast.estimators.arguments import show
 from klforecast.estimators.frames.indices import check_regular, find_frequency, name_stamps
 from klforecast.estimators.frames.panel import Key, TimeSeries, name_series, split_series
-from klforecast.modules.encoders import ENCODERS
-from klforecast.training.callbacks import SCHEDULES
-from klforecast.training.nets import LOSSES
-
-
-def check_training(parameters: Mapping[str, Any]) -> None:
-    """Raise unless the arguments that rule training make sense."""
-    check_integer("batch_size", parameters["batch_size"], minimum=1)
-    check_integer("max_epochs", parameters["max_epochs"], minimum=0)
-    check_integer("patience", parameters["patience"], minimum=1, optional=True)
-    check_integer("verbose", parameters["verbose"], minimum=0)
-    check_choice("lr_schedule", parameters["lr_schedule"], tuple(SCHEDULES))
-    check_choice("loss", parameters["loss"], tuple(LOSSES))
-    check_number("validation_fraction", parameters["validation_fraction"], 0, 1)
-    check_random_state(parameters["random_state"])
-    check_number("lr", parameters["lr"], 0, above_low=True)
-    check_number("weight_decay", parameters["weight_decay"], 0)
-
-
-def check_encoder(parameters: Mapping[str, Any]) -> None:
-    """Raise unless the arguments that shape a `ForecastModule` make sense."""
-    for name in ("horizon", "memory_tokens", "d_model", "n_layers", "n_heads", "patch_length"):
-        check_integer(name, parameters[name], minimum=1)
-    for name in ("input_length", "memory_depth", "n_components", "d_ff"):
-        check_integer(name, parameters[name], minimum=1, optional=True)
-    check_choice("memory", parameters["memory"], ("history", "trajectory", "none"))
-    check_choice("encoder", parameters["encoder"], ("linear", *ENCODERS))
-    check_choice("mixer", parameters["mixer"], ("factorized", "dense", "bottleneck"))
-    check_number("dropout", parameters["dropout"], 0, 1)
-
-
-def check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raise unless the constructor arguments of the forecaster make sense, alone and together."""
-    check_encoder(parameters)
-    check_training(parameters)
-    check_integer("period", parameters["period"], minimum=1, optional=True)
-    check_number("forgetting", parameters["forgetting"], 0, above_low=True)
-    if parameters["forgetting"] > 1:
-        raise ValueError(
-            f"forgetting is {parameters['forgetting']}; pass a number with 0 < forgetting <= 1, "
-            "the weight of a window relative to the next newer one"
-        )
-    _check_together(parameters)
 
 
 def check_rows(y: pd.Series | pd.DataFrame) -> None:
@@ -78,6 +35,7 @@ def check_rows(y: pd.Series | pd.DataFrame) -> None:
             f"y has {frame.shape[0]} rows and {frame.shape[1]} columns; pass a series with at "
             "least two rows and one column"
         )
+    _check_index(frame.index, "y")
     _check_numeric(frame, "y")
     for key, series in split_series(frame).items():
         where = name_series(key)
@@ -96,6 +54,9 @@ def check_covariate_rows(X: pd.Series | pd.DataFrame) -> None:
         If stamps are duplicated or not sorted, or values are infinite.
     """
     frame = X.to_frame() if isinstance(X, pd.Series) else X
+    if frame.shape[1] == 0:
+        raise ValueError("X has no column; pass at least one, or X=None")
+    _check_index(frame.index, "X")
     _check_numeric(frame, "X")
     for key, series in split_series(frame).items():
         where = name_series(key, "X")
@@ -221,31 +182,59 @@ def shrink_horizon(horizon: int, rows: int) -> int:
     return possible
 
 
-def _check_together(parameters: Mapping[str, Any]) -> None:
-    window, depth = parameters["input_length"], parameters["memory_depth"]
-    if window is not None and depth is not None and depth < window:
+def warn_no_history(n_components: int, depth: int) -> None:
+    """Warn that there is no history before the window of which components could be kept."""
+    warnings.warn(
+        f"n_components={n_components} has no effect: the memory reaches back {depth} steps, all of "
+        "which are read as they are; pass a smaller input_length, a larger memory_depth or more rows",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
+def warn_no_season(period: int, rows: int) -> None:
+    """Warn that a cycle was seen less than twice."""
+    warnings.warn(
+        f"a cycle of {period} steps has no effect: it takes {2 * period} rows to see it twice, and y "
+        f"has {rows}",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
+def _check_index(index: pd.Index, where: str) -> None:
+    """Raise unless each row has a stamp that can be counted, and the name of its series."""
+    if len(index) == 0:
+        return
+    for level in range(index.nlevels - 1):
+        unnamed = np.flatnonzero(index.get_level_values(level).isna())
+        if len(unnamed):
+            raise ValueError(
+                f"{len(unnamed)} rows of {where} name no series (index level "
+                f"{index.names[level]!r} is missing), the first at position {unnamed[0]}; drop these "
+                "rows or give them a name"
+            )
+    times = index.get_level_values(-1)
+    missing = np.flatnonzero(times.isna())
+    if len(missing):
         raise ValueError(
-            f"memory_depth={depth} is less than input_length={window}, but the memory reaches back "
-            f"beyond the window; pass memory_depth >= {window}"
+            f"{len(missing)} rows of {where} have no stamp (NaT), the first at position {missing[0]}; "
+            f"drop them, for example with {where}[{where}.index.notna()]"
         )
-    if parameters["memory"] == "trajectory" and parameters["encoder"] == "linear":
-        raise ValueError(
-            "memory='trajectory' holds summaries of training batches, and encoder='linear' is not "
-            "trained in batches; pass another encoder or memory='history'"
-        )
-    if parameters["encoder"] == "linear" and not parameters["linear_core"]:
-        raise ValueError(
-            "encoder='linear' is the linear core and nothing else, and linear_core=False takes it "
-            "away; pass another encoder or linear_core=True"
-        )
-    if parameters["encoder"] != "linear" and parameters["d_model"] % parameters["n_heads"]:
-        raise ValueError(
-            f"d_model={parameters['d_model']} cannot be shared among "
-            f"n_heads={parameters['n_heads']}; pass a multiple of n_heads"
-        )
+    if isinstance(times, pd.DatetimeIndex | pd.PeriodIndex) or is_integer_dtype(times.dtype):
+        return
+    found = f"{where} is indexed by {times.dtype} such as {show(times.tolist()[0])}"
+    if isinstance(times, pd.TimedeltaIndex):
+        remedy = f"add the start, for example {where}.index += pd.Timestamp('2024-01-01')"
+    elif times.dtype.kind in "fc" or times.dtype == bool:
+        remedy = f"number the rows, for example with {where}.reset_index(drop=True)"
+    else:
+        remedy = f"convert them, for example with {where}.index = pd.to_datetime({where}.index)"
+    raise TypeError(f"{found}, and rows are found by dates, periods or integers; {remedy}")
 
 
 def _check_numeric(frame: pd.DataFrame, where: str) -> None:
+    _check_not_long(frame, where)
     for column, dtype in zip(frame.columns, frame.dtypes, strict=True):
         if dtype.kind not in "iufb":
             raise TypeError(
@@ -255,19 +244,62 @@ def _check_numeric(frame: pd.DataFrame, where: str) -> None:
             )
 
 
+def _check_not_long(frame: pd.DataFrame, where: str) -> None:
+    """Raise a TypeError if dates, and perhaps names of series, stand in columns."""
+    dates = [
+        column
+        for column, dtype in zip(frame.columns, frame.dtypes, strict=True)
+        if dtype.kind == "M" or isinstance(dtype, pd.PeriodDtype) or column == "ds"
+    ]
+    if len(dates) != 1:
+        return
+    names = [
+        column
+        for column, dtype in zip(frame.columns, frame.dtypes, strict=True)
+        if column not in dates and (dtype.kind not in "iufb" or column == "unique_id")
+    ]
+    wanted = [*names, *dates] if names else dates[0]
+    index = repr(wanted).replace("'", '"')
+    raise TypeError(
+        f"the dates of {where} stand in its column {dates[0]!r}, and rows are found by their index; "
+        f"pass {where}.set_index({index})"
+    )
+
+
+def check_container(given: Any, where: str) -> None:
+    """Raise a TypeError if a table of another library holds more than numbers."""
+    schema = getattr(given, "schema", None)
+    if not type(given).__module__.startswith("polars") or schema is None:
+        return
+    others = [name for name, dtype in given.collect_schema().items() if not dtype.is_numeric()]
+    if others:
+        raise TypeError(
+            f"the columns {others} of {where}, a table of polars, hold no numbers, and such a table has "
+            f"no index in which rows are found; pass {where}.to_pandas().set_index({others})"
+        )
+
+
+def name_refusal(given: Any, where: str) -> TypeError:
+    """Say in a sentence that a container is none that sktime knows."""
+    return TypeError(
+        f"{where} is {show(given)} of type {type(given).__name__}; pass a pandas Series or DataFrame "
+        "with a row for each time, a numpy array of shape (time, channels) or another container of sktime"
+    )
+
+
 def _check_order(index: pd.Index, where: str) -> None:
     duplicated = index[index.duplicated()].unique()
     if len(duplicated):
         raise ValueError(
             f"{where} has more than one row for {len(duplicated)} stamps: "
             f"{name_stamps(duplicated)}; keep one row for each, for example with "
-            "y[~y.index.duplicated()]"
+            f"{where[-1]}[~{where[-1]}.index.duplicated()]"
         )
     if not index.is_monotonic_increasing:
         first = int(np.argmax(index[1:] < index[:-1])) + 1
         raise ValueError(
             f"the rows of {where} are not sorted by time: {index[first]} stands after "
-            f"{index[first - 1]}; pass y.sort_index()"
+            f"{index[first - 1]}; pass {where[-1]}.sort_index()"
         )
 
 

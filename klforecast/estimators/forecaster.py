@@ -11,7 +11,6 @@ fails can be undone.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -24,25 +23,29 @@ from skorch.callbacks import Callback
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
+from klforecast.core.pilot import plan_pilot
 from klforecast.core.plan import CorePlan, plan_core
+from klforecast.core.season import LONGEST_CYCLE
 from klforecast.core.stream import EarlierCore
 from klforecast.data.periods import candidate_seasons, find_panel_periods
-from klforecast.data.scaling import Standardizer
+from klforecast.data.scaling import Standardizer, add_within_floats, multiply_within_floats
 from klforecast.estimators import checks
-from klforecast.estimators.arguments import warn_shrunk
-from klforecast.estimators.covariates.effects import (
-    Effects,
+from klforecast.estimators.arguments import check_flag, check_magnitude, warn_shrunk
+from klforecast.estimators.covariates.ahead import (
+    doubt_ahead,
+    doubt_of_windows,
+    doubt_quantiles,
     effect_ahead,
     effect_of_windows,
-    learn_effects,
-    rest_rows,
 )
+from klforecast.estimators.covariates.effects import Effects, learn_effects, rest_rows
 from klforecast.estimators.covariates.table import (
     Covariates,
     known_covariates,
     more_covariates,
     of_windows,
     with_future,
+    with_long_season,
 )
 from klforecast.estimators.fitting import (
     Fitted,
@@ -52,6 +55,7 @@ from klforecast.estimators.fitting import (
     open_stream,
     refit,
 )
+from klforecast.estimators.frames.horizon import read_horizon
 from klforecast.estimators.frames.indices import stamps_ahead, steps_ahead
 from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import (
@@ -74,6 +78,7 @@ from klforecast.estimators.local_pool import (
     rows_spared,
 )
 from klforecast.estimators.options import LINEAR, Options
+from klforecast.estimators.parameters import check_parameters, check_sizes
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.ops.arrays import to_tensor
@@ -86,7 +91,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ONE_AT_A_TIME = RLock()  # of the module, since a forecaster with a lock could not be pickled
 _DISTRIBUTION = (np.arange(100) + 0.5) / 100  # levels that stand for a whole distribution
 
 
@@ -114,7 +118,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         Steps before the cutoff that the memory reaches back to; with ``memory="trajectory"``,
         training batches that it remembers. None: chosen from the data.
     period : int or None, default=None
-        Steps of one cycle. None: detected; 1: no cycle.
+        Steps of one cycle. None: detected; 1: no cycle. One of more than 1,440 steps, such as a year
+        of hours, is read as its leading harmonics, beside the shorter cycles that are detected; it
+        takes rows of two such cycles.
     n_components : int or None, default=None
         K-L components kept of the history; of each of its blocks, since the linear core reads a
         deep history in blocks that grow with age. None: chosen from the data.
@@ -299,6 +305,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     _pool: LocalPool | None
     periods_: list[int]
     _cutoff: pd.Index | None
+    _fh: ForecastingHorizon | None
 
     def __init__(
         self,
@@ -396,6 +403,14 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         if not rows.series.keys() == rows.cutoffs.keys() == self.scalers_.keys() == levels.keys():
             raise ValueError("rows, cutoffs, scalers and levels are of different series")
 
+    def __sklearn_tags__(self) -> Any:
+        """Say what to use in place of the tools of scikit-learn, which take rows for independent."""
+        raise TypeError(
+            f"{type(self).__name__} is a forecaster of sktime, and scikit-learn's searches and "
+            "cross-validation would shuffle its rows; use sktime's ForecastingGridSearchCV with a "
+            "splitter of time, or `sktime.forecasting.model_evaluation.evaluate`"
+        )
+
     def __post_init__(self) -> None:
         """Declare what sktime keeps when a user asks it to remember data."""
         self._y = None
@@ -423,6 +438,8 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         TypeError, ValueError
             For parameters or rows that cannot be used. The forecaster stays as it was.
         """
+        if y is None:
+            raise checks.name_refusal(y, "y")
         with unchanged_on_error(self):
             return super().fit(y, X=X, fh=fh)
 
@@ -448,6 +465,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         -------
         self
         """
+        check_flag("update_params", update_params)
         with unchanged_on_error(self):
             return super().update(y, X=X, update_params=update_params)
 
@@ -562,7 +580,13 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             own = core[..., None] + around
             pooled = pooled_window_quantiles(self._pool, reader, pasts, own, levels)
             around = pooled - point[..., None]
-        return forecasts[..., None] + around * scaler.scale[:, None]
+        quantiles = add_within_floats(
+            forecasts[..., None], multiply_within_floats(around, scaler.scale[:, None])
+        )
+        if covariates is None or self.effects_ is None or not len(positions):
+            return quantiles
+        doubt = doubt_of_windows(self.effects_, covariates, past.index, positions, horizon)
+        return add_within_floats(quantiles, doubt_quantiles(doubt, levels))
 
     def plot_modes(self, n_modes: int = 4, *, ax: "Axes | None" = None) -> "Axes":
         """Draw the leading modes of the past that the model reads, each with its period.
@@ -638,18 +662,38 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         )
 
     def _check_fh(self, fh: Any, pred_int: bool = False) -> Any:
-        """Take `fh` over; sktime hands back its note of it, which another thread may overwrite."""
-        with _ONE_AT_A_TIME:
-            return super()._check_fh(fh, pred_int)
+        """Take `fh` over, or that of `fit`, or one whole horizon.
+
+        Called by sktime, which reads its own note of it, and this another thread may overwrite.
+        """
+        if fh is None and not self.is_fitted:
+            return None
+        wanted = fh if fh is not None else self._fh
+        read = read_horizon(
+            self.horizon if wanted is None else wanted,
+            self._rows.cutoffs,
+            self._rows.frequency,
+            len(self._rows.longest.values),
+        )
+        if fh is not None:
+            self._fh = read
+        return read
 
     def _check_X_y(self, X: Any = None, y: Any = None, **options: Any) -> tuple[Any, Any]:
         """Refuse bad rows in our own words, before sktime converts them."""
         in_rows = is_row_frame(y)
+        checks.check_container(y, "y")
         if in_rows:
             checks.check_rows(y)
         if is_row_frame(X):
             checks.check_covariate_rows(X)
-        X_inner, y_inner = super()._check_X_y(X=X, y=y, **options)
+        try:
+            X_inner, y_inner = super()._check_X_y(X=X, y=y, **options)
+        except TypeError as error:
+            bad = next((name for name in "yX" if f"input {name} must be" in str(error)), None)
+            if bad is None:
+                raise
+            raise checks.name_refusal({"y": y, "X": X}[bad], bad) from error
         if X is not None and not is_row_frame(X):
             checks.check_covariate_rows(X_inner)
         if y is not None and not in_rows:
@@ -676,12 +720,18 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             )
         self._rows = rows
         super()._update_y_X(y, X, **options)
-        # sktime takes the latest stamp of the rows just passed, which may be of one series of many,
-        # and infers the frequency from them, which takes three rows.
-        self._cutoff = rows.latest(like=self._cutoff)
+
+    def _set_cutoff_from_y(self, y: pd.DataFrame) -> None:
+        """Note the latest cutoff for sktime.
+
+        It would take the latest stamp of the rows just passed, which may be of one series of many,
+        and fail at steps that pandas cannot infer.
+        """
+        self._cutoff = self._rows.latest()
 
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> Self:
-        checks.check_parameters(self.get_params(deep=False))
+        check_parameters(self.get_params(deep=False))
+        check_sizes(self.get_params(deep=False), len(self._rows.longest.values), y.shape[1])
         checks.check_values(self._rows.series, self._rows.columns)
         if hasattr(self, "pretraining_panel_"):
             checks.check_channels(self.n_channels_, y.shape[1])
@@ -714,8 +764,11 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     def _pretrain(
         self, y: pd.DataFrame, X: Any = None, fh: ForecastingHorizon | None = None
     ) -> Self:
-        checks.check_parameters(self.get_params(deep=False))
+        check_parameters(self.get_params(deep=False))
         panel = split_series(y)
+        check_sizes(
+            self.get_params(deep=False), max(len(own.values) for own in panel.values()), y.shape[1]
+        )
         frequency = checks.check_panel(panel)
         checks.check_values(panel, y.columns)
         known = getattr(self, "pretraining_panel_", ())
@@ -741,10 +794,27 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         )
         rows = {key: part.values for key, part in series.items()}
         plan = self._plan(rows, self._rows.frequency, horizon)
-        self.effects_ = None if covariates is None else learn_effects(series, covariates, plan)
+        season = (
+            1 if pretrained else self._long_season(self._rows.longest.values, self._rows.frequency)
+        )
+        covariates = with_long_season(covariates, series, self._rows.frequency, season)
+        self.effects_ = None
+        if covariates is not None:
+            pilot_plan = plan_pilot(
+                [*map(len, rows.values())],
+                plan,
+                lambda ahead: self._plan(rows, self._rows.frequency, ahead),
+            )
+            self.effects_ = learn_effects(series, covariates, plan, pilot_plan)
+        if covariates is not None and covariates.is_season_alone and self.effects_ is None:
+            covariates = None
+        self._covariates = covariates
         residual = {
             key: rest_rows(self.effects_, covariates, key, part) for key, part in series.items()
         }
+        if self.effects_ is not None:
+            # A season may be seen only where the covariates are taken off.
+            plan = self._plan(residual, self._rows.frequency, horizon)
         self._open_stream, self._pool = None, None
         if pretrained:
             self.scalers_ = {
@@ -778,14 +848,21 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         )
 
     def _find_periods(self, panel: Sequence[np.ndarray], frequency: BaseOffset | None) -> list[int]:
-        """Cycles of the series in steps, the leading one first."""
-        if self.period is not None:
+        """Cycles of the series that fit into a window, in steps, the leading one first."""
+        if self.period is not None and self.period <= LONGEST_CYCLE:
             return [self.period] if self.period > 1 else []
-        whole = [
-            interpolate(to_tensor(rows), 1).numpy() if np.isnan(rows).any() else rows
-            for rows in panel
-        ]
-        return [period for period in find_panel_periods(whole, frequency) if period > 1]
+        return [period for period in _periods_of(panel, frequency) if 1 < period <= LONGEST_CYCLE]
+
+    def _long_season(self, rows: np.ndarray, frequency: BaseOffset | None) -> int:
+        """The leading cycle of one series that fits into no window; 1 for none."""
+        if self.period is not None and self.period <= LONGEST_CYCLE:
+            return 1
+        periods = _periods_of([rows], frequency) if self.period is None else [self.period]
+        long = next((period for period in periods if period > LONGEST_CYCLE), 1)
+        if len(rows) >= 2 * long:
+            return long
+        checks.warn_no_season(long, len(rows))
+        return 1
 
     def _rows_spared(self) -> int:
         """Rows without which a linear core is solved once more, to be compared with local experts."""
@@ -823,7 +900,10 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         warn_shrunk("input_length", self.input_length, self.input_length_)
         if self.memory == "history":
             warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
-            warn_shrunk("n_components", self.n_components, self.n_components_)
+            if self.n_components is not None and not self.n_components_:
+                checks.warn_no_history(self.n_components, self.memory_depth_)
+            else:
+                warn_shrunk("n_components", self.n_components, self.n_components_)
         return fitted
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:
@@ -845,17 +925,16 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
                 steps = ahead[cutoffs[key]]
                 effect = effect_ahead(self.effects_, covariates, key, past.index, steps)
                 forecasts[key] = forecasts[key] + effect
-        if () in forecasts:
-            stamps = [fh.to_absolute_index(self.cutoff)]
-        else:
-            stamps = [stamps_ahead(cutoff, ahead[cutoff], frequency) for cutoff in cutoffs.values()]
+        stamps = [stamps_ahead(cutoff, ahead[cutoff], frequency) for cutoff in cutoffs.values()]
         return join_series(forecasts, stamps, self._rows.columns, self._rows.index_names)
 
     def _predict_quantiles(
         self, fh: ForecastingHorizon, X: Any, alpha: Sequence[float]
     ) -> pd.DataFrame:
         forecast = self._predict(fh=fh, X=X)
-        values = forecast.to_numpy()[..., None] + self._offsets_ahead(fh, np.asarray(alpha))
+        values = add_within_floats(
+            forecast.to_numpy()[..., None], self._offsets_ahead(fh, X, np.asarray(alpha))
+        )
         columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
         return pd.DataFrame(values.reshape(len(values), -1), forecast.index, columns)
 
@@ -868,7 +947,8 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
                 f"vary together; pass cov=False"
             )
         forecast = self._predict(fh=fh, X=X)
-        around = self._offsets_ahead(fh, _DISTRIBUTION)
+        around = self._offsets_ahead(fh, X, _DISTRIBUTION)
+        check_magnitude("the error of the forecasts", around)
         return pd.DataFrame(around.var(axis=-1), forecast.index, forecast.columns)
 
     def _predict_proba(
@@ -879,12 +959,14 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         from skpro.distributions.empirical import Empirical
 
         forecast = self._predict(fh=fh, X=X)
-        values = forecast.to_numpy()[..., None] + self._offsets_ahead(fh, _DISTRIBUTION)
+        values = add_within_floats(
+            forecast.to_numpy()[..., None], self._offsets_ahead(fh, X, _DISTRIBUTION)
+        )
         draws = [pd.DataFrame(draw, forecast.index, forecast.columns) for draw in values.T.mT]
         return Empirical(pd.concat(dict(enumerate(draws))))
 
     def _offsets_ahead(
-        self, fh: ForecastingHorizon, levels: np.ndarray
+        self, fh: ForecastingHorizon, X: Any, levels: np.ndarray
     ) -> np.ndarray:  # (rows, C, Q), in the order of `_predict`
         """Quantiles around the forecasts of all series, in the units of the data."""
         known = self._known_rows()
@@ -906,12 +988,24 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             point = pooled_forecasts(self._pool, reader, places, core)
             own = core[..., None] + around
             around = pooled_quantiles(self._pool, reader, places, own, levels) - point[..., None]
-        return np.concatenate(
+        in_units = np.concatenate(
             [
-                own_offsets[own_ahead - 1] * self.scalers_[key].scale[:, None]
+                multiply_within_floats(
+                    own_offsets[own_ahead - 1], self.scalers_[key].scale[:, None]
+                )
                 for key, own_offsets, own_ahead in zip(known, around, ahead, strict=True)
             ]
         )
+        covariates = with_future(
+            self._covariates, X, {key: past.index[-1] for key, past in known.items()}
+        )
+        if covariates is None or self.effects_ is None:
+            return in_units
+        doubts = [
+            doubt_ahead(self.effects_, covariates, key, past.index, own_ahead)
+            for (key, past), own_ahead in zip(known.items(), ahead, strict=True)
+        ]
+        return add_within_floats(in_units, doubt_quantiles(np.concatenate(doubts), levels))
 
     def known_rows(self) -> dict[Key, TimeSeries]:
         """Rows known so far, one array per series, up to its cutoff.
@@ -957,3 +1051,10 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             self.period_,
             self.n_channels_,
         )
+
+
+def _periods_of(panel: Sequence[np.ndarray], frequency: BaseOffset | None) -> tuple[int, ...]:
+    whole = [
+        interpolate(to_tensor(rows), 1).numpy() if np.isnan(rows).any() else rows for rows in panel
+    ]
+    return find_panel_periods(whole, frequency)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -18,7 +17,13 @@ from torch import Tensor
 from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.sequence_ensemble import SequenceEnsemble
 from klforecast.classify.spectral_features import FILTERS_PER_GROUP
-from klforecast.estimators.arguments import check_choice, check_integer, check_number
+from klforecast.estimators.arguments import (
+    check_choice,
+    check_device,
+    check_integer,
+    check_number,
+    check_seed,
+)
 from klforecast.ops.arrays import to_tensor
 from klforecast.training.seeding import draw_seed
 
@@ -245,7 +250,8 @@ def _check_settings(settings: Mapping[str, Any]) -> None:
             f"n_scales={settings['n_scales']} is more than n_heads={settings['n_heads']}, and a head "
             "has one time constant; pass fewer scales"
         )
-    check_random_state(settings["random_state"])
+    check_seed("random_state", settings["random_state"])
+    check_device("device", settings["device"])
 
 
 def check_series(series: Sequence[np.ndarray], n_channels: int | None = None) -> list[Tensor]:

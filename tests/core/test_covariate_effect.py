@@ -1,7 +1,12 @@
 import numpy as np
 import torch
 
-from klforecast.core.covariate_effect import CovariatePanel, apart_is_better, solve_effect
+from klforecast.core.covariate_effect import (
+    CovariatePanel,
+    apart_is_better,
+    solve_effect,
+    without_harm,
+)
 from klforecast.core.plan import plan_core
 
 ROWS, HORIZON = 1500, 12
@@ -120,3 +125,26 @@ def test_parts_that_move_on_their_own_are_forecast_apart():
     noise = np.random.default_rng(1).standard_normal(ROWS)
     noisy = example(3 * noise + part, part[:, None])
     assert apart_is_better(noisy, PLAN, [torch.from_numpy(part)[:, None]])
+
+
+def test_an_effect_that_harms_the_whole_core_is_taken_back():
+    warmth = weather()
+    panel = example(0.5 * warmth, warmth[:, None])
+    effect = solve(panel)
+    assert without_harm(panel, PLAN, effect) == effect
+    wrong = effect._replace(coefficients=-effect.coefficients)
+    assert len(without_harm(panel, PLAN, wrong).basis.terms) == 0
+
+
+def test_an_effect_is_taken_back_from_the_channel_that_it_harms_alone():
+    warmth = weather()
+    panel = example(0.5 * warmth, warmth[:, None])
+    both = panel._replace(
+        series=[panel.series[0].repeat(1, 2)], observed=[panel.observed[0].repeat(1, 2)]
+    )
+    effect = solve(both)
+    signs = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
+    kept = without_harm(both, PLAN, effect._replace(coefficients=signs * effect.coefficients))
+    torch.testing.assert_close(kept.coefficients[0], effect.coefficients[0])
+    assert (kept.coefficients[1] == 0).all()
+    assert kept.ratio[1] == 1

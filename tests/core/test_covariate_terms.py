@@ -11,7 +11,8 @@ def columns(rows=400):
 
 
 def basis_of(rows, period=12):
-    return covariate_basis([rows], period, torch.tensor([False, False, False]))
+    plain = torch.zeros(rows.shape[1], dtype=torch.bool)
+    return covariate_basis([rows], [torch.arange(len(rows))], period, plain)
 
 
 def test_a_moving_mean_is_the_mean_of_the_last_rows():
@@ -67,3 +68,35 @@ def test_a_part_keeps_the_terms_of_its_columns():
     basis = basis_of(columns())
     chosen = basis.of_columns(torch.tensor([False, True, False]))
     assert chosen.tolist() == (basis.terms[:, 0] == 1).tolist()
+
+
+def test_a_column_far_from_what_was_seen_acts_like_the_edge_of_it():
+    rows = torch.sin(torch.arange(400.0, dtype=torch.float64))[:, None] * torch.tensor([1.0, 5.0])
+    basis = basis_of(rows)
+    edge, far = (rows.amax(dim=0).repeat(50, 1) * size for size in (1.0, 1e6))
+    steps = torch.arange(400, 450)
+    torch.testing.assert_close(basis.evaluate(far, steps), basis.evaluate(edge, steps))
+    assert basis.is_far(far, steps).all()
+    assert not basis.is_far(1.05 * edge, steps).any()
+    torch.testing.assert_close(basis.seen()[1], rows.amax(dim=0))
+
+
+def test_beyond_the_edge_the_functions_could_go_on_linearly():
+    rows = torch.sin(torch.arange(400.0, dtype=torch.float64))[:, None]
+    basis = basis_of(rows, period=1)
+    first, second, third = basis.without_edges().evaluate(
+        torch.tensor([[10.0], [11.0], [12.0]]), torch.tensor([400, 401, 402])
+    )
+    torch.testing.assert_close(third - second, second - first)
+    assert (second - first).abs().max() > 0.1
+
+
+def test_a_trend_is_followed_beyond_its_range():
+    rows = torch.arange(400.0, dtype=torch.float64)[:, None]
+    basis = basis_of(rows, period=1)
+    ahead, steps = torch.arange(400.0, 500.0)[:, None], torch.arange(400, 500)
+    torch.testing.assert_close(
+        basis.evaluate(ahead, steps), basis.without_edges().evaluate(ahead, steps)
+    )
+    assert not basis.is_far(ahead, steps).any()
+    assert basis.is_far(2 * ahead, steps).all()

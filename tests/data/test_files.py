@@ -58,6 +58,23 @@ def test_a_zipped_file_is_read_from_any_folder_of_its_archive(folder, name, memb
     assert read((FILE,)) == (FILE, CONTENT, SHA256)
 
 
+def test_files_behind_links_to_folders_are_found(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "deep").mkdir()
+    (elsewhere / "deep" / "Rivers.csv").write_bytes(CONTENT)
+    (folder / "link").symlink_to(elsewhere, target_is_directory=True)
+    assert find("Rivers.csv") == folder / "link" / "deep" / "Rivers.csv"
+    assert read((FILE,))[2] == SHA256
+
+
+def test_links_that_go_round_end(folder):
+    (folder / "deep").mkdir()
+    (folder / "deep" / "Rivers.csv").write_bytes(CONTENT)
+    for name in ("up", "again"):
+        (folder / "deep" / name).symlink_to(folder, target_is_directory=True)
+    assert find("Rivers.csv") == folder / "deep" / "Rivers.csv"
+
+
 def test_an_archive_without_the_file_is_named_with_what_it_holds(folder):
     write_zip(folder / "Rivers.zip", "lakes.csv")
     with pytest.raises(KLForecastError, match=r"Rivers.zip holds no Rivers.csv, only lakes.csv"):

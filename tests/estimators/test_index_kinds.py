@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.tseries import offsets
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
 
@@ -71,3 +72,91 @@ def test_missing_rows_are_refused_by_name(kind):
     assert all(str(stamp) in str(error.value) for stamp in gone)
     with pytest.raises(ValueError, match="no row for 2 stamps"):
         make().fit(y[:200]).update(y[202:220])
+
+
+# --- every step that pandas makes an index of
+
+OFFSETS = {
+    "twice a month, start": "SMS",
+    "twice a month, end": "SME",
+    "twice a month, on the 10th": offsets.SemiMonthEnd(day_of_month=10),
+    "business days": "B",
+    "business days with holidays": offsets.CustomBusinessDay(holidays=["2000-03-01"]),
+    "business hours": "bh",
+    "business hours of a shop": offsets.BusinessHour(start="10:00", end="15:00"),
+    "custom business hours": "cbh",
+    "custom business days": "C",
+    "month ends of business": "BME",
+    "month starts of business": "BMS",
+    "custom month ends": "CBME",
+    "custom month starts": "CBMS",
+    "quarter ends of business": "BQE",
+    "quarter ends of business from February": "BQE-FEB",
+    "quarter starts of business": "BQS",
+    "year ends of business": "BYE",
+    "year starts of business": "BYS",
+    "year ends in March": "YE-MAR",
+    "second Thursdays": "WOM-2THU",
+    "last Fridays": "LWOM-FRI",
+    "retail years": offsets.FY5253(weekday=4, startingMonth=12),
+    "retail quarters": offsets.FY5253Quarter(weekday=4, startingMonth=12, qtr_with_extra_week=1),
+    "Easter": offsets.Easter(),
+    "weeks of no day": offsets.Week(),
+    "months from the third": pd.DateOffset(months=1),
+    "ten days": pd.DateOffset(days=10),
+    "36 hours": "36h",
+    "two business days": "2B",
+    "milliseconds": "ms",
+    "nanoseconds": "ns",
+}
+UNTOLD = (  # steps that the stamps alone do not tell
+    "business days with holidays",
+    "business hours of a shop",
+    "retail years",
+    "retail quarters",
+    "Easter",
+    "two business days",
+)
+
+
+def waves(index):
+    return pd.Series(np.sin(np.arange(len(index)) * np.pi / 3) + 0.1 * np.arange(len(index)), index)
+
+
+@pytest.mark.parametrize("with_freq", [True, False])
+@pytest.mark.parametrize("name", OFFSETS)
+def test_dated_steps_give_what_counted_steps_give(name, with_freq):
+    index = pd.date_range("2000-01-03", periods=60, freq=OFFSETS[name])
+    y = waves(index if with_freq else pd.DatetimeIndex(index.to_numpy()))
+    if not with_freq and name in UNTOLD:
+        with pytest.raises(ValueError, match=r"step|no row for"):
+            KLMemoryForecaster(6, period=6).fit(y[:50])
+        return
+    forecaster = KLMemoryForecaster(6, period=6).fit(y[:50])
+    counted = forecaster.predict(fh=[1, 2, 4])
+    assert counted.index.equals(index[[50, 51, 53]])
+    for dates in (index[[50, 51, 53]], pd.DatetimeIndex(index.to_numpy()[[50, 51, 53]])):
+        pd.testing.assert_series_equal(forecaster.predict(fh=dates), counted, check_freq=False)
+    interval = forecaster.predict_interval(fh=index[[50, 53]])
+    np.testing.assert_array_equal(interval, forecaster.predict_interval(fh=[1, 4]))
+    moved = forecaster.update(y[50:55], update_params=False).predict(fh=[1, 2])
+    assert moved.index.equals(index[[55, 56]])
+
+
+def test_series_of_a_panel_are_forecast_at_the_same_dates_from_their_own_cutoffs():
+    index = pd.date_range("2000-01-03", periods=60, freq="BME")
+    parts = {"a": waves(index)[:50], "b": waves(index)[:48]}
+    panel = pd.concat(parts, names=["site", "time"]).to_frame("y")
+    forecaster = KLMemoryForecaster(6, period=6).fit(panel)
+    dated = forecaster.predict(fh=index[50:53])
+    assert dated.loc["a"].index.equals(index[50:53])
+    assert dated.loc["b"].index.equals(index[50:53])
+    counted = forecaster.predict(fh=range(1, 6))
+    np.testing.assert_array_equal(dated.loc["a"], counted.loc["a"][:3])
+    np.testing.assert_array_equal(dated.loc["b"], counted.loc["b"][2:])
+
+
+def test_stamps_that_lie_far_apart_are_not_filled_up_to_many_more():
+    index = pd.date_range("2000-01-03", periods=60, freq=OFFSETS["retail quarters"])
+    with pytest.raises(ValueError, match=r"step of the index of y was not found.*name the step"):
+        make().fit(waves(pd.DatetimeIndex(index.to_numpy())))

@@ -279,3 +279,18 @@ def test_what_pretraining_left_over_makes_the_intervals_of_a_series(panel, hourl
     torch.testing.assert_close(fitted.calibration_.scores, pretrained.calibration_.scores)
     frame = fitted.predict_interval(fh=FH, coverage=0.8)
     assert (frame["load", 0.8, "lower"] < frame["load", 0.8, "upper"]).all()
+
+
+def test_ends_of_intervals_that_no_float_holds_are_the_last_ones_that_are():
+    rng = np.random.default_rng(0)
+    y = pd.Series(1e307 * (10 + 5 * rng.normal(size=60)).clip(-17, 17))
+    y[::7] = np.nan
+    forecaster = KLMemoryForecaster(horizon=3, period=1).fit(y)
+    interval = forecaster.predict_interval(fh=[1, 2, 30], coverage=[0.5, 0.99]).to_numpy()
+    assert np.isfinite(interval).all()
+    assert interval.max() == np.finfo(float).max
+    assert (np.diff(interval[:, [2, 0, 1, 3]], axis=1) >= 0).all()
+    windows = forecaster.predict_windows(y.to_frame(), [20, 50], alpha=[0.005, 0.995])
+    assert np.isfinite(windows).all()
+    with pytest.raises(ValueError, match=r"error of the forecasts holds values .*squares overflow"):
+        forecaster.predict_var(fh=[1])

@@ -6,7 +6,6 @@ The effect is learned in deviations of y, once for all series of a panel. The kn
 forecast is the effect of the future rows; the past-only part is forecast by a core of its own.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,14 +18,16 @@ from klforecast.core.covariate_effect import (
     CovariatePanel,
     apart_is_better,
     solve_effect,
+    without_harm,
 )
 from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan
+from klforecast.core.season import with_season
 from klforecast.core.solve import solve_from_plan
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators.covariates.table import Covariates
 from klforecast.estimators.frames.context import fill_panel, forecast_windows, past_windows
-from klforecast.estimators.frames.indices import Stamp, stamps_ahead
+from klforecast.estimators.frames.indices import Stamp
 from klforecast.estimators.frames.panel import Key, TimeSeries
 
 
@@ -54,7 +55,7 @@ class Effects(NamedTuple):
 
     def of_rows(self, covariates: Covariates, key: Key, rows: pd.Index) -> np.ndarray:
         """Effect on neighbouring rows up to the cutoff, in the units of y, (n, channels)."""
-        return self.scales[key] * _evaluate(self.effect, covariates, key, rows, rows[-1])
+        return self.scales[key] * evaluate_effect(self.effect, covariates, key, rows, rows[-1])
 
     def forecast_part(
         self,
@@ -66,7 +67,10 @@ class Effects(NamedTuple):
         steps: int,
     ) -> np.ndarray:  # (cutoffs, steps, channels)
         """Forecast the effect of the past-only columns from its own past, in deviations."""
-        past = _evaluate(self.effect.part(self.past), covariates, key, rows, rows[-1]) - self.level
+        past = (
+            evaluate_effect(self.effect.part(self.past), covariates, key, rows, rows[-1])
+            - self.level
+        )
         depth, period = core.depth, self.effect.basis.period
         forecasts = forecast_windows(
             core,
@@ -82,6 +86,7 @@ def learn_effects(
     series: Mapping[Key, TimeSeries],
     covariates: Covariates,
     plan: CorePlan,
+    pilot_plan: CorePlan,
 ) -> Effects | None:
     """Learn what covariates do to the series of a panel.
 
@@ -93,6 +98,8 @@ def learn_effects(
         With a row of X for every row of y.
     plan : CorePlan
         Of the core that will forecast the residual.
+    pilot_plan : CorePlan
+        Of the pilot on which effects are judged, see `plan_pilot`.
 
     Returns
     -------
@@ -114,19 +121,23 @@ def learn_effects(
     panel = CovariatePanel(filled, observed, tables, steps)
     past = torch.from_numpy(covariates.is_past)
     plain = torch.from_numpy(covariates.is_calendar)
-    effect = solve_effect(panel, plan, plan.period, covariates.groups, plain)
+    effect = solve_effect(panel, pilot_plan, plan.period, covariates.groups, plain)
     core, level = None, np.zeros(filled[0].shape[1])
     if len(effect.part(past).basis.terms):
         parts = [effect.part(past).of(*rows) for rows in zip(tables, steps, strict=True)]
         known = [effect.part(~past).of(*rows) for rows in zip(tables, steps, strict=True)]
         rest = [rows - part for rows, part in zip(filled, known, strict=True)]
-        if apart_is_better(panel._replace(series=rest), plan, parts):
+        if apart_is_better(panel._replace(series=rest), pilot_plan, parts):
             mean = torch.cat(parts).mean(dim=0)
             core = solve_from_plan([part - mean for part in parts], plan, most_errors=0).core
             level = mean.numpy()
         else:
             groups = [group for group in covariates.groups if not past[group].any()]
-            effect = solve_effect(panel, plan, plan.period, groups, plain)
+            effect = solve_effect(panel, pilot_plan, plan.period, groups, plain)
+    if len(effect.basis.terms):
+        effect = without_harm(panel, plan, effect)
+    if covariates.season > 1:
+        effect = with_season(panel, plan, effect, torch.from_numpy(covariates.is_season))
     if len(effect.basis.terms) == 0:
         return None
     scales = {key: scaler.scale for key, scaler in scalers.items()}
@@ -148,73 +159,9 @@ def rest_rows(
     return series.values[start:] - effect[start - first :]
 
 
-def effect_ahead(
-    effects: Effects | None,
-    covariates: Covariates,
-    key: Key,
-    past: pd.Index,
-    steps: np.ndarray,  # (n,) int, 1 for the first step after the past
-) -> np.ndarray:  # (n, channels)
-    """Effect on some of the rows after the last one of `past`, in the units of y.
-
-    Rows of X between these may be left out: what is averaged over the last cycle is then the row
-    before, and a UserWarning says so.
-
-    Raises
-    ------
-    ValueError
-        If rows of X are missing at the steps, whether they have an effect or not.
-    """
-    future = stamps_ahead(past[-1], np.arange(1, steps.max() + 1), covariates.frequency)
-    covariates.table(key, future[steps - 1], past[-1])
-    if effects is None:
-        return np.zeros((len(steps), 1))
-    stamps = past[-effects.effect.basis.period :].append(future)
-    part = effects.effect.part(~effects.past)
-    carried = covariates.carried(key, stamps)
-    if len(part.basis.terms) and not carried.equals(stamps):
-        warnings.warn(
-            f"X has no row at {(carried != stamps).sum()} steps between those of fh; the row before "
-            "stands for each of them in means over the last cycle",
-            UserWarning,
-            stacklevel=2,
-        )
-    table = torch.from_numpy(covariates.table(key, carried, past[-1]))
-    known = part.of(table, torch.from_numpy(covariates.steps(stamps))).numpy()
-    effect = known[-steps.max() :][steps - 1]
-    if effects.core is not None:
-        rows = past[-effects.core.depth - effects.effect.basis.period :]
-        ahead = effects.forecast_part(effects.core, covariates, key, rows, [len(rows)], steps.max())
-        effect = effect + ahead[0, steps - 1]
-    return effects.scales[key] * effect
-
-
-def effect_of_windows(
-    effects: Effects | None,
-    covariates: Covariates,
-    rows: pd.Index,
-    cutoffs: np.ndarray,  # (n,) int, 1 .. len(rows)
-    horizon: int,
-) -> np.ndarray:  # (n, horizon, channels)
-    """Effect on the rows after each cutoff of a single series, as by :func:`effect_ahead`."""
-    last = rows[cutoffs.max() - 1]
-    future = stamps_ahead(last, np.arange(1, horizon + 1), covariates.frequency)
-    stamps = rows[: cutoffs.max()].append(future)
-    if effects is None:
-        covariates.table((), stamps, last)
-        return np.zeros((len(cutoffs), horizon, 1))
-    known = _evaluate(effects.effect.part(~effects.past), covariates, (), stamps, last)
-    effect = known[cutoffs[:, None] + np.arange(horizon)]
-    if effects.core is not None:
-        past = rows[: cutoffs.max()]
-        effect = effect + effects.forecast_part(
-            effects.core, covariates, (), past, cutoffs, horizon
-        )
-    return effects.scales[()] * effect
-
-
-def _evaluate(
+def evaluate_effect(
     effect: CovariateEffect, covariates: Covariates, key: Key, stamps: pd.Index, cutoff: Stamp
-) -> np.ndarray:
+) -> np.ndarray:  # (n, channels)
+    """Effect on neighbouring rows, in deviations; past-only columns are read up to the cutoff."""
     table = torch.from_numpy(covariates.table(key, stamps, cutoff))
     return effect.of(table, torch.from_numpy(covariates.steps(stamps))).numpy()

@@ -11,11 +11,14 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
+import torch
 from pandas.api.types import is_integer
 from pandas.tseries.offsets import BaseOffset
 
+from klforecast.core.season import season_waves
+from klforecast.estimators.arguments import show
 from klforecast.estimators.checks import check_covariate_rows
-from klforecast.estimators.frames.indices import Stamp, name_stamps, step_numbers
+from klforecast.estimators.frames.indices import Stamp, kind_of_index, name_stamps, step_numbers
 from klforecast.estimators.frames.panel import Key, TimeSeries, name_series, split_series
 
 _DAY = 24 * 3600.0
@@ -64,6 +67,8 @@ class Covariates(NamedTuple):
         Step of the index.
     rows : dict of tuple to TimeSeries
         Known rows of X of each series.
+    season : int
+        Steps of a long cycle whose harmonics are further columns; 1 for none.
     """
 
     columns: pd.Index
@@ -72,6 +77,7 @@ class Covariates(NamedTuple):
     origin: Stamp
     frequency: BaseOffset | None
     rows: dict[Key, TimeSeries]
+    season: int = 1
 
     @property
     def groups(self) -> list[list[int]]:
@@ -84,10 +90,21 @@ class Covariates(NamedTuple):
         return groups
 
     @property
+    def is_season(self) -> np.ndarray:  # (k,) bool
+        """Columns of a table that are the harmonics of a long cycle, the last ones."""
+        own = sum(map(len, self.groups))
+        waves = self._waves(np.zeros(0, dtype=np.int64)).shape[1]
+        return np.arange(own + waves) >= own
+
+    @property
+    def is_season_alone(self) -> bool:
+        """Whether nothing but a long cycle, or nothing at all, was asked for."""
+        return len(self.columns) == 0 and not self.calendar
+
+    @property
     def is_past(self) -> np.ndarray:  # (k,) bool
         """Columns of a table whose future is not known."""
-        width = sum(map(len, self.groups))
-        past = np.zeros(width, dtype=bool)
+        past = np.zeros(len(self.is_season), dtype=bool)
         past[: len(self.columns)] = self.columns.isin(self.past)
         return past
 
@@ -132,7 +149,14 @@ class Covariates(NamedTuple):
         if self.calendar:
             dates = stamps.to_timestamp() if isinstance(stamps, pd.PeriodIndex) else stamps
             parts += [CALENDAR[name](dates) for name in self.calendar]
+        if self.season > 1:
+            parts.append(self._waves(self.steps(stamps)))
         return np.concatenate(parts, axis=1)
+
+    def _waves(self, steps: np.ndarray) -> np.ndarray:  # (n,) -> (n, waves)
+        if self.season == 1:
+            return np.zeros((len(steps), 0))
+        return season_waves(torch.from_numpy(steps), self.season).numpy()
 
     def carried(self, key: Key, stamps: pd.Index) -> pd.Index:
         """Take for each stamp the last one up to it that X has a row for; the first one has."""
@@ -195,8 +219,25 @@ def known_covariates(
         return None
     origin = min(rows.index[0] for rows in series.values())
     columns = pd.Index([]) if X is None else X.columns
+    if X is not None:
+        _check_kind(X, origin)
     rows = {} if X is None else split_series(X)
     return Covariates(columns, past, calendar, origin, frequency, rows)
+
+
+def with_long_season(
+    known: Covariates | None,
+    series: Mapping[Key, TimeSeries],
+    frequency: BaseOffset | None,
+    season: int,
+) -> Covariates | None:
+    """Add the harmonics of a long cycle; None if there is none, and nothing else."""
+    if known is not None and not (known.is_season_alone and season == 1):
+        return known._replace(season=season)
+    if season == 1:
+        return None
+    origin = min(rows.index[0] for rows in series.values())
+    return Covariates(pd.Index([]), (), (), origin, frequency, {}, season)
 
 
 def more_covariates(
@@ -227,6 +268,8 @@ def more_covariates(
             f"X has the columns {list(X.columns)}, but the forecaster was fitted on "
             f"{list(columns) or 'no X'}; pass the same columns"
         )
+    if known is not None:
+        _check_kind(X, known.origin)
     return split_series(X.reindex(columns=columns))
 
 
@@ -266,6 +309,16 @@ def of_windows(
     return known._replace(rows=more)
 
 
+def _check_kind(X: pd.DataFrame, stamp: Stamp) -> None:
+    """Raise a TypeError unless the rows of X can be found by stamps like this one."""
+    times = X.index.get_level_values(-1)
+    kind = kind_of_index(pd.Index([stamp]))
+    if len(times) and kind_of_index(times) != kind:
+        raise TypeError(
+            f"X has {kind_of_index(times)}, but y has {kind}; pass X with the kind of index that y has"
+        )
+
+
 def _join(known: TimeSeries | None, new: TimeSeries) -> TimeSeries:
     if known is None or len(known.index) == 0:
         return new
@@ -290,9 +343,9 @@ def check_calendar(names: Sequence[str] | None, index: pd.Index) -> tuple[str, .
         return ()
     if isinstance(names, str) or not isinstance(names, Sequence):
         raise TypeError(
-            f"calendar_features is {names!r}; pass a sequence of names such as ['dayofweek'], or None"
+            f"calendar_features is {show(names)}; pass a sequence of names such as ['dayofweek'], or None"
         )
-    unknown = [name for name in names if name not in CALENDAR]
+    unknown = [name for name in names if not isinstance(name, str) or name not in CALENDAR]
     if unknown:
         raise ValueError(
             f"calendar_features holds {unknown}; pass some of {', '.join(map(repr, CALENDAR))}"
@@ -313,16 +366,16 @@ def check_past_covariates(
         return ()
     if isinstance(names, str) or not isinstance(names, Sequence):
         raise TypeError(
-            f"past_covariates is {names!r}; pass a sequence of names of columns of X, or None"
+            f"past_covariates is {show(names)}; pass a sequence of names of columns of X, or None"
         )
     if columns is None:
         raise ValueError(
             f"past_covariates names {list(names)}, but fit was given no X; pass X with these columns"
         )
-    unknown = [name for name in names if name not in columns]
+    unknown = [name for name in names if not isinstance(name, Hashable) or name not in columns]
     if unknown:
         raise ValueError(
-            f"past_covariates holds {unknown}, which are no columns of X; its columns are "
+            f"past_covariates holds {unknown}, which are no columns of X; pass some of "
             f"{list(columns)}"
         )
     return tuple(dict.fromkeys(names))

@@ -10,13 +10,16 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_integer_dtype
 from pandas.tseries.frequencies import to_offset
-from pandas.tseries.offsets import BaseOffset
+from pandas.tseries.offsets import BaseOffset, LastWeekOfMonth, SemiMonthBegin, SemiMonthEnd
 from sktime.forecasting.base import ForecastingHorizon
 
 Stamp: TypeAlias = pd.Timestamp | pd.Period | int
 
 _NAMED_STAMPS = 5
+_MOST_FILLED = 2  # times the rows: more missing stamps than rows mean another step, not a hole
+_DAYS_OF_HALF_MONTHS = 5  # the ends of months on four days, and one more
 
 # Calendar grids whose steps differ in length, so that the commonest step cannot stand for them.
 _CALENDAR_GRIDS = ("D", "B", "MS", "ME", "BMS", "BME", "QS", "QE", "YS", "YE")
@@ -27,6 +30,17 @@ def name_stamps(stamps: pd.Index) -> str:
     named = ", ".join(str(stamp) for stamp in stamps[:_NAMED_STAMPS])
     rest = len(stamps) - _NAMED_STAMPS
     return f"{named} and {rest} more" if rest > 0 else named
+
+
+def kind_of_index(index: pd.Index) -> str:
+    """Say in a message what kind of time an index holds; indices of one kind can be compared."""
+    if isinstance(index, pd.DatetimeIndex):
+        return "a DatetimeIndex " + ("without time zone" if index.tz is None else f"in {index.tz}")
+    if isinstance(index, pd.PeriodIndex):
+        return f"a PeriodIndex of frequency {index.freqstr!r}"
+    if is_integer_dtype(index.dtype):
+        return "an integer index"
+    return f"a {type(index).__name__} of type {index.dtype}"
 
 
 def find_frequency(index: pd.Index, where: str = "y") -> BaseOffset | None:
@@ -133,7 +147,7 @@ def stamps_ahead(
         return grid.as_unit(cutoff.unit)[steps]
     if isinstance(cutoff, pd.Period):
         return pd.period_range(cutoff, periods=steps.max() + 1, freq=frequency)[steps]
-    return pd.Index(cutoff + steps)
+    return pd.Index(int(cutoff) + steps)
 
 
 def stamp_numbers(index: pd.Index, like: pd.Index | None = None) -> np.ndarray:  # (n,) int64
@@ -191,7 +205,7 @@ def _frequency_of_stamps(index: pd.DatetimeIndex, where: str) -> BaseOffset:
     if index.freq is not None:
         return index.freq
     inferred = pd.infer_freq(index) if len(index) > 2 else None
-    if inferred is not None:
+    if inferred is not None and _is_whole(index, to_offset(inferred)):
         return to_offset(inferred)
     if len(index) < 3:
         raise ValueError(
@@ -208,7 +222,22 @@ def _frequency_of_stamps(index: pd.DatetimeIndex, where: str) -> BaseOffset:
             "y.resample('D').mean()"
         )
     frequency, grid = min(grids, key=lambda pair: len(pair[1]))
+    if len(grid) == len(index):
+        return frequency
+    if len(grid) > _MOST_FILLED * len(index):
+        raise ValueError(
+            f"the step of the index of {where} was not found: its first stamps are "
+            f"{name_stamps(index)}, and the coarsest grid that holds all of them "
+            f"({_step_name(frequency)}) would have {len(grid)} rows in place of {len(index)}; name "
+            "the step, for example with y.asfreq('SMS'), or bring the rows onto a coarser grid, for "
+            "example with y.resample('W').mean()"
+        )
     raise ValueError(_gap_message(where, grid.difference(index), frequency))
+
+
+def _is_whole(index: pd.DatetimeIndex, frequency: BaseOffset) -> bool:
+    grid = pd.date_range(index[0], index[-1], freq=frequency)
+    return len(grid) == len(index) and bool((grid == index).all())
 
 
 def _candidate_grids(
@@ -226,6 +255,26 @@ def _candidate_grids(
         grid = pd.date_range(index[0], index[-1], freq=name)
         if len(grid) > 1:
             yield to_offset(name), grid
+    for offset in _grids_of_days(index):
+        if _is_whole(index, offset):
+            yield offset, index
+
+
+def _grids_of_days(index: pd.DatetimeIndex) -> list[BaseOffset]:
+    """Once a month, on one day of it or the last one of the week; twice a month, on the days that occur."""
+    grids: list[BaseOffset] = [
+        pd.DateOffset(months=1),
+        LastWeekOfMonth(weekday=int(index[0].weekday())),
+    ]
+    days = index.day
+    grids += [
+        kind(day_of_month=int(day))
+        for kind, first, last in ((SemiMonthBegin, 2, 27), (SemiMonthEnd, 1, 27))
+        for day in days.unique()
+        if first <= day <= last
+    ]
+    # Some thirty grids would be made of an index with every day.
+    return grids if days.nunique() <= _DAYS_OF_HALF_MONTHS else grids[:2]
 
 
 def _grid(
@@ -246,12 +295,12 @@ def _step_name(frequency: BaseOffset | None) -> str:
 
 def _gap_message(where: str, missing: pd.Index, frequency: BaseOffset | None) -> str:
     if isinstance(missing, pd.DatetimeIndex):
-        remedy = f"y.asfreq({_step_name(frequency)}).interpolate()"
+        remedy = f"y.asfreq({_step_name(frequency)}), whose missing values are filled by fit"
     elif isinstance(missing, pd.PeriodIndex):
-        remedy = "y.reindex(pd.period_range(y.index[0], y.index[-1])).interpolate()"
+        remedy = "y.reindex(pd.period_range(y.index[0], y.index[-1])), whose missing values are filled by fit"
     else:
         remedy = "y.reset_index(drop=True) if the rows do follow each other"
     return (
         f"{where} has no row for {len(missing)} stamps of its grid (step {_step_name(frequency)}): "
-        f"{name_stamps(missing)}; fill them first, for example with {remedy}"
+        f"{name_stamps(missing)}; add them, for example with {remedy}"
     )

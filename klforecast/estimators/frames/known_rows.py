@@ -81,11 +81,12 @@ class KnownRows(NamedTuple):
         """Rows of each series up to its cutoff."""
         return {key: rows_until(series, self.cutoffs[key]) for key, series in self.series.items()}
 
-    def latest(self, like: pd.Index) -> pd.Index:
-        """The latest cutoff as an index of one stamp, of the kind that sktime keeps."""
+    def latest(self) -> pd.Index:
+        """The latest cutoff as an index of one stamp, with the step where it has one."""
         stamp = max(self.cutoffs.values())
-        if isinstance(like, pd.DatetimeIndex):
-            return pd.DatetimeIndex([stamp], freq=self.frequency)
+        if isinstance(stamp, pd.Timestamp):
+            # pandas makes no single stamp of some steps, such as the last Friday of a month.
+            return pd.date_range(stamp, periods=2, freq=self.frequency)[:1].as_unit(stamp.unit)
         return pd.Index([stamp])
 
 

@@ -16,6 +16,7 @@ from klforecast.estimators.frames.indices import (
     Stamp,
     check_regular,
     index_from_numbers,
+    kind_of_index,
     stamp_numbers,
 )
 
@@ -100,10 +101,10 @@ def join_rows(
     Rows that follow the known ones cost O(1) each on average. Where known rows change, the series is
     written anew.
     """
-    if _kind(new.index) != _kind(known.index):
+    if kind_of_index(new.index) != kind_of_index(known.index):
         raise TypeError(
-            f"the new rows of {where} have {_kind(new.index)}, the known rows "
-            f"{_kind(known.index)}; pass rows with the kind of index that fit was given"
+            f"the new rows of {where} have {kind_of_index(new.index)}, the known rows "
+            f"{kind_of_index(known.index)}; pass rows with the kind of index that fit was given"
         )
     where = f"{where}, known and new rows together,"
     n_known = int(new.index.searchsorted(known.index[-1], side="right"))
@@ -180,11 +181,3 @@ def join_series(
     levels = [np.repeat(pd.Index(level), repeats) for level in zip(*keys, strict=True)]
     index = pd.MultiIndex.from_arrays([*levels, times], names=names)
     return pd.DataFrame(values, index=index, columns=columns)
-
-
-def _kind(index: pd.Index) -> str:
-    if isinstance(index, pd.DatetimeIndex):
-        return "a DatetimeIndex " + ("without time zone" if index.tz is None else f"in {index.tz}")
-    if isinstance(index, pd.PeriodIndex):
-        return f"a PeriodIndex of frequency {index.freqstr!r}"
-    return "an integer index"

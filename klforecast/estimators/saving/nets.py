@@ -15,12 +15,8 @@ from torch import Tensor, nn
 
 from klforecast.classify.sequence_net import SequenceNet
 from klforecast.core.linear_core import LinearCore
-from klforecast.estimators.checks import (
-    check_encoder,
-    check_integer,
-    check_number,
-    check_training,
-)
+from klforecast.estimators.arguments import check_integer, check_number
+from klforecast.estimators.parameters import check_encoder, check_training
 from klforecast.estimators.saving.grammar import Codec, Field, Named, parameters_of
 from klforecast.modules.forecast import ForecastModule
 from klforecast.modules.ssm.heads import SequencePredictor

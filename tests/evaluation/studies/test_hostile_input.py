@@ -1,0 +1,29 @@
+from klforecast.evaluation.studies import hostile_input
+from klforecast.evaluation.studies.hostile_input import Outcome, run_case
+
+CASES = 300
+
+
+def test_hostile_cases_end_in_finite_answers_or_in_refusals_on_purpose():
+    outcomes = {seed: run_case(seed) for seed in range(CASES)}
+    faults = {seed: outcome for seed, outcome in outcomes.items() if outcome.detail}
+    assert faults == {}
+    kinds = [outcome.kind for outcome in outcomes.values()]
+    assert kinds.count("answer") > CASES / 4
+    assert kinds.count("refusal") > CASES / 4
+
+
+def test_an_error_from_below_is_a_fault(monkeypatch):
+    def fail(*arguments, **settings):
+        return {}["nothing"]
+
+    monkeypatch.setattr(hostile_input, "KLMemoryForecaster", fail)
+    outcome = run_case(0)
+    assert outcome.kind == "foreign error"
+    assert "KeyError in fail" in outcome.detail
+
+
+def test_the_table_counts_every_case(monkeypatch, capsys):
+    monkeypatch.setattr(hostile_input, "run_case", lambda seed: Outcome("refusal"))
+    hostile_input.main(["--cases", "7"])
+    assert "7" in capsys.readouterr().out
