@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from klforecast.exceptions import NumericalWarning
+from klforecast.ops.linalg import signed_eigh
 
 
 def ridge_from_gram(gram: Tensor, cross: Tensor, strength: float) -> Tensor:
@@ -64,7 +65,7 @@ def ridge_from_gram(gram: Tensor, cross: Tensor, strength: float) -> Tensor:
 
 def _above_rounding(gram: Tensor, cross: Tensor, penalty: Tensor) -> Tensor:
     """The same, in the directions whose eigenvalues rise above the rounding that made others negative."""
-    eigenvalues, modes = torch.linalg.eigh(gram)
+    eigenvalues, modes = signed_eigh(gram)
     lowest = eigenvalues[..., :1].clamp(max=0)
     warnings.warn(
         f"a matrix of second moments has the eigenvalue {lowest.min().item():.1e} beside a largest "
@@ -98,5 +99,5 @@ def reduced_rank(coefficients: Tensor, gram: Tensor, rank: int) -> Tensor:
     if rank >= coefficients.shape[-1]:
         return coefficients
     fitted = coefficients.mT @ gram @ coefficients
-    modes = torch.linalg.eigh(fitted).eigenvectors[..., -rank:]
+    modes = signed_eigh(fitted)[1][..., -rank:]
     return coefficients @ modes @ modes.mT

@@ -39,6 +39,7 @@ Panel = Mapping[tuple, np.ndarray]
 # by which rounding errors of the moments grow.
 _FARTHEST = 100.0
 _LEAST_REMEMBERED = 1e-3  # share of the weight of all rows that is left without the newest ones
+_AT_REST = 1e-6  # of the scale of all rows
 _FEW = 20  # times as many older rows, from which on the newest ones do not move mean and scale
 
 
@@ -260,7 +261,9 @@ def _scale_before(
     if older < 2 or older > _FEW * spared:
         return Standardizer(np.zeros(channels), np.ones(channels))
     values = newest_rows(rows, len(rows))[:older].numpy()
-    return RowStatistics.of(values, forgetting, scale_lag).standardizer()
+    before = RowStatistics.of(values, forgetting, scale_lag).standardizer()
+    # A channel at rest until then keeps the unit of all its rows: what it had was rounding.
+    return Standardizer(before.mean, np.where(before.scale > _AT_REST, before.scale, 1.0))
 
 
 def _start_series(rows: Tensor, statistics: RowStatistics, plan: CorePlan) -> SeriesStream:

@@ -870,14 +870,19 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             return 0
         lengths = [len(part.values) for part in self._rows.series.values()]
         horizon = min(self.horizon, checks.longest_horizon(max(lengths)))
-        return rows_spared(lengths, horizon, candidate_seasons(self.periods_, self._rows.frequency))
+        return rows_spared(lengths, horizon, self._seasons())
 
     def _fit_pool(self, earlier: EarlierCore | None, spared: int) -> None:
         self._pool = None
         if spared and earlier is not None:
             reader = self._reader()._replace(module=earlier.core, scalers=earlier.scalers)
-            seasons = candidate_seasons(self.periods_, self._rows.frequency)
-            self._pool = fit_pool(self._rows.series, reader, self.horizon_, seasons, spared)
+            self._pool = fit_pool(self._rows.series, reader, self.horizon_, self._seasons(), spared)
+
+    def _seasons(self) -> Sequence[int]:
+        """What local experts take for seasons: the period asked for, or all that there may be."""
+        if self.period is not None:
+            return self.periods_
+        return candidate_seasons(self.periods_, self._rows.frequency)
 
     def _fit_panel(
         self, panel: Mapping[Key, np.ndarray], plan: CorePlan, spared: int = 0

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from klforecast.data.scaling import binary_unit
 from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.model import LocalModel, fit_local, forecast, quantiles
@@ -30,6 +31,7 @@ _LEAST_SHARE = 0.3  # below which local experts are not asked: they cost more th
 _FARTHEST = 64  # steps that a level and a slope are trusted with where there is no season
 _PRIOR = 0.35  # share of the local forecast before any evidence
 _OF_PANEL, _OF_SERIES = 0.5, 0.5  # evidence of one independent horizon
+_FEWEST_ROWS = 8  # of a typical series: four to look back from and four to judge
 _MOST_GAIN = 1.0  # relative; a larger one says no more
 _OPTIMISM = 1.05  # of local errors, whose experts were weighed on rows among these
 
@@ -43,12 +45,15 @@ class LocalPool(NamedTuple):
         Of every channel of every series, channels within series.
     share : ndarray of shape (series, channels, 2)
         Of the local forecast in near and in far steps; the rest is the core's.
+    units : ndarray of shape (series, channels)
+        Powers of two by which the rows are divided: squares of huge and of tiny rows are floats no more.
     keys : list of tuple
         The series in that order.
     """
 
     model: LocalModel
     share: np.ndarray
+    units: np.ndarray
     keys: list[Key]
 
     def shares_ahead(self, steps: int) -> np.ndarray:  # (series, steps, channels)
@@ -58,7 +63,7 @@ class LocalPool(NamedTuple):
 
 
 def rows_spared(lengths: Sequence[int], horizon: int, periods: Sequence[int]) -> int:
-    """Newest rows without which a core is solved to be compared with local experts; 0 where there is nothing to compare.
+    """Newest rows without which a core is solved, to be compared with local experts; 0 where these are not asked.
 
     Far ahead, and without a season that was seen twice, a filter has only its level and slope to go on with.
     """
@@ -74,7 +79,7 @@ def fit_pool(
     horizon: int,
     periods: Sequence[int],
     spared: int,
-) -> LocalPool:
+) -> LocalPool | None:
     """Weigh local experts among each other, and against the core.
 
     Parameters
@@ -91,10 +96,17 @@ def fit_pool(
 
     Returns
     -------
-    LocalPool
+    LocalPool or None
+        None where a typical series has too few values for an origin.
     """
     keys = list(series)
-    rows = [reader.residual_rows(key, series[key]) for key in keys]
+    plain = [reader.residual_rows(key, series[key]) for key in keys]
+    if np.median([np.isfinite(part).sum(axis=0).min() for part in plain]) < _FEWEST_ROWS:
+        return None
+    units = np.stack(
+        [binary_unit(np.fmax.reduce(np.abs(part), axis=0, initial=0.0)) for part in plain]
+    )
+    rows = [part / unit for part, unit in zip(plain, units, strict=True)]
     model = fit_local(rows, horizon, periods)
     channels = rows[0].shape[1]
     count = max(1, min(_ORIGINS, spared, _MOST_PLACES // len(keys)))
@@ -112,8 +124,8 @@ def fit_pool(
         places = [
             (key, first_rows(series[key], len(past))) for key, past in zip(keys, pasts, strict=True)
         ]
-        core = _unscaled(
-            reader, keys, reader.forecast(reader.windows_before(places), len(keys), horizon)
+        core = _own_units(
+            reader, keys, units, reader.forecast(reader.windows_before(places), len(keys), horizon)
         )
         local = forecast(model, pasts, int(judged.max())).reshape(len(keys), channels, -1)
         truth = np.stack(
@@ -133,7 +145,7 @@ def fit_pool(
         horizons = np.minimum(origins, spared / length)
         shares.append(_local_share(np.sqrt(errors[:, :, part].sum(axis=2)), horizons))
     share = np.stack(shares, axis=-1).reshape(len(keys), channels, 2)
-    return LocalPool(model, np.where(share < _LEAST_SHARE, 0.0, share), keys)
+    return LocalPool(model, np.where(share < _LEAST_SHARE, 0.0, share), units, keys)
 
 
 def _local_share(errors: np.ndarray, horizons: np.ndarray) -> np.ndarray:  # (N, 2), (N,) -> (N,)
@@ -166,10 +178,10 @@ def pooled_forecasts(
     if pool is None or not pool.share.any():
         return core
     steps = core.shape[1]
-    pasts = [reader.residual_rows(key, past) for key, past in places]
-    local = forecast(pool.model, pasts, steps).reshape(len(places), -1, steps).transpose(0, 2, 1)
+    local = forecast(pool.model, _pasts(pool, reader, places), steps)
+    local = local.reshape(len(places), -1, steps).transpose(0, 2, 1)
     share = pool.shares_ahead(steps)
-    return (1 - share) * core + share * _scaled(reader, pool.keys, local)
+    return (1 - share) * core + share * _scaled(pool, reader, local)
 
 
 def pooled_quantiles(
@@ -183,10 +195,9 @@ def pooled_quantiles(
     if pool is None or not pool.share.any():
         return core
     steps = core.shape[1]
-    pasts = [reader.residual_rows(key, past) for key, past in places]
-    local = quantiles(pool.model, pasts, steps, list(levels))
+    local = quantiles(pool.model, _pasts(pool, reader, places), steps, list(levels))
     local = local.reshape(len(places), -1, steps, len(levels)).transpose(0, 2, 3, 1)
-    scaled = _scaled(reader, pool.keys, local).transpose(0, 1, 3, 2)
+    scaled = _scaled(pool, reader, local).transpose(0, 1, 3, 2)
     share = pool.shares_ahead(steps)[..., None]
     return (1 - share) * core + share * scaled
 
@@ -230,16 +241,32 @@ def _near(horizon: int) -> int:
     return max(1, round(_NEAR * horizon))
 
 
-def _unscaled(reader: WindowReader, keys: Sequence[Key], values: np.ndarray) -> np.ndarray:
+def _pasts(
+    pool: LocalPool, reader: WindowReader, places: Sequence[tuple[Key, TimeSeries]]
+) -> list[np.ndarray]:
+    return [
+        reader.residual_rows(key, past) / unit
+        for (key, past), unit in zip(places, pool.units, strict=True)
+    ]
+
+
+def _own_units(
+    reader: WindowReader, keys: Sequence[Key], units: np.ndarray, values: np.ndarray
+) -> np.ndarray:
+    """From the scale of the net to the units of local experts, (series, ..., channels), within floats."""
     return np.stack(
         [
-            reader.scalers[key].inverse_transform(part)
-            for key, part in zip(keys, values, strict=True)
+            part * (reader.scalers[key].scale / unit) + reader.scalers[key].mean / unit
+            for key, part, unit in zip(keys, values, units, strict=True)
         ]
     )
 
 
-def _scaled(reader: WindowReader, keys: Sequence[Key], values: np.ndarray) -> np.ndarray:
+def _scaled(pool: LocalPool, reader: WindowReader, values: np.ndarray) -> np.ndarray:
+    """The way back."""
     return np.stack(
-        [reader.scalers[key].transform(part) for key, part in zip(keys, values, strict=True)]
+        [
+            (part - reader.scalers[key].mean / unit) * (unit / reader.scalers[key].scale)
+            for key, part, unit in zip(pool.keys, values, pool.units, strict=True)
+        ]
     )

@@ -174,10 +174,41 @@ def safe_eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:  # (..., n, n) -> (..., 
             f"a matrix differs from its transpose by a relative {asymmetry:.1e}; "
             "pass a symmetric one, for example (matrix + matrix.mT) / 2"
         )
-    return _climb(matrix)
+    ascending, modes = signed_eigh(matrix)
+    return _clip(ascending.flip(-1)), fix_signs(modes.flip(-1))
 
 
-def _climb(matrix: Tensor) -> tuple[Tensor, Tensor]:  # (..., n, n) -> (..., n), (..., n, n)
+def signed_eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues of a symmetric matrix as rounding left them, ascending, and their modes.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (..., n, n)
+        Symmetric and finite.
+
+    Returns
+    -------
+    eigenvalues : Tensor of shape (..., n)
+        Negative ones stay negative.
+    modes : Tensor of shape (..., n, n)
+        Orthonormal columns in the same order.
+
+    Raises
+    ------
+    KLForecastError
+        If no jitter up to 1e-6 of the mean eigenvalue makes the iteration converge.
+
+    Warns
+    -----
+    NumericalWarning
+        If jitter was needed, with its size.
+
+    Examples
+    --------
+    >>> import torch
+    >>> signed_eigh(torch.tensor([[0.0, 1.0], [1.0, 0.0]]))[0]
+    tensor([-1.,  1.])
+    """
     mean_eigenvalue = matrix.diagonal(dim1=-2, dim2=-1).mean(dim=-1).abs()
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     for jitter in _RELATIVE_JITTERS:
@@ -193,7 +224,7 @@ def _climb(matrix: Tensor) -> tuple[Tensor, Tensor]:  # (..., n, n) -> (..., n),
                 NumericalWarning,
                 stacklevel=3,
             )
-        return _clip(ascending.flip(-1) - shift[..., None]), fix_signs(modes.flip(-1))
+        return ascending - shift[..., None], modes
     raise KLForecastError(
         f"eigh of a matrix of shape {tuple(matrix.shape)} did not converge, not even with a "
         f"jitter of {_RELATIVE_JITTERS[-1]:.0e} of the mean eigenvalue; look for entries of "
