@@ -16,17 +16,13 @@ errors on windows of the training rows; seasonal naive also the textbook's norma
     sigma_h = sigma sqrt(ceil(h / m))      sigma: of the m-step differences (Hyndman & Athanasopoulos)
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from klforecast.data.datasets import Dataset, load
@@ -36,6 +32,7 @@ from klforecast.evaluation.benchmark.baselines import SeasonalNaive
 from klforecast.evaluation.benchmark.holdout import hold_out, season
 from klforecast.evaluation.benchmark.protocol import FittedModel, require_borders, standardize
 from klforecast.evaluation.benchmark.theta import Theta
+from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.ops.conformal import Calibration, Residuals, calibrate, pinball, score_quantiles
 
 _LIMITS = np.array([0.025, 0.1, 0.9, 0.975])
@@ -271,14 +268,9 @@ def _row(
 def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """One line for each model of one data set and horizon."""
     first = rows[0]
-    printed = Table(
-        title=f"{first['dataset']}, horizon {first['horizon']}: {first['n_windows']} windows"
-    )
-    printed.add_column("model")
-    for column in ("80 %", "95 %", "width 80", "width 95", "pinball", "CRPS", "s"):
-        printed.add_column(column, justify="right")
-    for row in rows:
-        printed.add_row(
+    columns = ("model", "80 %", "95 %", "width 80", "width 95", "pinball", "CRPS", "s")
+    lines = [
+        (
             row["model"],
             f"{100 * row['coverage_80']:.1f}",
             f"{100 * row['coverage_95']:.1f}",
@@ -288,18 +280,20 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
             f"{row['crps']:.4f}",
             f"{row['cpu_seconds']:.1f}",
         )
-    return printed
+        for row in rows
+    ]
+    title = f"{first['dataset']}, horizon {first['horizon']}: {first['n_windows']} windows"
+    return make_table(title, columns, lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table for each data set and, where asked for, append the rows to a file."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__, rows=True)
     parser.add_argument("--datasets", nargs="+", default=["ETTh1", "Weather", "M4Weekly"])
     parser.add_argument(
         "--horizons", type=int, nargs="+", default=[96], help="where windows are scored"
     )
     parser.add_argument("--every", type=int, default=1, help="score every so many-th test window")
-    parser.add_argument("--out", type=Path, help="file of JSON lines to append the rows to")
     options = parser.parse_args(arguments)
     for name in options.datasets:
         data = load(name)
@@ -308,10 +302,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             tables = [window_rows(data, horizon, options.every) for horizon in options.horizons]
         for rows in tables:
-            if options.out is not None:
-                with options.out.open("a", encoding="utf-8") as file:
-                    file.writelines(json.dumps(row) + "\n" for row in rows)
-            Console().print(table(rows))
+            append_rows(options.out, rows)
+            show(table(rows))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,9 @@
     python -m klforecast.evaluation.studies.leakage_verdicts
 
 Cheats must be found: "leak", or "suspicious" with what would settle it. Odd forecasters that are
-honest must come out clean.
+honest must come out clean. `klforecast.evaluation.leakage.trials` holds both.
 """
 
-import argparse
-import time
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,8 +14,10 @@ from klforecast.evaluation.leakage import leakage_report
 from klforecast.evaluation.leakage.trials.cheats import cheats
 from klforecast.evaluation.leakage.trials.honest import Trial
 from klforecast.evaluation.leakage.trials.odd import odd_ones
+from klforecast.evaluation.studies.command import make_parser, make_table, show
+from klforecast.evaluation.studies.timing import cpu_seconds
 
-CLEAN = "clean"
+KINDS = {"cheats": cheats, "odd ones": odd_ones}
 
 
 class Verdict(NamedTuple):
@@ -25,38 +25,39 @@ class Verdict(NamedTuple):
 
     name: str
     verdict: str
-    found: str  # checks and routes that say so
+    checks: str  # that say so, or that could not be run
     seconds: float
 
 
 def judge(trial: Trial) -> Verdict:
     """Run all checks on one forecaster."""
-    begun = time.process_time()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        report = leakage_report(trial.make(), trial.y, trial.X, fh=range(1, trial.fh + 1))
+    reports = []
+    # What a library has to say of its own forecasters is no finding here.
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        seconds = cpu_seconds(
+            lambda: reports.append(
+                leakage_report(trial.make(), trial.y, trial.X, fh=range(1, trial.fh + 1))
+            )
+        )
+    [report] = reports
     rows = report.leaks or report.suspicions or report.errors
-    found = "; ".join(f"{row.check}, {row.route}: {row.evidence}" for row in rows)
-    return Verdict(trial.name, report.verdict, found, time.process_time() - begun)
+    checks = ", ".join(dict.fromkeys(row.check for row in rows))
+    return Verdict(trial.name, report.verdict, checks, seconds)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="")
-    parser.add_argument("--kind", default="both")
+    """Print a table for the cheats and one for the odd ones."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--only", default="", help="part of the names to run")
     options = parser.parse_args(arguments)
-    for kind, make in (("cheat", cheats), ("odd", odd_ones)):
-        if options.kind not in (kind, "both"):
-            continue
-        for trial in make():
-            if options.only and options.only not in trial.name:
-                continue
-            v = judge(trial)
-            good = (v.verdict == CLEAN) == (kind == "odd")
-            print(
-                f"{'ok ' if good else 'BAD'} {kind:<6}{v.verdict:<11}{v.seconds:5.1f}s {v.name}: {v.found[:230]}",
-                flush=True,
-            )
+    for kind in options.kinds:
+        found = [judge(trial) for trial in KINDS[kind]() if options.only in trial.name]
+        clean = sum(one.verdict == "clean" for one in found)
+        lines = [(one.name, one.verdict, one.checks, f"{one.seconds:.1f}") for one in found]
+        columns = ("forecaster", "verdict", "found by", "s")
+        show(make_table(f"{kind}: {clean} of {len(found)} clean", columns, lines, left=3))
 
 
 if __name__ == "__main__":

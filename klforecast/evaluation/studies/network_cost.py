@@ -2,13 +2,13 @@
 
 import multiprocessing
 import resource
-import time
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from klforecast.evaluation.studies.timing import cpu_seconds, one_thread
 from klforecast.modules.ssm.cost import flops_per_token, n_parameters, n_steps
 from klforecast.modules.ssm.heads import SequencePredictor
 
@@ -28,19 +28,13 @@ def tokens_per_second(
     repeats: int = 3,
 ) -> float:
     """Steps that a forward pass handles per second of CPU time on one thread: the best repeat."""
-    threads, training = torch.get_num_threads(), module.training
-    torch.set_num_threads(1)
+    training = module.training
     module.eval()
-    seconds = []
     try:
-        with torch.no_grad():
+        with one_thread(), torch.no_grad():
             module(x)  # the first pass pays for allocations
-            for _ in range(repeats):
-                start = time.process_time()
-                module(x)
-                seconds.append(time.process_time() - start)
+            seconds = [cpu_seconds(lambda: module(x)) for _ in range(repeats)]
     finally:
-        torch.set_num_threads(threads)
         module.train(training)
     return n_steps(x) / min(seconds)
 

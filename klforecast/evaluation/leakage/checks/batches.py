@@ -136,11 +136,14 @@ def _mixing(study: Study) -> Row:
 
 
 def _series(study: Study, length: int) -> dict[str, pd.DataFrame]:
-    """Three series of the stamps of the first rows: these, backwards and higher, upside down."""
+    """Three series of the stamps of the first rows, all inside their range.
+
+    These rows, the same backwards in the upper half of the range, and mirrored in it.
+    """
     rows = study.truth.values[:length]
-    mean, scale = rows.mean(axis=0), study.scaler.scale
+    low, high = rows.min(axis=0), rows.max(axis=0)
     stamps = study.truth.y.index[:length]
-    made = {"a": rows, "b": rows[::-1] + scale, "c": mean - 1.5 * (rows - mean) - scale}
+    made = {"a": rows, "b": (rows[::-1] + high) / 2, "c": low + high - rows}
     return {name: pd.DataFrame(values.copy(), stamps) for name, values in made.items()}
 
 

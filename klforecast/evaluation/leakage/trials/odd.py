@@ -377,7 +377,7 @@ def odd_ones() -> Sequence[Trial]:
             "bagging, weekly", lambda: BaggingForecaster(sp=7, forecaster=NaiveForecaster()), weekly
         ),
         Trial("trend", lambda: TrendForecaster(), weekly),
-        Trial("quadratic trend", lambda: PolynomialTrendForecaster(2), airline, fh=12),
+        Trial("quadratic trend", lambda: PolynomialTrendForecaster(degree=2), airline, fh=12),
         Trial(
             "ensemble",
             lambda: EnsembleForecaster([("a", NaiveForecaster()), ("b", TrendForecaster())]),
