@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation.lra.compression import Predictor, compression_curve
 from klforecast.evaluation.lra.parts import Sequences
-from klforecast.evaluation.studies.compression import Predictor, compression_curve
-from klforecast.evaluation.studies.network_cost import tokens_per_second
+from klforecast.evaluation.lra.speed import tokens_per_second
 from klforecast.modules.ssm.cost import n_parameters, n_steps
 from klforecast.modules.ssm.spectral_ssm import SpectralBlock
 

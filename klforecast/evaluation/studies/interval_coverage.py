@@ -1,6 +1,6 @@
 """How often the truth lies in the intervals, how wide they are, and what they are worth.
 
-    python -m klforecast.evaluation.studies.intervals --datasets ETTh1 Weather M4Weekly
+    python -m klforecast.evaluation.studies.interval_coverage --datasets ETTh1 Weather M4Weekly
 
     coverage   share of windows, steps and channels whose truth lies within the limits
     CRPS       2 mean_p pinball_p over 40 levels p, spread evenly (Gneiting & Raftery 2007, eq. 21)
