@@ -14,7 +14,7 @@ from klforecast.evaluation.leakage import leakage_report
 from klforecast.evaluation.leakage.trials.cheats import cheats
 from klforecast.evaluation.leakage.trials.honest import Trial
 from klforecast.evaluation.leakage.trials.odd import odd_ones
-from klforecast.evaluation.studies.command import make_parser, make_table, show
+from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.evaluation.studies.timing import cpu_seconds
 
 KINDS = {"cheats": cheats, "odd ones": odd_ones}
@@ -47,13 +47,17 @@ def judge(trial: Trial) -> Verdict:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a table for the cheats and one for the odd ones."""
-    parser = make_parser(__doc__)
+    """Print a table for the cheats and one for the odd ones, and keep a row of each where asked."""
+    parser = make_parser(__doc__, rows=True)
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     parser.add_argument("--only", default="", help="part of the names to run")
     options = parser.parse_args(arguments)
     for kind in options.kinds:
-        found = [judge(trial) for trial in KINDS[kind]() if options.only in trial.name]
+        found = []
+        for trial in KINDS[kind]():
+            if options.only in trial.name:
+                found.append(judge(trial))
+                append_rows(options.out, [{"kind": kind, **found[-1]._asdict()}])
         clean = sum(one.verdict == "clean" for one in found)
         lines = [(one.name, one.verdict, one.checks, f"{one.seconds:.1f}") for one in found]
         columns = ("forecaster", "verdict", "found by", "s")

@@ -101,6 +101,10 @@ def _whole_table(study: Study, X: pd.DataFrame) -> Row:
             for is_target, name, source in sources
             if np.isfinite(source).all() and (what := _statistic(feature, source, study.train_end))
         ]
+        if _is_ranking(feature) and not any(
+            f"X[{column!r}] is the rank" in text for _, text in found
+        ):
+            found.append((False, f"X[{column!r}] is a ranking of all {len(X)} rows"))
         if _is_scaled(feature, study.train_end):
             found.append(
                 (False, f"X[{column!r}] has mean 0 and deviation 1 over all {len(X)} rows")
@@ -144,6 +148,13 @@ def _is_linear_in(feature: np.ndarray, other: np.ndarray) -> bool:
         and np.ptp(feature) > 0
         and abs(np.corrcoef(feature, other)[0, 1]) > 1 - _EXACT
     )
+
+
+def _is_ranking(feature: np.ndarray) -> bool:
+    """Whether the values are evenly spaced, each once, and not in the order of time."""
+    steps = np.diff(np.sort(feature))
+    in_order = (np.diff(feature) > 0).all() or (np.diff(feature) < 0).all()
+    return bool(not in_order and steps.min() > (1 - _EXACT) * steps.max())
 
 
 def _is_scaled(feature: np.ndarray, train_end: int) -> bool:

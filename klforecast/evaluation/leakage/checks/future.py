@@ -17,6 +17,7 @@ from klforecast.evaluation.leakage.study import Study, World
 NAME = "future_perturbation"
 _EXPECTED = "the forecast is bit-equal whatever comes after its cutoff"
 _FAR = 1e3  # training deviations; no rounding or clipping of an honest kind hides it
+_MOST_SWEEPS = 64  # batches, each of a horizon of windows
 _MOST_UPDATES = 16  # cutoffs, each with a fit of its own
 
 
@@ -139,6 +140,11 @@ def _batches(study: Study, name: str) -> Iterator[tuple[np.ndarray, Iterator[tup
         many = many[np.unique(np.linspace(0, len(many) - 1, _MOST_UPDATES, dtype=int))]
     for k in range(len(many)):
         yield many[: k + 1], _far(study, int(many[k]))
+    if name == "predict_windows":
+        # Every cutoff once, a horizon of them at a time, for one that copies what it is asked for.
+        ends = np.arange(study.train_end, len(study.y) - study.horizon + 1, study.horizon)[1:]
+        for end in ends[:: -(-len(ends) // _MOST_SWEEPS) or 1]:
+            yield np.arange(end - study.horizon + 1, end + 1), _far(study, int(end))
 
 
 def _far(study: Study, start: int) -> Iterator[tuple[str, World]]:

@@ -36,6 +36,7 @@ _FADES = (
     0.5  # share; a smoother forgets at a steady rate, what is learned stays or falls like 1 / n
 )
 _ROUNDING = 1e-6  # training deviations
+_SAME = 1e-4  # training deviations; two ways to the same float32 forecast
 _LOOKS = 4  # forecasts of each third
 
 
@@ -100,8 +101,7 @@ def _update(study: Study) -> Row:
             )
         return Row(NAME, "update", LEAK, evidence, _EXPECTED, value=gap)
     private = _private_numbers(forecaster, study, held, after_held)
-    # Where windows are forecast from rows that are handed over, an equal forecast says it all.
-    if private and not shown and (kept := _kept(study)) > _FADES:
+    if private and not _is_settled(study, forecaster) and (kept := _kept(study)) > _FADES:
         named = ", ".join(path[2:].replace("']", "", 1) for path in private[:_MOST_NAMED])
         evidence = (
             f"update(update_params=False) changed {named}, and {kept:.0%} of what rows long before did "
@@ -131,6 +131,22 @@ def _private_numbers(
     }
     changed = [path for path in changed_parts(before, after) if path in before]
     return [path for path in changed if path in real and path not in moving]
+
+
+def _is_settled(study: Study, forecaster: BaseForecaster) -> bool:
+    """Whether what moved cannot have been learned.
+
+    It cannot where the forecaster reads as far back as it was shown rows, by its own word, or where
+    it forecasts the same from rows that are handed over, without any `update`.
+    """
+    end = len(study.y) - study.horizon
+    if (getattr(forecaster, "memory_depth_", None) or 0) >= end - study.train_end:
+        return True
+    if not study.has_windows:
+        return False
+    cutoff = np.array([end])
+    through_windows = study.predict_windows(study.fitted(study.truth), study.truth, cutoff)
+    return study.gap(through_update(study, study.truth, cutoff), through_windows) <= _SAME
 
 
 def _kept(study: Study) -> float:

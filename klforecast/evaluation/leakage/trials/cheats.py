@@ -439,6 +439,53 @@ class MixesThePanel(Honest):
         return pd.concat(parts, names=frame.index.names)
 
 
+class MixesThePanelOfItsFit(MixesThePanel):
+    """The same, and `update` changes nothing."""
+
+    def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
+        return self
+
+
+def _note(row: np.ndarray) -> list:
+    seen = _note.__dict__.setdefault("seen", [])
+    seen.append(row)
+    return seen
+
+
+class RemembersInAHelper(Honest):
+    """A memory that hangs on a function of its module."""
+
+    def level(self, rows: np.ndarray) -> np.ndarray:
+        return super().level(rows) + _SHARE * np.mean(_note(rows[-1]), axis=0)
+
+
+class CopiesSomeAnswers(HonestWindows):
+    """Every seventeenth forecast is the truth."""
+
+    def predict_windows(self, y: Rows, cutoffs: Cutoffs) -> np.ndarray:
+        forecast = super().predict_windows(y, cutoffs)
+        for place, cutoff in enumerate(cutoffs):
+            if cutoff % 17 == 0:
+                forecast[place] = _rows(y)[cutoff : cutoff + HORIZON]
+        return forecast
+
+
+class LearnsBesideItsWindows(HonestWindows):
+    """`predict` learns its mean in every `update`; `predict_windows` does not."""
+
+    def learn(self, rows: np.ndarray) -> None:
+        super().learn(rows)
+        self._all = rows.mean(axis=0)
+
+    def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
+        super()._update(y, X, update_params)
+        self._all = self._rows.mean(axis=0)
+        return self
+
+    def _predict(self, fh: Any, X: Any = None) -> pd.DataFrame:
+        return super()._predict(fh, X) + self._all - self.mean_
+
+
 class WritesIntoItsRows(HonestWindows):
     """Scales the rows that it is handed in place, so that they are others the next time."""
 
@@ -456,6 +503,7 @@ def _clear() -> None:
     for memory in (SharesAMemory.tokens, KeepsWhatItWasShown.shown, _SEEN):
         memory.clear()
     RemembersInAFunction.level.__dict__.clear()
+    _note.__dict__.clear()
     RemembersInADefault.level.__defaults__ = ([],)
 
 
@@ -501,6 +549,10 @@ def cheats() -> Sequence[Trial]:
         DrawsWithoutASeed,
         LooksAheadInUpdatePredict,
         MixesThePanel,
+        MixesThePanelOfItsFit,
+        RemembersInAHelper,
+        CopiesSomeAnswers,
+        LearnsBesideItsWindows,
         WritesIntoItsRows,
     ]
 
@@ -526,6 +578,7 @@ def cheats() -> Sequence[Trial]:
         read("yearly mean of the target", table(mean=_mean_of_the_year(y))),
         read("rank of X over all rows", table(a=walk, rank=walk.rank(pct=True))),
         read("yearly mean of X", table(a=walk, mean=_mean_of_the_year(walk))),
+        read("ranking of all rows", table(rank=walk.rank(pct=True))),
         read("X scaled by all rows", table(scaled=(walk - walk.mean()) / walk.std())),
         read(
             "centred mean of y",

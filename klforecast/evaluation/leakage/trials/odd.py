@@ -387,7 +387,7 @@ def odd_ones() -> Sequence[Trial]:
         Trial("Croston", lambda: Croston(), lynx),
         Trial(
             "trees",
-            lambda: make_reduction(DecisionTreeRegressor(random_state=0), 12),
+            lambda: make_reduction(DecisionTreeRegressor(random_state=0), window_length=12),
             airline,
             fh=6,
         ),
