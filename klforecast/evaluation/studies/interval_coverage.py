@@ -35,14 +35,15 @@ from klforecast.evaluation.benchmark.theta import Theta
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.ops.conformal import Calibration, Residuals, calibrate, pinball, score_quantiles
 
+# The limits of the 80 % and 95 % intervals, and 40 levels spread evenly, see above.
 _LIMITS = np.array([0.025, 0.1, 0.9, 0.975])
 _CRPS_LEVELS = (np.arange(40) + 0.5) / 40
 LEVELS = np.concatenate([_LIMITS, _CRPS_LEVELS])
 """Levels of the quantiles that are scored."""
 
-_CALIBRATION_WINDOWS = 600
-_CALIBRATION_CUTOFFS = 5  # of each series of a panel
-_VALUES_AT_ONCE = 20_000_000
+_CALIBRATION_WINDOWS = 600  # of the training rows: 30 beyond a limit of 5 %
+_CALIBRATION_CUTOFFS = 5  # of each series of a panel; hundreds of series are pooled
+_VALUES_AT_ONCE = 20_000_000  # 160 MB of quantiles
 
 Quantiles = np.ndarray  # (windows, horizon, channels, levels)
 

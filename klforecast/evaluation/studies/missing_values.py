@@ -39,9 +39,10 @@ from klforecast.ops.missing import GapFiller, interpolate
 DATASETS = {"ETTh1": 1, "VicElec": 2}
 """Names, and every how many rows are used: both are hourly then."""
 
+# From a few lost readings to every other one.
 SHARES = (0.01, 0.05, 0.2, 0.5)
 PATTERNS = ("random", "blocks")
-_DAY = 24
+_DAY = 24  # rows
 _DEPTH = 720  # a month, which keeps the many fits short
 
 

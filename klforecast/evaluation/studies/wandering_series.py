@@ -22,7 +22,7 @@ from klforecast.evaluation.benchmark.models import model
 from klforecast.evaluation.benchmark.protocol import Cell, run_windows
 from klforecast.evaluation.studies.command import make_parser, make_table, show
 
-ROWS, CHANNELS = 966, 7
+ROWS, CHANNELS = 966, 7  # the size of the influenza data
 MODELS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("klmemory", {}),
     ("ols", {"lookback": 36}),

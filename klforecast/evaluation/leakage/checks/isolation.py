@@ -29,7 +29,7 @@ NAME = "memory_isolation"
 _EXPECTED = (
     "training, validation and test rows leave nothing in the model that forecasts the others"
 )
-_MOST_NAMED = 3
+_MOST_NAMED = 3  # paths in a line of evidence
 # The stamp that sktime's base class and its forecasters note.
 _CUTOFF = re.compile(r"\b_?cutoff\b")
 _SHIFT = 3.0  # training deviations: outside what noise does, inside of what models are made for

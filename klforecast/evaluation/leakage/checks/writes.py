@@ -20,7 +20,7 @@ from klforecast.evaluation.leakage.study import Study
 
 NAME = "state_hash"
 _EXPECTED = "no forecast changes a part of the state that another one reads"
-_MOST_NAMED = 3
+_MOST_NAMED = 3  # paths in a line of evidence
 _REPEATS = 6  # of each forecast, so that a memory that is read late, or fills slowly, shows
 # Stamps that were asked for. An index of numbers is a note too only where it counts rows.
 _NOTES = (pd.DatetimeIndex, pd.PeriodIndex, pd.TimedeltaIndex, pd.RangeIndex)

@@ -13,8 +13,8 @@ from sktime.forecasting.base import BaseForecaster
 Rows: TypeAlias = pd.Series | pd.DataFrame
 Cutoffs: TypeAlias = Sequence[int] | np.ndarray
 LENGTH = 8  # rows that a forecast reads
-HORIZON = 6
-N_ROWS = 160
+HORIZON = 6  # shorter than what is read, so that windows overlap
+N_ROWS = 160  # 96 train; the 64 others hold ten horizons
 
 
 class Trial(NamedTuple):
