@@ -14,7 +14,9 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Self
+from zipfile import is_zipfile
 
 import numpy as np
 import torch
@@ -332,9 +334,19 @@ def described(path: Path) -> str:
     ------
     FileNotFoundError
         If there is no such file.
+    ValueError
+        If it is no file of tensors.
     """
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return state.get("about", "")
+    sentence = f"{path} is no checkpoint; pass a file that training wrote with `checkpoint`"
+    with path.open("rb") as file:
+        if not is_zipfile(file):  # what torch reads otherwise is a bare pickle
+            raise ValueError(sentence)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError) as error:
+        raise ValueError(sentence) from error
+    about = state.get("about", "") if isinstance(state, dict) else ""
+    return about if isinstance(about, str) else ""
 
 
 def wandb_logger(project: str, name: str) -> Callback:

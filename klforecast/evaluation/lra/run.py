@@ -152,13 +152,14 @@ def evaluate_checkpoint(
         other sequences than those of `folder`.
     """
     about = described(checkpoint)
-    if not about:
+    try:
+        row = json.loads(about)
+        config, source, seed = _config_of(row), row["source"], int(row["seed"])
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{checkpoint} does not say which run it belongs to; pass a checkpoint that "
             f"`klforecast lra` wrote, or train again"
-        )
-    row = json.loads(about)
-    config, source = _config_of(row), row["source"]
+        ) from error
     run_rows.check_file(out, source)
     if (folder is None) != (source == run_rows.SYNTHETIC):
         raise ValueError(
@@ -175,7 +176,7 @@ def evaluate_checkpoint(
         config,
         data,
         accelerator=make_accelerator(config.training.mixed_precision, cpu),
-        seed=row["seed"],
+        seed=seed,
         checkpoint=checkpoint,
         about=about,
     )

@@ -294,6 +294,10 @@ def test_what_a_checkpoint_says_cannot_be_said_again(arguments, said, tmp_path, 
 def test_a_file_that_is_no_checkpoint_of_a_run_is_refused(tmp_path):
     import torch
 
-    torch.save({"weights": torch.zeros(2)}, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match=r"other.pt does not say which run it belongs to"):
-        evaluate_checkpoint(tmp_path / "other.pt", tmp_path / "synthetic.jsonl", cpu=True)
+    for held in ({"weights": torch.zeros(2)}, {"about": "{}"}, {"about": "text"}, torch.zeros(2)):
+        torch.save(held, tmp_path / "other.pt")
+        with pytest.raises(ValueError, match=r"other.pt does not say which run it belongs to"):
+            evaluate_checkpoint(tmp_path / "other.pt", tmp_path / "synthetic.jsonl", cpu=True)
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"rows.csv is no checkpoint"):
+        evaluate_checkpoint(tmp_path / "rows.csv", tmp_path / "synthetic.jsonl", cpu=True)

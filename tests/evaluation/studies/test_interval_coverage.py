@@ -84,7 +84,9 @@ def test_series_of_a_panel_are_scored_in_their_own_units():
 def test_the_command_prints_a_table_and_keeps_the_rows(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(interval_coverage, "load", lambda name: make_data())
     out = tmp_path / "rows.jsonl"
-    interval_coverage.main(["--datasets", "waves", "--horizons", "6", "--every", "10", "--out", str(out)])
+    interval_coverage.main(
+        ["--datasets", "waves", "--horizons", "6", "--every", "10", "--out", str(out)]
+    )
     kept = [json.loads(line) for line in out.read_text().splitlines()]
     assert len(kept) == 5
     assert "waves, horizon 6: 30 windows" in capsys.readouterr().out
