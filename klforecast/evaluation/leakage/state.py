@@ -28,6 +28,9 @@ import torch
 from sktime.forecasting.base import ForecastingHorizon
 
 STAMPS = (pd.Index, pd.Period, pd.Timestamp, pd.Timedelta, pd.offsets.BaseOffset)
+HUNG = "@"
+"""Stands in a path before what hangs on an index, a horizon or a frame; copies lose it."""
+
 _PLAIN = (str, bytes, int, float, complex, bool, types.NoneType, np.generic, *STAMPS)
 _NAMED = (type, types.ModuleType, types.BuiltinFunctionType)
 _INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
@@ -100,7 +103,7 @@ def leaves(root: Any) -> Iterator[tuple[str, Any]]:
         path, value = stack.pop()
         if isinstance(value, pd.Index):
             hung = {name: item for name, item in vars(value).items() if name not in _OF_PANDAS}
-            stack.extend((f"{path}.{name}", item) for name, item in hung.items())
+            stack.extend((f"{path}{HUNG}{name}", item) for name, item in hung.items())
         if isinstance(value, _PLAIN):
             yield path, value
             continue
@@ -152,7 +155,7 @@ def _children(path: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield f"{path}.attrs", value.attrs
         for name, item in vars(value).items():
             if name not in _OF_FRAME:
-                yield f"{path}.{name}", item
+                yield f"{path}{HUNG}{name}", item
         yield f"{path}.index", value.index
         yield f"{path}.values", value.to_numpy()
         if isinstance(value, pd.DataFrame):
@@ -175,7 +178,7 @@ def _children(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, ForecastingHorizon):
         for name, item in vars(value).items():
             if name not in _OF_HORIZON:
-                yield f"{path}.{name}", item
+                yield f"{path}{HUNG}{name}", item
     else:
         yield from _attributes(path, value)
 

@@ -18,7 +18,7 @@ from sktime.forecasting.base import BaseForecaster
 
 from klforecast.data.scaling import Standardizer
 from klforecast.evaluation.leakage.seeds import global_seeds
-from klforecast.evaluation.leakage.state import changed_parts, state_of
+from klforecast.evaluation.leakage.state import HUNG, state_of
 
 _MOST_CUTOFFS = 64  # windows of one batch; enough for any rule that looks at their number or place
 
@@ -199,7 +199,7 @@ class Study:
         if "fitted" not in world._fitted:
             fitted = self.fit(world)
             # A copy loses what hangs on an index or a horizon: such a forecaster is fitted anew.
-            copies = not changed_parts(state_of(fitted), state_of(copy.deepcopy(fitted)))
+            copies = not any(HUNG in path for path in state_of(fitted))
             world._fitted["fitted"] = fitted if copies else None
         original = world._fitted["fitted"]
         return self.fit(world) if original is None else copy.deepcopy(original)
