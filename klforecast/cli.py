@@ -246,7 +246,7 @@ def report(
     """Write pictures and tables of benchmark rows, beside published numbers and their sources."""
     with _plain(ImportError, ValueError):
         from klforecast.evaluation.benchmark.rows import read_rows
-        from klforecast.evaluation.lra.rows import read_runs
+        from klforecast.evaluation.lra.run_rows import read_runs
         from klforecast.evaluation.report.html import render_html
         from klforecast.evaluation.report.markdown import render_markdown
         from klforecast.evaluation.suites.rows import read_suite_rows

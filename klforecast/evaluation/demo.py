@@ -14,8 +14,8 @@ from klforecast.evaluation.benchmark.baselines import SeasonalNaive
 from klforecast.evaluation.benchmark.holdout import hold_out, mase, season, smape
 from klforecast.evaluation.benchmark.theta import Theta
 
-_CYCLES_IN_A_WINDOW = 3
-_N_MODES = 4
+_CYCLES_IN_A_WINDOW = 3  # enough to tell a cycle from a trend in a picture
+_N_MODES = 4  # that are printed: trend, level and a pair for the cycle
 
 
 class DemoForecast(NamedTuple):

@@ -14,7 +14,9 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Self
+from zipfile import is_zipfile
 
 import numpy as np
 import torch
@@ -91,6 +93,8 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         Of weights, order and dropout. The global generators stay as they are.
     checkpoint : Path, default=None
         File that is written after every epoch, and that training goes on from if it exists.
+    about : str, default=""
+        Description that the file carries; `described` reads it.
     **options
         Of `skorch.NeuralNet`: max_epochs, batch_size (over all processes), lr, callbacks and so on.
         Decays, steps, frequencies and masks have no weight decay; masks learn ten times as fast.
@@ -107,6 +111,7 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         patience: int = 10,
         seed: int = 0,
         checkpoint: Path | None = None,
+        about: str = "",
         criterion: type = CrossEntropy,
         optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW,
         train_split: None = None,
@@ -135,6 +140,7 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         self.patience = patience
         self.seed = seed
         self.checkpoint = checkpoint
+        self.about = about
 
     def fit(self, X: Dataset, y: None = None, **fit_params: Any) -> Self:
         """Train, from the checkpoint if there is one.
@@ -166,6 +172,13 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         # The history counts an epoch that was interrupted.
         return self._keep_best.epochs_ >= self.max_epochs or self._keep_best.exhausted
 
+    def progress(self) -> tuple[int, bool]:
+        """Epochs trained according to the checkpoint, and whether training has come to its end."""
+        with seeded(self.seed):
+            self.initialize()
+        self.notify("on_train_begin")
+        return self._keep_best.epochs_, self.is_through
+
     @property
     def best_epoch(self) -> int:
         """Epochs trained when the validation loss was lowest."""
@@ -185,7 +198,7 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
         """Those of skorch, the one that keeps the best weights, and the checkpoints."""
         callbacks = [*super().get_default_callbacks(), ("keep_best", KeepBest(self.patience))]
         if self.checkpoint is not None:
-            callbacks.append(("checkpoint", Checkpoint(self.checkpoint)))
+            callbacks.append(("checkpoint", Checkpoint(self.checkpoint, self.about)))
         return callbacks
 
     def get_split_datasets(
@@ -262,6 +275,8 @@ class Checkpoint(Callback):
     ----------
     path : Path
         File; only the first process writes it.
+    about : str, default=""
+        Description to write into it.
 
     Notes
     -----
@@ -269,8 +284,9 @@ class Checkpoint(Callback):
     replaced as a whole, so that an interruption leaves the last one.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, about: str = ""):
         self.path = path
+        self.about = about
 
     def on_train_begin(self, net: AcceleratedNet, **kwargs: Any) -> None:
         """Go on from the file, if there is one."""
@@ -298,6 +314,7 @@ class Checkpoint(Callback):
             "history": json.dumps(net.history.to_list(), default=float),
             "keep_best": _fitted(net._keep_best),
             "scaler": None if scaler is None else scaler.state_dict(),
+            "about": self.about,
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_name(f"{self.path.name}.part")
@@ -308,6 +325,28 @@ class Checkpoint(Callback):
 def _fitted(callback: Callback) -> dict[str, Any]:
     """What a callback has learned, by name."""
     return {name: value for name, value in vars(callback).items() if name.endswith("_")}
+
+
+def described(path: Path) -> str:
+    """Return the description that a checkpoint carries; empty where it has none.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no file of tensors.
+    """
+    sentence = f"{path} is no checkpoint; pass a file that training wrote with `checkpoint`"
+    with path.open("rb") as file:
+        if not is_zipfile(file):  # what torch reads otherwise is a bare pickle
+            raise ValueError(sentence)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError) as error:
+        raise ValueError(sentence) from error
+    about = state.get("about", "") if isinstance(state, dict) else ""
+    return about if isinstance(about, str) else ""
 
 
 def wandb_logger(project: str, name: str) -> Callback:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from klforecast.evaluation.benchmark.encoder_recipes import make_encoder
 from klforecast.evaluation.benchmark.protocol import Task
 from klforecast.evaluation.peers import recipes
 from klforecast.evaluation.peers.spectral_memory import SpectralMemoryTransformer
@@ -192,7 +193,39 @@ def test_frozen_tokens_of_spectral_memory_are_read_and_not_written(past):
 def test_spectral_memory_takes_gradients_of_tokens_that_are_then_replaced(past):
     net = spectral_memory("frozen").train()
     for _ in range(3):
+        net.zero_grad()
+        before = net.network.memory(torch.zeros(5, 1, 8)).clone()
         net(past).square().mean().backward()
+        taken = [p.grad for p in net.parameters() if p.grad is not None]
+        assert all(gradient.isfinite().all() for gradient in taken)
+        # Those of the memory itself: its mixer of components, which the forecast reads.
+        assert any(p.grad is not None and p.grad.any() for p in net.network.memory.parameters())
+        net(past)  # writes the batch before it
+        assert not torch.equal(net.network.memory(torch.zeros(5, 1, 8)), before)
+
+
+SHARED = {
+    "input_length": "lookback",
+    "lr": "learning_rate",
+    "batch_size": "batch_size",
+    "max_epochs": "max_epochs",
+    "patience": "patience",
+    "lr_schedule": "schedule",
+    "d_model": "d_model",
+    "n_layers": "n_layers",
+    "dropout": "dropout",
+}
+
+
+@pytest.mark.parametrize("horizon", [96, 192, 336, 720])
+@pytest.mark.parametrize("name", ["nlinear", "dlinear", "rlinear", "itransformer", "patchtst"])
+def test_a_peer_and_the_encoder_of_its_name_run_in_the_same_published_setting(name, horizon):
+    task = Task("ETTh1", horizon, 24, past_limit=None, validation_rows=2880, seed=0)
+    peer = {"dropout": 0.0, **getattr(recipes, name)(task).get_params()}
+    encoder = make_encoder(task, encoder=name).get_params()
+    for ours, theirs in SHARED.items():
+        if theirs in peer and (ours != "dropout" or name in ("rlinear", "patchtst")):
+            assert encoder[ours] == peer[theirs], ours
 
 
 def test_spectral_memory_starts_every_epoch_empty():

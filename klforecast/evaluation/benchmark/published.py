@@ -14,6 +14,7 @@ from importlib.resources import files
 from statistics import fmean
 from typing import Any
 
+# Steps ahead that the papers report: of all data sets, and of the weekly influenza data.
 STANDARD_HORIZONS = (96, 192, 336, 720)
 ILI_HORIZONS = (24, 36, 48, 60)
 _TRUSTED_LOADERS = ("clean", "one window per batch")

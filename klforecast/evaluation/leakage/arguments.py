@@ -9,9 +9,9 @@ from sktime.forecasting.base import BaseForecaster
 
 from klforecast.evaluation.leakage.study import Features, Make, Study
 
-_FIRST_CUTOFF = 0.6  # of the rows
-_N_CUTOFFS = 5
-_DEFAULT_STEPS = 12
+_FIRST_CUTOFF = 0.6  # of the rows: most train, and two fifths are left to be forecast
+_N_CUTOFFS = 5  # where each costs a fit: the ends and three between
+_DEFAULT_STEPS = 12  # a year of months, and two cutoffs fit into 60 rows
 
 
 def make_study(

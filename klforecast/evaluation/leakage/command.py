@@ -1,7 +1,7 @@
 """`klforecast leakage`: the leakage report of any sktime forecaster, for a terminal and for CI.
 
-Exit code 0: no leak. 1: a leak was found. 2: the arguments cannot be used, or a check could not be
-run because the forecaster raised.
+Exit code 0: clean. 1: a leak was found. 2: the arguments cannot be used, or a check could not be run
+because the forecaster raised. 3: something is suspicious, and the evidence says what would settle it.
 
 The package is imported inside the command: torch and sktime take seconds, and `--help` should not.
 """
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from klforecast.evaluation.leakage import LeakageReport
 
-_COLOURS = {"passed": "green", "leak": "bold red", "error": "red"}
+_COLOURS = {"passed": "green", "leak": "bold red", "suspicious": "bold yellow", "error": "red"}
+_QUIET = ("passed", "reported", "not applicable")  # their evidence is shown when asked for
 
 
 def leakage(
@@ -48,13 +49,15 @@ def leakage(
     ] = None,
     check: Annotated[list[str] | None, typer.Option(help="Check to run; repeat. All.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the changed rows.")] = 0,
+    verbose: Annotated[bool, typer.Option(help="Show the evidence of what passed too.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="File to write too: .html, .json or .csv.")
     ] = None,
 ) -> None:
     """Check that a forecaster does not know what it must not know.
 
-    Exit code 1 says that a leak was found, 2 that the checks could not all be run.
+    Exit code 1 says that a leak was found, 3 that something is suspicious, 2 that the checks could
+    not all be run.
     """
     from klforecast.evaluation.benchmark.changes import read_changes
     from klforecast.evaluation.leakage import leakage_report
@@ -69,11 +72,13 @@ def leakage(
     except (ValueError, TypeError, ImportError, AttributeError, KLForecastError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from error
-    Console().print(_table(report))
+    console = Console()
+    console.print(f"{escape(report.forecaster)}: [bold]{report.headline}[/]", highlight=False)
+    console.print(_lines(report, verbose), highlight=False)
     if out is not None:
         _write(report, out)
-    if report.leaks or report.errors:
-        raise typer.Exit(1 if report.leaks else 2)
+    if not report.passed:
+        raise typer.Exit({"leak": 1, "suspicious": 3}.get(report.verdict, 2))
 
 
 def _import(name: str, params: dict[str, Any]) -> Any:
@@ -114,19 +119,31 @@ def _read(dataset: str | None, csv: Path | None) -> "pd.DataFrame":
     return frame
 
 
-def _table(report: "LeakageReport") -> Table:
-    table = Table("verdict", "check", "route", "evidence", "ratio")
-    for row in report.rows:
-        colour = _COLOURS.get(row.verdict, "dim")
-        table.add_row(
-            f"[{colour}]{row.verdict}[/]",
-            row.check,
-            escape(row.route),
-            escape(row.evidence),
-            "" if row.ratio is None else f"{row.ratio:.3g}",
-        )
-    table.title = f"{escape(report.forecaster)}: {report.headline}"
+def _lines(report: "LeakageReport", verbose: bool) -> Table:
+    """One line for a check in which nothing was found; the evidence of all else below its route."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for check in dict.fromkeys(row.check for row in report.rows):
+        rows = [row for row in report.rows if row.check == check]
+        quiet = [row for row in rows if row.verdict in _QUIET and not verbose]
+        if quiet:
+            verdict = (
+                "passed" if any(row.verdict == "passed" for row in quiet) else quiet[0].verdict
+            )
+            routes = ", ".join(row.route.split(" (")[0] for row in quiet if row.verdict == verdict)
+            table.add_row(_coloured(verdict), f"[bold]{check}[/]: {escape(routes)}")
+        for row in rows:
+            if row not in quiet:
+                where = (
+                    f"[bold]{check}[/], {escape(row.route)}" if row.route else f"[bold]{check}[/]"
+                )
+                table.add_row(_coloured(row.verdict), f"{where}: {escape(row.evidence)}")
     return table
+
+
+def _coloured(verdict: str) -> str:
+    return f"[{_COLOURS.get(verdict, 'dim')}]{verdict}[/]"
 
 
 def _write(report: "LeakageReport", out: Path) -> None:

@@ -13,6 +13,7 @@ th, td { padding: .35rem .6rem; text-align: left; vertical-align: top;
 border-bottom: 1px solid #e4e7eb; } td.number { font-variant-numeric: tabular-nums; }
 td.verdict { white-space: nowrap; font-weight: 600; } tr.passed .verdict { color: #15803d; }
 tr.leak { background: #fef2f2; } tr.leak .verdict, tr.error .verdict { color: #b91c1c; }
+tr.suspicious { background: #fffbeb; } tr.suspicious .verdict { color: #b45309; }
 tr.not-applicable, tr.reported { color: #7b8794; } td small { display: block; color: #7b8794; }
 """
 _HEADER = ("verdict", "check", "route", "evidence, and what must be seen", "value", "ratio")

@@ -1,7 +1,7 @@
 """What the checks found: one row per check and route, and the verdict on the forecaster."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,9 +11,11 @@ from klforecast.evaluation.leakage.page import render_page
 
 PASSED = "passed"
 LEAK = "leak"
+SUSPICIOUS = "suspicious"
 REPORTED = "reported"
 NOT_APPLICABLE = "not applicable"
 ERROR = "error"
+CLEAN = "clean"
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,9 @@ class Row:
     ----------
     check, route : str
         Name of the check; how the forecaster was driven.
-    verdict : {"passed", "leak", "reported", "not applicable", "error"}
-        "reported" is a number that proves nothing by itself; "error": the forecaster raised.
+    verdict : {"passed", "leak", "suspicious", "reported", "not applicable", "error"}
+        "suspicious": an honest forecaster may show it too, and the evidence says what would settle
+        it; "reported" is a number that proves nothing by itself; "error": the forecaster raised.
     evidence : str
         What was seen.
     expected : str, default=""
@@ -73,14 +76,29 @@ class LeakageReport:
     rows: tuple[Row, ...] = ()
 
     @property
+    def verdict(self) -> str:
+        """The verdict on the forecaster: "leak", "suspicious" or "clean".
+
+        An error is no verdict: see `errors` for the checks that could not be run.
+        """
+        if self.leaks:
+            return LEAK
+        return SUSPICIOUS if self.suspicions else CLEAN
+
+    @property
     def passed(self) -> bool:
-        """Whether no row is a leak and every check could be run."""
-        return not self.leaks and not self.errors
+        """Whether the verdict is "clean" and every check could be run."""
+        return self.verdict == CLEAN and not self.errors
 
     @property
     def leaks(self) -> tuple[Row, ...]:
         """The rows that found a leak."""
         return tuple(row for row in self.rows if row.verdict == LEAK)
+
+    @property
+    def suspicions(self) -> tuple[Row, ...]:
+        """The rows that look like a leak and could be something else."""
+        return tuple(row for row in self.rows if row.verdict == SUSPICIOUS)
 
     @property
     def errors(self) -> tuple[Row, ...]:
@@ -96,6 +114,7 @@ class LeakageReport:
         return json.dumps(
             {
                 "forecaster": self.forecaster,
+                "verdict": self.verdict,
                 "passed": self.passed,
                 "setup": dict(self.setup),
                 "rows": [asdict(row) for row in self.rows],
@@ -112,13 +131,15 @@ class LeakageReport:
     @property
     def headline(self) -> str:
         """The verdict in one sentence."""
-        if self.leaks:
-            names = ", ".join(dict.fromkeys(row.check for row in self.leaks))
-            return f"leak found by {names}"
-        if self.errors:
-            names = ", ".join(dict.fromkeys(row.check for row in self.errors))
-            return f"no leak found, but not all checks could be run: {names}"
-        return "no leak found"
+        said = {
+            LEAK: f"leak found by {_names(self.leaks)}",
+            SUSPICIOUS: f"no leak found, but {_names(self.suspicions)} found something suspicious",
+            CLEAN: "no leak found",
+        }[self.verdict]
+        if self.errors and self.verdict != LEAK:
+            said += f", {'and' if self.suspicions else 'but'} not all checks could be run: "
+            said += _names(self.errors)
+        return said
 
     def __str__(self) -> str:
         lines = [f"{self.forecaster}: {self.headline}"]
@@ -126,3 +147,7 @@ class LeakageReport:
             f"  {row.verdict:<14} {row.check}, {row.route}: {row.evidence}" for row in self.rows
         ]
         return "\n".join(lines)
+
+
+def _names(rows: Sequence[Row]) -> str:
+    return ", ".join(dict.fromkeys(row.check for row in rows))

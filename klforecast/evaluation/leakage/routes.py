@@ -54,9 +54,9 @@ def through_update_predict(study: Study, world: World, cutoffs: np.ndarray) -> n
     )
     with global_seeds(study.seed):
         forecasts = study.fitted(world).update_predict(
-            world.y.iloc[study.train_end :],
+            world.y.iloc[study.train_end :].copy(),
             cv=splitter,
-            X=None if world.X is None else world.X.iloc[study.train_end :],
+            X=None if world.X is None else world.X.iloc[study.train_end :].copy(),
             update_params=False,
         )
     return np.asarray(forecasts, dtype=float)[..., None]

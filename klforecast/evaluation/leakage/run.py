@@ -12,6 +12,7 @@ from sktime.forecasting.base import BaseForecaster
 
 from klforecast.evaluation.leakage.arguments import make_study
 from klforecast.evaluation.leakage.checks import (
+    attached,
     batches,
     features,
     future,
@@ -35,6 +36,7 @@ CHECKS: dict[str, Callable[[Study], Iterable[Row]]] = {
         scaler,
         stopping,
         features,
+        attached,
         permutation,
         batches,
         writes,

@@ -7,29 +7,50 @@
 The comparison in sktime's and scikit-learn's own suites is of a shallow copy of `__dict__`, which
 misses a tensor written in place and everything below the first level.
 
-Left out  what lives outside the object: globals of modules, files; and what cannot be read: locks,
+Left out  what lives outside the object and its functions: other modules, files; and what cannot be read: locks,
           open files, objects of C code that do not pickle (their type is the leaf).
 """
 
 import hashlib
 import logging
 import random
+import re
+import sys
 import types
 from collections import deque
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from sktime.forecasting.base import ForecastingHorizon
 
 STAMPS = (pd.Index, pd.Period, pd.Timestamp, pd.Timedelta, pd.offsets.BaseOffset)
+HUNG = "@"
+"""Stands in a path before what hangs on an index, a horizon or a frame; copies lose it."""
+
 _PLAIN = (str, bytes, int, float, complex, bool, types.NoneType, np.generic, *STAMPS)
 _NAMED = (type, types.ModuleType, types.BuiltinFunctionType)
+_INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
 _CONTAINERS = (dict, list, set, deque, np.ndarray, torch.Tensor, pd.DataFrame, pd.Series)
-# sktime's predict keeps the horizon that it was asked for; it is no state of the model.
-_BOOKKEEPING = {"_fh"}
+# What pandas itself keeps in an index; all else was hung on it.
+_OF_PANDAS = {
+    "_range",
+    "_data",
+    "_name",
+    "_names",
+    "_cache",
+    "_id",
+    "_references",
+    "_reset_identity",
+}
+_OF_PANDAS |= {"_levels", "_codes", "_freq", "sortorder", "_no_setting_name", "_comparables"}
+_OF_FRAME = {"_mgr", "_attrs", "_flags", "_item_cache", "_name", "_hidden_attrs", "_metadata"}
+# What sktime's horizon is made of. That of the last forecast is kept by the forecaster, and is no
+# state of the model; what hangs on it is.
+_OF_HORIZON = {"_values", "_is_relative", "_freq"}
 
 
 def state_hash(obj: Any) -> str:
@@ -72,13 +93,17 @@ def changed_parts(before: Mapping[str, str], after: Mapping[str, str]) -> list[s
 def leaves(root: Any) -> Iterator[tuple[str, Any]]:
     """Walk over everything reached from `root` and yield (path, leaf); each object once.
 
-    A leaf is an ndarray, an Index, or something whose `repr` says what it is. Mutable attributes of
-    classes are walked too: a memory kept there is shared by all instances.
+    A leaf is an ndarray, an Index, or something whose `repr` says what it is. What instances share is
+    walked too: mutable attributes of classes, and the attributes, defaults and global containers of
+    functions that are no installed package's.
     """
     seen: dict[int, Any] = {}  # keeps what was walked alive, so that no id is used twice
     stack: list[tuple[str, Any]] = [("", root)]
     while stack:
         path, value = stack.pop()
+        if isinstance(value, pd.Index):
+            hung = {name: item for name, item in vars(value).items() if name not in _OF_PANDAS}
+            stack.extend((f"{path}{HUNG}{name}", item) for name, item in hung.items())
         if isinstance(value, _PLAIN):
             yield path, value
             continue
@@ -88,6 +113,8 @@ def leaves(root: Any) -> Iterator[tuple[str, Any]]:
         leaf = _as_leaf(value)
         if leaf is not None:
             yield path, leaf
+            if isinstance(value, type) and not _is_of_library(value):
+                stack.extend(_kept_by_class(path, value))
             continue
         children = list(_children(path, value))
         if not children:
@@ -114,8 +141,7 @@ def _as_leaf(value: Any) -> Any:
 def _children(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if key not in _BOOKKEEPING:
-                yield f"{path}[{key!r}]", item
+            yield f"{path}[{key!r}]", item
     elif isinstance(value, list | tuple | deque):
         for position, item in enumerate(value):
             yield f"{path}[{position}]", item
@@ -125,6 +151,11 @@ def _children(path: str, value: Any) -> Iterator[tuple[str, Any]]:
         for position, item in enumerate(value.ravel()):
             yield f"{path}[{position}]", item
     elif isinstance(value, pd.Series | pd.DataFrame):
+        if value.attrs:
+            yield f"{path}.attrs", value.attrs
+        for name, item in vars(value).items():
+            if name not in _OF_FRAME:
+                yield f"{path}{HUNG}{name}", item
         yield f"{path}.index", value.index
         yield f"{path}.values", value.to_numpy()
         if isinstance(value, pd.DataFrame):
@@ -143,6 +174,11 @@ def _children(path: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield f"{path}.name", f"{value.__module__}.{value.__qualname__}"
         for position, cell in enumerate(value.__closure__ or ()):
             yield f"{path}.closure[{position}]", cell.cell_contents
+        yield from _kept_by(path, value)
+    elif isinstance(value, ForecastingHorizon):
+        for name, item in vars(value).items():
+            if name not in _OF_HORIZON:
+                yield f"{path}{HUNG}{name}", item
     else:
         yield from _attributes(path, value)
 
@@ -153,14 +189,51 @@ def _attributes(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     held = dict(getattr(value, "__dict__", {}))
     held |= {name: getattr(value, name) for name in slots if hasattr(value, name)}
     for name, item in held.items():
-        if name not in _BOOKKEEPING:
-            yield f"{path}.{name}", item
+        yield f"{path}.{name}", item
     for cls in kind.__mro__:
-        for name, item in vars(cls).items():
-            if isinstance(item, _CONTAINERS) and not name.startswith("__"):
-                yield f"{path}.<{cls.__name__}>.{name}", item
+        yield f"{path}.<{cls.__name__}>", cls
     if not held:
         yield from _pickled(path, value)
+
+
+def _kept_by_class(path: str, cls: type) -> Iterator[tuple[str, Any]]:
+    """What a class keeps for all instances, in its attributes and in those of its functions."""
+    for name, item in vars(cls).items():
+        where = f"{path}.{name}"
+        if isinstance(item, _CONTAINERS) and not name.startswith("__"):
+            yield where, item
+        function = getattr(item, "__func__", getattr(item, "fget", item))
+        if isinstance(function, types.FunctionType):
+            yield from _kept_by(where, function)
+
+
+def _kept_by(path: str, function: types.FunctionType) -> Iterator[tuple[str, Any]]:
+    """What a function keeps from call to call: attributes, defaults, and globals that it names."""
+    for name, item in vars(function).items():
+        if name != "__wrapped__":
+            yield f"{path}.{name}", item
+    for position, item in enumerate(function.__defaults__ or ()):
+        if isinstance(item, _CONTAINERS):
+            yield f"{path}.default[{position}]", item
+    for name in function.__code__.co_names:
+        item = function.__globals__.get(name)
+        named = isinstance(item, type | types.FunctionType)
+        if isinstance(item, _CONTAINERS) or not _is_of_library(item if named else type(item)):
+            yield f"<{function.__module__}>.{name}", item
+
+
+def _is_of_library(item: Any) -> bool:
+    """Whether a class or function is Python's own or of an installed package."""
+    top = (item.__module__ or "builtins").partition(".")[0]
+    return top != "__main__" and _is_library(top)
+
+
+@cache
+def _is_library(top: str) -> bool:
+    file = getattr(sys.modules.get(top), "__file__", None)
+    return top in sys.stdlib_module_names or (
+        file is not None and _INSTALLED.search(file) is not None
+    )
 
 
 def _slots_of(cls: type) -> tuple[str, ...]:

@@ -18,6 +18,9 @@ from sktime.forecasting.base import BaseForecaster
 
 from klforecast.data.scaling import Standardizer
 from klforecast.evaluation.leakage.seeds import global_seeds
+from klforecast.evaluation.leakage.state import HUNG, state_of
+
+_MOST_CUTOFFS = 64  # windows of one batch; enough for any rule that looks at their number or place
 
 Make = Callable[[Any], BaseForecaster]
 Features = Callable[[Any], pd.DataFrame]
@@ -40,6 +43,14 @@ class World:
     y: Any
     X: pd.DataFrame | None
     unfitted: BaseForecaster
+    _fitted: dict[str, BaseForecaster | None] = field(default_factory=dict, compare=False)
+
+    @property
+    def handed(self) -> Any:
+        """The rows of y as a copy with an index of its own, on which nothing of earlier calls hangs."""
+        rows = self.y.copy()
+        rows.index = self.y.index.copy()
+        return rows
 
     @property
     def values(self) -> np.ndarray:
@@ -80,7 +91,6 @@ class Study:
     fh: np.ndarray
     cutoffs: np.ndarray
     seed: int
-    _fitted: dict[str, BaseForecaster] = field(default_factory=dict)
 
     @property
     def train_end(self) -> int:
@@ -91,6 +101,16 @@ class Study:
     def horizon(self) -> int:
         """The furthest step ahead."""
         return int(self.fh[-1])
+
+    @cached_property
+    def many_cutoffs(self) -> np.ndarray:
+        """Up to 64 cutoffs from the end of training on: all, or a run at the end and some before."""
+        every = np.arange(self.train_end, len(self.y) - self.horizon + 1)
+        if len(every) <= _MOST_CUTOFFS:
+            return every
+        before, run = every[: -_MOST_CUTOFFS // 2], every[-_MOST_CUTOFFS // 2 :]
+        chosen = self.rng("cutoffs").permutation(len(before) - 1)[: _MOST_CUTOFFS // 2 - 1] + 1
+        return np.concatenate([before[:1], np.sort(before[chosen]), run])
 
     @cached_property
     def truth(self) -> World:
@@ -115,8 +135,13 @@ class Study:
         """Return the world with other values in the rows of y."""
         like = self.y
         if isinstance(like, pd.Series):
-            return self._world(pd.Series(values[:, 0], like.index, name=like.name))
-        return self._world(pd.DataFrame(values, like.index, like.columns))
+            y = pd.Series(values[:, 0], like.index.copy(), name=like.name)
+        else:
+            y = pd.DataFrame(values, like.index.copy(), like.columns)
+        y.attrs = copy.deepcopy(
+            like.attrs
+        )  # what is attached to the true rows is attached to these
+        return self._world(y)
 
     def _world(self, y: Any) -> World:
         unfitted = copy.deepcopy(self.make(y))
@@ -169,11 +194,15 @@ class Study:
             or self.truth.X is None
             or world.X.iloc[: self.train_end].equals(self.truth.X.iloc[: self.train_end])
         )
-        if self.prepared or not same_rows or not same_features:
-            return self.fit(world)
-        if "truth" not in self._fitted:
-            self._fitted["truth"] = self.fit(self.truth)
-        return copy.deepcopy(self._fitted["truth"])
+        if not self.prepared and same_rows and same_features:
+            world = self.truth
+        if "fitted" not in world._fitted:
+            fitted = self.fit(world)
+            # A copy loses what hangs on an index or a horizon: such a forecaster is fitted anew.
+            copies = not any(HUNG in path for path in state_of(fitted))
+            world._fitted["fitted"] = fitted if copies else None
+        original = world._fitted["fitted"]
+        return self.fit(world) if original is None else copy.deepcopy(original)
 
     def predict(self, forecaster: BaseForecaster, world: World, cutoff: int) -> np.ndarray:
         """Forecast with `predict(fh)` after row `cutoff`: (steps, channels)."""
@@ -201,12 +230,18 @@ class Study:
         self, forecaster: BaseForecaster, world: World, cutoffs: np.ndarray
     ) -> np.ndarray:  # (n, steps, channels)
         """Forecast with `predict_windows`, which is handed all rows of the world."""
+        return self.windows_of(forecaster, world.handed, world.X, cutoffs)
+
+    def windows_of(
+        self, forecaster: BaseForecaster, y: Any, X: pd.DataFrame | None, cutoffs: np.ndarray
+    ) -> np.ndarray:  # (n, steps, channels)
+        """Forecast with `predict_windows` from these very rows."""
         features = {}
-        if world.X is not None and "X" in signature(forecaster.predict_windows).parameters:
-            features["X"] = world.X
+        if X is not None and "X" in signature(forecaster.predict_windows).parameters:
+            features["X"] = X.copy()
         with global_seeds(self.seed):
             forecasts = np.asarray(
-                forecaster.predict_windows(world.y, np.asarray(cutoffs), **features), dtype=float
+                forecaster.predict_windows(y, np.asarray(cutoffs), **features), dtype=float
             )
         if forecasts.ndim != 3 or len(forecasts) != len(cutoffs):
             raise ValueError(

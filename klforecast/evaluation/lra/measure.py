@@ -7,8 +7,9 @@ those of the test part.
 import copy
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -17,14 +18,14 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation.lra.compression import Predictor, compression_curve
 from klforecast.evaluation.lra.parts import Sequences
-from klforecast.evaluation.studies.compression import Predictor, compression_curve
-from klforecast.evaluation.studies.network_cost import tokens_per_second
+from klforecast.evaluation.lra.speed import tokens_per_second
 from klforecast.modules.ssm.cost import n_parameters, n_steps
 from klforecast.modules.ssm.spectral_ssm import SpectralBlock
 
 MASKS = ("low_pass", "random", "energy", "learned")
-_LOOKED_AT = 64  # training sequences
+_LOOKED_AT = 64  # training sequences; the speed per step of more is the same to a few per cent
 
 
 class Measures(NamedTuple):
@@ -34,6 +35,16 @@ class Measures(NamedTuple):
     memory: bool = False
     layers: bool = False
     compression_ratios: tuple[float, ...] = ()
+
+    def without(self, row: Mapping[str, Any]) -> "Measures":
+        """What of this the row of a run does not hold yet."""
+        ratios = {point["ratio"] for point in row["compression"] or ()}
+        return Measures(
+            self.throughput and row["throughput"] is None,
+            self.memory and row["memory"] is None,
+            self.layers and row["layers"] is None,
+            tuple(ratio for ratio in self.compression_ratios if ratio not in ratios),
+        )
 
 
 NOTHING = Measures()
@@ -47,8 +58,8 @@ def measure(
     batch_size: int,
     measures: Measures,
     seed: int,
-) -> dict[str, Any]:
-    """Measure what is asked for; returns fields of the row.
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield what is asked for, by the name of its field in the row, as functions that measure it.
 
     Parameters
     ----------
@@ -67,29 +78,37 @@ def measure(
     """
     model = copy.deepcopy(model).cpu().eval()
     inputs, _ = train.__getitems__(range(min(_LOOKED_AT, len(train))))
-    found: dict[str, Any] = {}
+    x = inputs["x"]
     if measures.throughput:
-        found["throughput"] = {
-            "tokens_per_second": tokens_per_second(model, inputs["x"]),
-            "sequences": len(inputs["x"]),
-            "steps": n_steps(inputs["x"]),
-        }
+        yield "throughput", partial(_throughput, model, x)
     if measures.memory:
-        found["memory"] = _memory(rebuild, inputs["x"][:batch_size])
+        yield "memory", partial(_memory, rebuild, x[:batch_size])
     if measures.layers:
-        found["layers"] = profile_layers(model, inputs["x"])
+        yield "layers", partial(profile_layers, model, x)
     if measures.compression_ratios:
-        curve = compression_curve(
-            model,
-            inputs["x"],
-            lambda small: accuracy(small, test, batch_size),
-            measures.compression_ratios,
-            MASKS,
-            seed,
-            observed=inputs.get("mask"),
-        ).rename(columns={"score": "accuracy"})
-        found["compression"] = curve.to_dict("records")
-    return found
+        learned = all(layer.mask.logits is not None for layer in model.backbone.spectral_layers)
+
+        def compression() -> list[dict[str, Any]]:
+            curve = compression_curve(
+                model,
+                x,
+                lambda small: accuracy(small, test, batch_size),
+                measures.compression_ratios,
+                MASKS if learned else tuple(mask for mask in MASKS if mask != "learned"),
+                seed,
+                observed=inputs.get("mask"),
+            )
+            return curve.rename(columns={"score": "accuracy"}).to_dict("records")
+
+        yield "compression", compression
+
+
+def _throughput(model: Predictor, x: Tensor) -> dict[str, Any]:
+    return {
+        "tokens_per_second": tokens_per_second(model, x),
+        "sequences": len(x),
+        "steps": n_steps(x),
+    }
 
 
 @torch.no_grad()

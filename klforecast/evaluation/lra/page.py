@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from klforecast.evaluation.lra.rows import OFFICIAL, SYNTHETIC, of_source
+from klforecast.evaluation.lra.run_rows import OFFICIAL, SYNTHETIC, of_source
 
 _TITLES = {
     OFFICIAL: "Long Range Arena, official files",
@@ -58,6 +58,7 @@ def markdown_sections(rows: Sequence[Mapping[str, Any]]) -> list[str]:
                 parts += [f"### {_name(row)}: keeping a share of the modes", _markdown_curve(row)]
             if row["layers"]:
                 parts += [f"### {_name(row)}: layers", _markdown_table(*_layers(row))]
+            parts += [f"{_name(row)}, not measured: {why}." for why in _unmeasured(row)]
     return parts
 
 
@@ -85,6 +86,10 @@ def _line(row: Mapping[str, Any]) -> list[str]:
         "-" if speed is None else f"{speed['tokens_per_second']:,.0f}",
         "-" if memory is None else _peak(memory["training_mib"]),
     ]
+
+
+def _unmeasured(row: Mapping[str, Any]) -> list[str]:
+    return [f"{name} ({why})" for name, why in (row["unmeasured"] or {}).items()]
 
 
 def _peak(mebibytes: float | None) -> str:
@@ -170,5 +175,6 @@ def _html_details(row: Mapping[str, Any]) -> list[str]:
         parts.append(_html_table(*_curve(row)))
     if row["layers"]:
         parts += [f"<h3>{escape(_name(row))}: layers</h3>", _html_table(*_layers(row))]
+    parts += [f'<p class="facts">Not measured: {escape(why)}.</p>' for why in _unmeasured(row)]
     parts.append(f'<p class="facts">SHA-256 of the sequences: {escape(row["data_sha256"])}.</p>')
     return parts

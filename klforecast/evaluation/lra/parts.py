@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-PADDING = 0
+PADDING = 0  # the first token, so that fresh arrays are all padding
 
 
 class Part(NamedTuple):

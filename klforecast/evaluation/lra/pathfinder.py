@@ -18,11 +18,11 @@ from torch import Tensor
 
 from klforecast.evaluation.lra.parts import Part, TaskData, split_off
 
-_POINTS_PER_PIXEL = 4  # of a path, when it is drawn
+_POINTS_PER_PIXEL = 4  # of a path, when it is drawn: no gaps at any angle
 _MARGIN = 1.5  # between a path and the border, in pixels
 _CANDIDATES = 2048  # scenes that are drawn at once
 _PLACES = 16  # that are tried for the shapes of a scene
-_OFFICIAL_PARTS = (0.8, 0.1, 0.1)
+_OFFICIAL_PARTS = (0.8, 0.1, 0.1)  # train, validation, test: the shares of the published splits
 
 
 class Scenes(NamedTuple):

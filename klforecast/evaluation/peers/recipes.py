@@ -35,6 +35,7 @@ _LTSF_LINEAR = {
     "Exchange": (8, 0.0005),
     "ILI": (32, 0.01),
 }
+# What the same scripts change for long horizons.
 _LTSF_LINEAR_FROM_336 = {"ETTm2": (32, 0.01), "Exchange": (32, 0.0005)}
 
 

@@ -5,6 +5,11 @@ and a `Recipe`: the lookback and the training schedule that its authors publishe
 usual one of long-horizon forecasting papers: Adam on the mean squared error over shuffled windows,
 early stopping on the last rows, the weights of the best epoch restored.
 
+It is not the training of `klforecast.evaluation.benchmark.encoder_recipes`, and cannot be: there the
+encoders of the same names run inside `KLMemoryForecaster`, with its normalisation, gate and choice of
+weights, to hold the estimator to the papers; here the networks run alone, as their authors run them,
+to be compared with. Where both name a setting it is the same one (`tests/evaluation/test_peers.py`).
+
 Left out: dropping the last incomplete batch (every window is used, in training and in validation),
 mixed precision, and checkpoints on disk (the best weights stay in memory).
 """
@@ -21,7 +26,7 @@ from torch import Tensor, nn
 from klforecast.evaluation.benchmark.baselines import require_past
 from klforecast.training.callbacks import SCHEDULES
 
-_EVALUATION_BATCH = 256
+_EVALUATION_BATCH = 256  # windows; only memory depends on it
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,13 @@ training deviations, as in `klforecast.evaluation.benchmark.protocol`. Nothing i
 the test rows are looked at only here.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from klforecast.core.experts import Expert, FoldedExpert, RidgeExpert
@@ -30,8 +26,9 @@ from klforecast.data.scaling import Standardizer
 from klforecast.data.splits import window_cutoffs
 from klforecast.data.windows import sliding_windows
 from klforecast.evaluation.benchmark.protocol import require_borders, score_windows, standardize
+from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 
-_WINDOWS_AT_ONCE = 256
+_WINDOWS_AT_ONCE = 256  # 5 MB of weather at the depth of a week
 
 
 class Variant(NamedTuple):
@@ -171,34 +168,28 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     mse = {(row["variant"], row["horizon"]): row["mse"] for row in rows}
     names = list(dict.fromkeys(row["variant"] for row in rows))
     whole = sum(mse[names[0], horizon] for horizon in horizons)
-    printed = Table(title=f"{rows[0]['dataset']}: test MSE with one part off at a time")
-    printed.add_column("variant")
-    for column in (*map(str, horizons), "mean", "loss"):
-        printed.add_column(column, justify="right")
+    lines = []
     for name in names:
         errors = [mse[name, horizon] for horizon in horizons]
-        printed.add_row(
-            name,
-            *(f"{error:.4f}" for error in errors),
-            f"{sum(errors) / len(errors):.4f}",
-            f"{100 * (sum(errors) / whole - 1):+.1f} %",
-        )
-    return printed
+        mean, loss = sum(errors) / len(errors), 100 * (sum(errors) / whole - 1)
+        lines.append((name, *(f"{error:.4f}" for error in errors), f"{mean:.4f}", f"{loss:+.1f} %"))
+    return make_table(
+        f"{rows[0]['dataset']}: test MSE with one part off at a time",
+        ("variant", *map(str, horizons), "mean", "loss"),
+        lines,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table and, where asked for, append the rows to a file."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__, rows=True)
     parser.add_argument("--dataset", default="ETTh1", choices=dataset_names())
     parser.add_argument("--horizons", type=int, nargs="+", default=[96, 192, 336, 720])
-    parser.add_argument("--out", type=Path, help="file of JSON lines to append the rows to")
     options = parser.parse_args(arguments)
     data = load(options.dataset)
     rows = [row for horizon in options.horizons for row in ablate(data, horizon, VARIANTS)]
-    if options.out is not None:
-        with options.out.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
-    Console().print(table(rows))
+    append_rows(options.out, rows)
+    show(table(rows))
 
 
 if __name__ == "__main__":

@@ -8,21 +8,18 @@ the last step of each forecast, as they came true; "past" ones up to the cutoff.
 and how, is decided out of fold on the fitted rows.
 """
 
-import argparse
-import json
-import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from klforecast.data.datasets import Dataset, load
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.evaluation.benchmark.protocol import require_borders
+from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
+from klforecast.evaluation.studies.timing import cpu_seconds
 
 
 class Case(NamedTuple):
@@ -75,9 +72,9 @@ def score_case(data: Dataset, case: Case, horizon: int, stride: int) -> dict[str
     forecaster = KLMemoryForecaster(
         horizon, past_covariates=case.past or None, calendar_features=case.calendar or None
     )
-    begun, fitted = time.process_time(), borders.validation_end
-    forecaster.fit(y.iloc[:fitted], X=None if X is None else X.iloc[:fitted])
-    seconds = time.process_time() - begun
+    fitted = borders.validation_end
+    known = None if X is None else X.iloc[:fitted]
+    seconds = cpu_seconds(lambda: forecaster.fit(y.iloc[:fitted], X=known))
     cutoffs = np.arange(fitted, borders.test_end - horizon + 1, stride)
     truth = y.to_numpy()[cutoffs[:, None] + np.arange(horizon)]
     errors = (forecaster.predict_windows(y, cutoffs, X=X) - truth) / scale
@@ -98,35 +95,30 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
     """One line for each case: the error at each horizon and its change against no covariates."""
     horizons = sorted({row["horizon"] for row in rows})
     mse = {(row["case"], row["horizon"]): row["mse"] for row in rows}
-    printed = Table("covariates", title=f"{rows[0]['dataset']}: test MSE")
-    for horizon in horizons:
-        printed.add_column(str(horizon), justify="right")
-        printed.add_column("change", justify="right")
     names = list(dict.fromkeys(row["case"] for row in rows))
+    lines = []
     for name in names:
-        cells = []
+        cells = [name]
         for horizon in horizons:
             change = mse[name, horizon] / mse[names[0], horizon] - 1
             cells += [f"{mse[name, horizon]:.4f}", f"{100 * change:+.1f} %"]
-        printed.add_row(name, *cells)
-    return printed
+        lines.append(cells)
+    columns = [column for horizon in horizons for column in (str(horizon), "change")]
+    return make_table(f"{rows[0]['dataset']}: test MSE", ("covariates", *columns), lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table and, where asked for, append the rows to a file."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__, rows=True)
     parser.add_argument("--horizons", type=int, nargs="+", default=[48, 336])
     parser.add_argument("--stride", type=int, default=7, help="score every so many-th window")
-    parser.add_argument("--out", type=Path, help="file of JSON lines to append the rows to")
     options = parser.parse_args(arguments)
     data, rows = load("VicElec"), []
     for horizon in options.horizons:
         for case in CASES:
             rows.append(score_case(data, case, horizon, options.stride))
-            if options.out is not None:
-                with options.out.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
-    Console().print(table(rows))
+            append_rows(options.out, rows[-1:])
+    show(table(rows))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ python -m klforecast.evaluation.studies.does_memory_help encoders.jsonl --recall
 gain = 100 (MSE without - MSE with) / MSE without         seed by seed, then mean and interval
 """
 
-import argparse
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from scipy.stats import t as student_t
 
 from klforecast.evaluation.benchmark.models import ENCODER_BUDGET
 from klforecast.evaluation.benchmark.rows import read_rows
+from klforecast.evaluation.studies.command import make_parser, write_page
 from klforecast.modules.encoders import ENCODERS
 
 SOURCES = ("history", "trajectory")
@@ -312,17 +312,14 @@ def _recall_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the page, or write it to a file."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("rows", type=Path, nargs="+", help="files that `benchmark` wrote")
     parser.add_argument("--recall", type=Path, help="file that `long_recall` wrote")
     parser.add_argument("--out", type=Path, help="page to write; default: the terminal")
     options = parser.parse_args(arguments)
     lines = options.recall.read_text(encoding="utf-8").splitlines() if options.recall else []
     page = render_page(read_rows(*options.rows), [json.loads(line) for line in lines])
-    if options.out is None:
-        print(page)
-    else:
-        options.out.write_text(page, encoding="utf-8")
+    write_page(page, options.out)
 
 
 if __name__ == "__main__":

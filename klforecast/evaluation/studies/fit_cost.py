@@ -8,28 +8,25 @@ it stands the number of floating-point operations that the formulas give; where 
 per second stay within what large and small matrices reach on the same machine.
 """
 
-import argparse
-import json
 import math
 import multiprocessing
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from klforecast.core.plan import CorePlan, plan_core
 from klforecast.core.solve import solve_from_plan
 from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
+from klforecast.evaluation.studies.timing import cpu_seconds
 
-_PERIOD = 24
+_PERIOD = 24  # hours of a day, the cycle of the made-up series
 _N_BLOCKS = 5  # solutions out of fold, beside the one from all windows
-_WINDOWS = 2500
+_WINDOWS = 2500  # that are looked at out of fold, as in `core.out_of_fold`
 _EIGH = 9  # operations of a full symmetric eigendecomposition, in units of b^3
 
 
@@ -126,9 +123,9 @@ def _fit_cost(steps: int, depth: int | None, channels: int, horizon: int) -> Fit
     season = torch.sin(torch.arange(steps, dtype=torch.float64) * (2 * math.pi / _PERIOD))
     series.add_(season[:, None])
     machine.reset_peak_memory()
-    before, begun = machine.peak_memory_mb(), time.process_time()
-    solve_from_plan([series], plan)
-    seconds, after = time.process_time() - begun, machine.peak_memory_mb()
+    before = machine.peak_memory_mb()
+    seconds = cpu_seconds(lambda: solve_from_plan([series], plan))
+    after = machine.peak_memory_mb()
     peak = None if before is None or after is None else after - before
     counted = operations(plan, steps, channels)
     return FitCost(steps, plan.depth, channels, horizon, seconds, peak, counted)
@@ -146,12 +143,9 @@ def _plan(steps: int, depth: int | None, channels: int, horizon: int) -> CorePla
 
 def table(title: str, costs: Sequence[FitCost]) -> Table:
     """One line for each fit."""
-    printed = Table(title=title)
     columns = ("steps", "depth", "channels", "seconds", "peak MB", "10^9 operations", "10^9 / s")
-    for column in columns:
-        printed.add_column(column, justify="right")
-    for cost in costs:
-        printed.add_row(
+    lines = [
+        (
             f"{cost.steps:,}",
             f"{cost.depth:,}",
             f"{cost.channels:,}",
@@ -160,12 +154,14 @@ def table(title: str, costs: Sequence[FitCost]) -> Table:
             f"{cost.operations / 1e9:.1f}",
             f"{cost.operations / 1e9 / cost.seconds:.1f}",
         )
-    return printed
+        for cost in costs
+    ]
+    return make_table(title, columns, lines, left=0)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table for each size that grows and, where asked for, append the rows to a file."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__, rows=True)
     parser.add_argument("--steps", type=int, nargs="*", default=[10**4, 10**5, 10**6, 10**7])
     parser.add_argument("--depths", type=int, nargs="*", default=[96, 336, 720, 1440, 2880, 5760])
     parser.add_argument("--channels", type=int, nargs="*", default=[1, 10, 100, 1000])
@@ -173,10 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--rows", type=int, nargs=2, default=[50_000, 5_000], help="for --depths and --channels"
     )
     parser.add_argument("--horizon", type=int, default=96)
-    parser.add_argument("--out", type=Path, help="file of JSON lines to append the rows to")
     options = parser.parse_args(arguments)
     few, fewer = options.rows
-    console = Console()
     for title, sizes in (
         ("one channel, more and more steps", [(steps, None, 1) for steps in options.steps]),
         ("one channel, deeper and deeper", [(few, depth, 1) for depth in options.depths]),
@@ -187,10 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         costs = [
             fit_cost(steps, depth, channels, options.horizon) for steps, depth, channels in sizes
         ]
-        if options.out is not None:
-            with options.out.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(cost._asdict()) + "\n" for cost in costs)
-        console.print(table(title, costs))
+        append_rows(options.out, (cost._asdict() for cost in costs))
+        show(table(title, costs))
 
 
 if __name__ == "__main__":

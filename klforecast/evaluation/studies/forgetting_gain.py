@@ -8,22 +8,21 @@ squared, in units of the variance of the first half, and averaged over cutoffs, 
 Of real series the training and validation rows are used, not the test rows.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from klforecast.data.datasets import load
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.evaluation.studies.command import make_parser, make_table, show
 
-_FORGETTING = (1.0, 0.9999, 0.9995, 0.999, 0.998)
-_HORIZON = 24
-_DEPTH = 336
-_PERIOD = 24
-_PARTS = 20
+_FORGETTING = (1.0, 0.9999, 0.9995, 0.999, 0.998)  # memories of 500 rows to all of them
+_HORIZON = 24  # steps: a day of hours
+_DEPTH = 336  # steps: two weeks
+_PERIOD = 24  # steps: a day
+_PARTS = 20  # of the second half, so that the weights are never older than 5 % of it
 
 
 def drifting_series(rows: int = 8_000) -> pd.DataFrame:
@@ -71,7 +70,7 @@ def following_error(y: pd.DataFrame, forgetting: float, period: int = _PERIOD) -
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one table, a row for each series."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--data", nargs="*", default=["VicElec"], help="names of data sets")
     parser.add_argument("--rows", type=int, default=8_000, help="of the drifting series")
     parser.add_argument("--forgetting", type=float, nargs="+", default=_FORGETTING)
@@ -87,17 +86,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name: {f: following_error(y, f, periods[name]) for f in options.forgetting}
         for name, y in series.items()
     }
-    Console().print(_table(errors, options.forgetting))
+    show(_table(errors, options.forgetting))
 
 
 def _table(errors: Mapping[str, Mapping[float, float]], forgetting: Sequence[float]) -> Table:
-    table = Table(title=f"squared error {_HORIZON} steps ahead, by forgetting")
-    table.add_column("series")
-    for f in forgetting:
-        table.add_column(f"{f:g}", justify="right")
-    for name, row in errors.items():
-        table.add_row(name, *(f"{row[f]:.4f}" for f in forgetting))
-    return table
+    return make_table(
+        f"squared error {_HORIZON} steps ahead, by forgetting",
+        ("series", *(f"{f:g}" for f in forgetting)),
+        [(name, *(f"{row[f]:.4f}" for f in forgetting)) for name, row in errors.items()],
+    )
 
 
 if __name__ == "__main__":

@@ -6,22 +6,18 @@ The linear core is solved with and without keeping its errors out of fold, in tu
 one thread, medians over the repeats. Calibration sorts the errors and decides on the scale.
 """
 
-import argparse
-import json
 import statistics
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from klforecast.core.plan import plan_core
 from klforecast.core.solve import solve_from_plan
 from klforecast.data.datasets import Dataset, load
 from klforecast.evaluation.benchmark.protocol import require_borders, standardize
+from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
+from klforecast.evaluation.studies.timing import in_turns, one_thread
 from klforecast.ops.conformal import calibrate
 
 
@@ -70,44 +66,36 @@ def interval_cost(data: Dataset, horizon: int, repeats: int) -> IntervalCost:
     residuals = solve_from_plan(panel, plan).residuals
     if residuals is None:
         raise ValueError(f"{len(rows)} rows of {data.name} leave no errors; pass a shorter horizon")
-    times: list[list[float]] = [[], [], []]
-    for _ in range(repeats):
-        times[0].append(_seconds(lambda: solve_from_plan(panel, plan, most_errors=0)))
-        times[1].append(_seconds(lambda: solve_from_plan(panel, plan)))
-        times[2].append(_seconds(lambda: calibrate(residuals)))
+    with one_thread():
+        times = in_turns(
+            {
+                "without": lambda: solve_from_plan(panel, plan, most_errors=0),
+                "with errors": lambda: solve_from_plan(panel, plan),
+                "calibration": lambda: calibrate(residuals),
+            },
+            repeats,
+        )
     size = calibrate(residuals).scores.nbytes / 1e6
-    without, with_errors, calibration = map(statistics.median, times)
+    without, with_errors, calibration = map(statistics.median, times.values())
     return IntervalCost(data.name, horizon, without, with_errors, calibration, size)
-
-
-def _seconds(run: Callable[[], Any]) -> float:
-    begun = time.process_time()
-    run()
-    return time.process_time() - begun
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table and, where asked for, append the rows to a file."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__, rows=True)
     parser.add_argument("--datasets", nargs="+", default=["ETTh1"])
     parser.add_argument("--horizons", type=int, nargs="+", default=[96])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="file of JSON lines to append the rows to")
     options = parser.parse_args(arguments)
-    torch.set_num_threads(1)
     costs = [
         interval_cost(load(name), horizon, options.repeats)
         for name in options.datasets
         for horizon in options.horizons
     ]
-    if options.out is not None:
-        with options.out.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(cost._asdict()) + "\n" for cost in costs)
-    printed = Table(title="CPU seconds of a fit")
-    for column in ("data", "horizon", "without", "with errors", "calibration", "ratio", "MB kept"):
-        printed.add_column(column, justify="right")
-    for cost in costs:
-        printed.add_row(
+    append_rows(options.out, (cost._asdict() for cost in costs))
+    columns = ("data", "horizon", "without", "with errors", "calibration", "ratio", "MB kept")
+    lines = [
+        (
             cost.dataset,
             str(cost.horizon),
             f"{cost.without:.2f}",
@@ -116,7 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{cost.ratio:.2f}",
             f"{cost.kept_mb:.1f}",
         )
-    Console().print(printed)
+        for cost in costs
+    ]
+    show(make_table("CPU seconds of a fit", columns, lines))
 
 
 if __name__ == "__main__":

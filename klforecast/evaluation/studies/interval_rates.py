@@ -7,20 +7,17 @@ levels that follow its own windows one horizon late, as `update` does, within so
 "Deviation" is the mean distance of a run's coverage, channel by channel, from the nominal one.
 """
 
-import argparse
-import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from klforecast.core.solve import solve_linear_core
 from klforecast.data.datasets import load
 from klforecast.evaluation.benchmark.protocol import require_borders, standardize
+from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.ops.conformal import (
     Residuals,
     adapt_levels,
@@ -32,9 +29,10 @@ from klforecast.ops.conformal import (
 )
 from klforecast.ops.volatility import expected_scale
 
+# The limits of the 80 % and 95 % intervals.
 _LEVELS = torch.tensor([0.025, 0.1, 0.9, 0.975], dtype=torch.float64)
-_RUNS = 5
-_STEPS = 16  # steps of the horizon that are looked at
+_RUNS = 5  # each long enough for levels to follow within 20 horizons
+_STEPS = 16  # steps of the horizon that are looked at; neighbours have nearly the same errors
 
 
 def follow_out_of_fold(residuals: Residuals, horizons: float) -> dict[str, float]:
@@ -91,13 +89,12 @@ def follow_out_of_fold(residuals: Residuals, horizons: float) -> dict[str, float
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table for each data set and, where asked for, append the rows to a file."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__, rows=True)
     parser.add_argument("--datasets", nargs="+", default=["ETTh1", "Weather"])
     parser.add_argument("--horizon", type=int, default=96)
     parser.add_argument(
         "--within", type=float, nargs="+", default=[math.inf, 80, 40, 20, 10], help="horizons"
     )
-    parser.add_argument("--out", type=Path, help="file of JSON lines to append the rows to")
     options = parser.parse_args(arguments)
     for name in options.datasets:
         data = load(name)
@@ -111,19 +108,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found = follow_out_of_fold(residuals, horizons)
             within = "never" if math.isinf(horizons) else f"{horizons:g}"
             rows.append({"dataset": name, "horizon": options.horizon, "within": within, **found})
-        if options.out is not None:
-            with options.out.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(row) + "\n" for row in rows)
-        Console().print(table(rows))
+        append_rows(options.out, rows)
+        show(table(rows))
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:
     """One line for each speed."""
-    printed = Table(title=f"{rows[0]['dataset']}, windows out of fold")
-    for column in ("within", "80 %", "deviation", "95 %", "deviation", "pinball"):
-        printed.add_column(column, justify="right")
-    for row in rows:
-        printed.add_row(
+    columns = ("within", "80 %", "deviation", "95 %", "deviation", "pinball")
+    lines = [
+        (
             row["within"],
             f"{100 * row['coverage_80']:.1f}",
             f"{100 * row['deviation_80']:.1f}",
@@ -131,7 +124,9 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
             f"{100 * row['deviation_95']:.1f}",
             f"{row['pinball']:.4f}",
         )
-    return printed
+        for row in rows
+    ]
+    return make_table(f"{rows[0]['dataset']}, windows out of fold", columns, lines)
 
 
 if __name__ == "__main__":

@@ -7,21 +7,20 @@ and decompositions of a full memory of 3,000 rows. So the second line holds what
 cost, and the difference to the third what remembering costs. CPU seconds of one thread.
 """
 
-import argparse
 import statistics
-import time
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 
 from klforecast.evaluation.peers.spectral_memory import SpectralMemoryTransformer
+from klforecast.evaluation.studies.command import make_parser, make_table, show
+from klforecast.evaluation.studies.timing import in_turns, one_thread
 
-_LOOKBACK, _HORIZON, _CHANNELS, _BATCH = 96, 96, 7, 32
-_ROWS = 3000
+_LOOKBACK, _HORIZON, _CHANNELS, _BATCH = 96, 96, 7, 32  # ETTh1 in the setting of the paper
+_ROWS = 3000  # of a full memory, as published
 
 
 class StepCost(NamedTuple):
@@ -67,15 +66,15 @@ def step_costs(steps: int = 1500, d_model: int = 64) -> list[StepCost]:
         "tokens read and written": _full(_network("frozen", d_model), generator),
     }
     optimizers = {name: torch.optim.Adam(net.parameters()) for name, net in networks.items()}
-    times: dict[str, list[float]] = {name: [] for name in networks}
-    for _ in range(steps):
-        for name, net in networks.items():
-            start = time.process_time()
-            loss = nn.functional.mse_loss(net(past), future)
-            optimizers[name].zero_grad()
-            loss.backward()
-            optimizers[name].step()
-            times[name].append(1000 * (time.process_time() - start))
+
+    def step(name: str) -> None:
+        loss = nn.functional.mse_loss(networks[name](past), future)
+        optimizers[name].zero_grad()
+        loss.backward()
+        optimizers[name].step()
+
+    seconds = in_turns({name: partial(step, name) for name in networks}, steps)
+    times = {name: [1000 * spent for spent in of] for name, of in seconds.items()}
     means = {name: statistics.fmean(spent) for name, spent in times.items()}
     return [
         StepCost(name, statistics.median(spent), means[name], means[name] / means["tokens read"])
@@ -100,17 +99,18 @@ def _full(net: SpectralMemoryTransformer, generator: torch.Generator) -> Spectra
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--d-model", type=int, default=64)
     options = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    printed = Table(title=f"a training step, width {options.d_model}, {_ROWS:,} rows remembered")
-    for column in ("network", "median ms", "mean ms", "mean / tokens read"):
-        printed.add_column(column)
-    for cost in step_costs(options.steps, options.d_model):
-        printed.add_row(cost.network, f"{cost.median:.2f}", f"{cost.mean:.2f}", f"{cost.ratio:.3f}")
-    Console().print(printed)
+    with one_thread():
+        costs = step_costs(options.steps, options.d_model)
+    lines = [
+        (cost.network, f"{cost.median:.2f}", f"{cost.mean:.2f}", f"{cost.ratio:.3f}")
+        for cost in costs
+    ]
+    title = f"a training step, width {options.d_model}, {_ROWS:,} rows remembered"
+    show(make_table(title, ("network", "median ms", "mean ms", "mean / tokens read"), lines))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Of airline and ETTh1 three each: the modes and the memory of the closed form, an
 transformer that reads them without the closed form beside it, on ETTh1 after two epochs.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from klforecast.data.datasets import load
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.plots.plotting import new_figure
 from klforecast.evaluation.benchmark.protocol import require_borders
+from klforecast.evaluation.studies.command import make_parser
 
 
 def draw_memory(
@@ -42,7 +42,7 @@ def draw_memory(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fit airline and ETTh1, and draw what is remembered."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args(arguments).folder
     draw_memory(load_airline(), "airline", folder, horizon=12, max_epochs=10)

@@ -14,16 +14,12 @@ squared errors in training deviations of the complete rows.
     masked Gram         solved from products of pairs of observed values; windows by conditional mean
 """
 
-import argparse
 import itertools
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
@@ -37,14 +33,16 @@ from klforecast.data.periods import find_periods
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators.frames.context import FilledRows, extend_past, fill_panel
 from klforecast.evaluation.benchmark.protocol import require_borders, standardize
+from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.ops.missing import GapFiller, interpolate
 
 DATASETS = {"ETTh1": 1, "VicElec": 2}
 """Names, and every how many rows are used: both are hourly then."""
 
+# From a few lost readings to every other one.
 SHARES = (0.01, 0.05, 0.2, 0.5)
 PATTERNS = ("random", "blocks")
-_DAY = 24
+_DAY = 24  # rows
 _DEPTH = 720  # a month, which keeps the many fits short
 
 
@@ -217,24 +215,21 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
     names = list(dict.fromkeys(row["candidate"] for row in rows if row["share"] > 0))
     whole = next(row["mse"] for row in rows if row["share"] == 0)
     title = f"{rows[0]['dataset']}, {rows[0]['horizon']} steps: test MSE, complete {whole:.4f}"
-    printed = Table("removed", title=title)
-    for name in names:
-        printed.add_column(name, justify="right")
+    lines = []
     mse = {(row["pattern"], row["share"], row["candidate"]): row["mse"] for row in rows}
     for pattern, share in dict.fromkeys((row["pattern"], row["share"]) for row in rows):
         if share:
             cells = [f"{mse[pattern, share, name]:.4f}" for name in names]
-            printed.add_row(f"{100 * share:.0f} %, {pattern}", *cells)
-    return printed
+            lines.append((f"{100 * share:.0f} %, {pattern}", *cells))
+    return make_table(title, ("removed", *names), lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table for each data set and, where asked for, append the rows to a file."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__, rows=True)
     parser.add_argument("--datasets", nargs="+", default=list(DATASETS), choices=list(DATASETS))
     parser.add_argument("--horizon", type=int, default=96)
     parser.add_argument("--stride", type=int, default=14, help="score every so many-th window")
-    parser.add_argument("--out", type=Path, help="file of JSON lines to append the rows to")
     options = parser.parse_args(arguments)
     for dataset in options.datasets:
         setting = make_setting(dataset, options.horizon, options.stride)
@@ -242,10 +237,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for pattern, share in (("random", 0.0), *itertools.product(PATTERNS, SHARES)):
             done = compare(setting, share, pattern)
             rows += done
-            if options.out is not None:
-                with options.out.open("a", encoding="utf-8") as file:
-                    file.writelines(json.dumps(row) + "\n" for row in done)
-        Console().print(table(rows))
+            append_rows(options.out, done)
+        show(table(rows))
 
 
 if __name__ == "__main__":

@@ -7,23 +7,22 @@ The second shows, on rows of rank k, that the modes agree with those of the T x 
 what that decomposition costs. Times are CPU time (`time.process_time`) of one thread.
 """
 
-import argparse
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from klforecast.evaluation.studies.command import make_parser, make_table, show
+from klforecast.evaluation.studies.timing import cpu_seconds, in_turns, one_thread
 from klforecast.ops.kl import empirical_kl
 from klforecast.ops.linalg import fix_signs, safe_eigh
 from klforecast.ops.online import KLState, absorb, empty_state, feature_modes
 
-_STREAM_CHUNK = 10_000
+_STREAM_CHUNK = 10_000  # rows that are made and absorbed at once; 5 MB
 
 
 class RowCost(NamedTuple):
@@ -75,12 +74,12 @@ def row_costs(
     generator = torch.Generator().manual_seed(0)
     new_rows = torch.randn(rows, d, generator=generator, dtype=torch.float64)
     states = _states_after(seen, d, rank, generator)
-    times: list[list[float]] = [[] for _ in states]
-    for turn in range(repeats):
-        for place in range(len(states)):
-            which = (turn + place) % len(states)
-            times[which].append(_seconds(partial(absorb, states[which], new_rows, rank)))
-    medians = [1e6 * statistics.median(column) / rows for column in times]
+    runs = {
+        f"{n}": partial(absorb, state, new_rows, rank)
+        for n, state in zip(seen, states, strict=True)
+    }
+    times = in_turns(runs, repeats)
+    medians = [1e6 * statistics.median(column) / rows for column in times.values()]
     return [
         RowCost(n, median, median / medians[0]) for n, median in zip(seen, medians, strict=True)
     ]
@@ -133,54 +132,38 @@ def _states_after(
     return states
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    start = time.process_time()
-    run()
-    return time.process_time() - start
-
-
 def _median(run: Callable[[], object], repeats: int) -> float:
-    return statistics.median(_seconds(run) for _ in range(repeats))
+    return statistics.median(cpu_seconds(run) for _ in range(repeats))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--d", type=int, default=64, help="features of a row")
     parser.add_argument("--rank", type=int, default=16, help="directions kept")
     parser.add_argument("--repeats", type=int, default=200, help="measurements of a row's cost")
     parser.add_argument("--seen", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--steps", type=int, nargs="+", default=[1_000, 2_000, 3_000])
     options = parser.parse_args(arguments)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        sizes = {"d": options.d, "rank": options.rank}
+    sizes = {"d": options.d, "rank": options.rank}
+    with one_thread():
         costs = row_costs(options.seen, repeats=options.repeats, **sizes)
         comparisons = [agreement(T, **sizes) for T in options.steps]
-    finally:
-        torch.set_num_threads(threads)
-    console = Console()
-    console.print(_cost_table(costs, **sizes))
-    console.print(_agreement_table(comparisons, **sizes))
+    show(_cost_table(costs, **sizes), _agreement_table(comparisons, **sizes))
 
 
 def _cost_table(costs: Sequence[RowCost], d: int, rank: int) -> Table:
-    table = Table(title=f"absorb: cost of a row of {d} features at rank {rank}")
-    for column in ("rows seen before", "microseconds per row", "ratio"):
-        table.add_column(column, justify="right")
-    for cost in costs:
-        table.add_row(f"{cost.seen:,}", f"{cost.microseconds:.2f}", f"{cost.ratio:.2f}")
-    return table
+    return make_table(
+        f"absorb: cost of a row of {d} features at rank {rank}",
+        ("rows seen before", "microseconds per row", "ratio"),
+        [(f"{cost.seen:,}", f"{cost.microseconds:.2f}", f"{cost.ratio:.2f}") for cost in costs],
+        left=0,
+    )
 
 
 def _agreement_table(comparisons: Sequence[Agreement], d: int, rank: int) -> Table:
-    table = Table(title=f"all rows at once or as they come: {d} features of rank {rank}, seconds")
-    columns = ("T", "T x T eigh", "smaller problem", "absorb all T", "eigenvalues", "modes")
-    for column in columns:
-        table.add_column(column, justify="right")
-    for row in comparisons:
-        table.add_row(
+    lines = [
+        (
             f"{row.T:,}",
             f"{row.covariance_over_time:.3f}",
             f"{row.smaller_problem:.4f}",
@@ -188,6 +171,14 @@ def _agreement_table(comparisons: Sequence[Agreement], d: int, rank: int) -> Tab
             f"{row.eigenvalue_difference:.0e}",
             f"{row.mode_difference:.0e}",
         )
+        for row in comparisons
+    ]
+    table = make_table(
+        f"all rows at once or as they come: {d} features of rank {rank}, seconds",
+        ("T", "T x T eigh", "smaller problem", "absorb all T", "eigenvalues", "modes"),
+        lines,
+        left=0,
+    )
     table.caption = "last two columns: largest difference between online and T x T"
     return table
 

@@ -6,7 +6,6 @@ python -m klforecast.evaluation.studies.published_encoders published_encoders.js
 gap = 100 (ours - published) / published          mean over seeds; held if it is at most 3 %
 """
 
-import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from klforecast.evaluation.benchmark.encoder_recipes import ENCODER_RECIPES, UNPUBLISHED
 from klforecast.evaluation.benchmark.published import STANDARD_HORIZONS
 from klforecast.evaluation.benchmark.rows import read_rows
+from klforecast.evaluation.studies.command import make_parser, write_page
 
 TOLERANCE = 3.0
 """Gap in percent up to which an encoder is held."""
@@ -209,15 +209,11 @@ def _differences() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the page, or write it to a file."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("rows", type=Path, nargs="+", help="files that `benchmark` wrote")
     parser.add_argument("--out", type=Path, help="page to write; default: the terminal")
     options = parser.parse_args(arguments)
-    page = render_page(read_rows(*options.rows))
-    if options.out is None:
-        print(page)
-    else:
-        options.out.write_text(page, encoding="utf-8")
+    write_page(render_page(read_rows(*options.rows)), options.out)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ process's peak over what the inputs need. All of them keep `state` real numbers 
 spectral scans as state / 2 complex modes.
 """
 
-import argparse
 import importlib
 import importlib.util
 import multiprocessing
@@ -22,6 +21,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from klforecast.evaluation.studies.command import make_parser, write_page
+from klforecast.evaluation.studies.timing import one_thread
 from klforecast.ops.scan import modal_filter, spectral_scan, spectral_scan_loop
 
 
@@ -120,16 +121,12 @@ SCANS: dict[str, tuple[Callable[..., Tensor | tuple[Tensor, Tensor]], Callable[[
 def measure(name: str, size: Size, repeats: int = 3) -> Cost:
     """Cost of one scan of `SCANS` in this process, with one thread."""
     run, make_inputs = SCANS[name]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         _timed(run, make_inputs(size._replace(batch=1, length=2)))  # imports and allocator
         inputs = make_inputs(size)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         times = [_timed(run, inputs) for _ in range(repeats)]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    finally:
-        torch.set_num_threads(threads)
     forward, both = (1e3 * min(column) for column in zip(*times, strict=True))
     return Cost(name, forward, both, peak / 1024)
 
@@ -172,19 +169,18 @@ def render_table(costs: Sequence[Cost]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table, and write it where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     for field, default in Size._field_defaults.items():
         parser.add_argument(f"--{field}", type=int, default=default)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--table", type=Path, help="write the table here")
-    options = vars(parser.parse_args())
+    parser.add_argument(
+        "--table", type=Path, help="file to write the table to; default: the terminal"
+    )
+    options = vars(parser.parse_args(arguments))
     repeats, path = options.pop("repeats"), options.pop("table")
-    table = render_table(measure_all(Size(**options), repeats))
-    print(table)
-    if path is not None:
-        path.write_text(table, encoding="utf-8")
+    write_page(render_table(measure_all(Size(**options), repeats)), path)
 
 
 if __name__ == "__main__":

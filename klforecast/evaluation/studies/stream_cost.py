@@ -6,24 +6,22 @@ The first table shows that a forecaster takes in new rows at the same cost howev
 Times are CPU time (`time.process_time`) of one thread.
 """
 
-import argparse
 import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
-from rich.console import Console
 from rich.table import Table
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.evaluation.studies.command import make_parser, make_table, show
+from klforecast.evaluation.studies.timing import cpu_seconds, one_thread
 
-_PERIOD = 24
+_PERIOD = 24  # steps of the cycle of the made-up series
 
 
 class StreamCost(NamedTuple):
@@ -135,14 +133,12 @@ def _stream(rows: int) -> pd.DataFrame:
 
 
 def _milliseconds(run: Callable[[], object]) -> float:
-    start = time.process_time()
-    run()
-    return 1e3 * (time.process_time() - start)
+    return 1e3 * cpu_seconds(run)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the three tables."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument(
         "--seen", type=int, nargs="+", default=[10_000, 100_000, 1_000_000, 10_000_000]
     )
@@ -151,9 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--series", type=int, default=10_000, help="of the panel")
     parser.add_argument("--file-rows", type=int, default=17_420, help="of the saved forecaster")
     options = parser.parse_args(arguments)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         # The first fit of a process loads libraries.
         KLMemoryForecaster(3).fit(_stream(50))
         streams = [
@@ -162,28 +156,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ]
         panel = panel_cost(options.series)
         file = file_cost(options.file_rows)
-    finally:
-        torch.set_num_threads(threads)
-    console = Console()
-    console.print(_stream_table(streams, options.memory_depth))
-    console.print(
+    show(
+        _stream_table(streams, options.memory_depth),
         f"panel of {panel.series:,} series x {panel.rows} rows: fit {panel.fit / 1e3:.1f} s, "
-        f"predict {panel.predict / 1e3:.1f} s"
-    )
-    console.print(
+        f"predict {panel.predict / 1e3:.1f} s",
         f"file of a default forecaster on {file.rows:,} rows x {file.channels} channels: "
-        f"{file.size:.1f} MB, save {file.save:.0f} ms, load {file.load:.0f} ms"
+        f"{file.size:.1f} MB, save {file.save:.0f} ms, load {file.load:.0f} ms",
     )
 
 
 def _stream_table(costs: Sequence[StreamCost], memory_depth: int) -> Table:
-    table = Table(title=f"24 rows of one channel at memory_depth={memory_depth}, milliseconds")
-    columns = ("rows seen", "fit", "first update", "update, context", "update, weights", "predict")
-    for column in columns:
-        table.add_column(column, justify="right")
-    for cost in costs:
-        table.add_row(f"{cost.seen:,}", *(f"{number:,.1f}" for number in cost[1:]))
-    return table
+    return make_table(
+        f"24 rows of one channel at memory_depth={memory_depth}, milliseconds",
+        ("rows seen", "fit", "first update", "update, context", "update, weights", "predict"),
+        [(f"{cost.seen:,}", *(f"{number:,.1f}" for number in cost[1:])) for cost in costs],
+        left=0,
+    )
 
 
 if __name__ == "__main__":

@@ -9,21 +9,20 @@ and every window of the last 20 % is scored in training deviations, as in
 relative to persistence, so that no panel rules them.
 """
 
-import argparse
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from klforecast.data.datasets import Dataset, load
 from klforecast.data.splits import Borders
 from klforecast.evaluation.benchmark.models import model
 from klforecast.evaluation.benchmark.protocol import Cell, run_windows
+from klforecast.evaluation.studies.command import make_parser, make_table, show
 
-ROWS, CHANNELS = 966, 7
+ROWS, CHANNELS = 966, 7  # the size of the influenza data
 MODELS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("klmemory", {}),
     ("ols", {"lookback": 36}),
@@ -31,7 +30,7 @@ MODELS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("seasonal-naive", {}),
     ("persistence", {}),
 )
-_PERIOD = 52
+_PERIOD = 52  # weeks of a year
 
 
 def weekly_panels(data: Dataset, n_panels: int, seed: int = 0) -> list[Dataset]:
@@ -86,26 +85,24 @@ def errors(panels: Sequence[Dataset], horizon: int) -> pd.DataFrame:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table for each horizon."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--horizons", type=int, nargs="+", default=[24, 36, 48, 60])
     parser.add_argument("--panels", type=int, default=24)
     options = parser.parse_args(arguments)
     panels = weekly_panels(load("M4Weekly"), options.panels)
     for horizon in options.horizons:
         found = errors(panels, horizon)
-        Console().print(_table(found, horizon))
+        show(_table(found, horizon))
 
 
 def _table(found: pd.DataFrame, horizon: int) -> Table:
     relative = found.div(found["persistence"], axis=0)
-    table = Table(title=f"{len(found)} panels, {horizon} weeks ahead")
-    for column in ("model", "relative to persistence", "panels best"):
-        table.add_column(column, justify="left" if column == "model" else "right")
-    best = found.idxmin(axis=1)
-    for name in found.columns:
-        mean = float(np.exp(np.log(relative[name]).mean()))
-        table.add_row(name, f"{mean:.3f}", str(int((best == name).sum())))
-    return table
+    means, best = np.exp(np.log(relative).mean()), found.idxmin(axis=1)
+    return make_table(
+        f"{len(found)} panels, {horizon} weeks ahead",
+        ("model", "relative to persistence", "panels best"),
+        [(name, f"{means[name]:.3f}", str(int((best == name).sum()))) for name in found.columns],
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from sktime.datasets import load_airline
 from typer.testing import CliRunner
 
 from klforecast.cli import app
+from klforecast.evaluation.leakage import CHECKS
+from klforecast.evaluation.leakage.trials.honest import wandering
 
 # The forecasters of the harness go on from the end of `fit`, and sktime says so.
 pytestmark = pytest.mark.filterwarnings("ignore:NotImplementedWarning:UserWarning")
@@ -56,6 +58,39 @@ def test_a_leak_is_exit_code_1_and_the_working_directory_is_looked_in(tmp_path, 
     assert result.exit_code == 1, result.output
     read = json.loads((tmp_path / "report.json").read_text())
     assert {row["verdict"] for row in read["rows"]} >= {"leak", "passed"}
+
+
+def test_a_terminal_of_80_columns_shows_every_check_by_its_whole_name(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    arguments = (NAIVE, "--param", "name=seasonal-naive", "--dataset", "Airline")
+    output = run(*arguments).output.rstrip()
+    assert max(map(len, output.splitlines())) <= 80
+    assert len(output.splitlines()) <= 40
+    assert all(f"{check}:" in output for check in CHECKS)
+    assert "…" not in output
+    verbose = run(*arguments, "--verbose").output
+    assert max(map(len, verbose.splitlines())) <= 80
+    assert "bit-equal" in verbose
+    assert "bit-equal" not in output
+
+
+SUSPECT = """
+from klforecast.evaluation.leakage.trials.cheats import LearnsInPrivate
+
+forecaster = LearnsInPrivate()
+"""
+
+
+def test_what_is_suspicious_is_exit_code_3_and_says_what_would_settle_it(tmp_path, monkeypatch):
+    (tmp_path / "suspects.py").write_text(SUSPECT)
+    monkeypatch.chdir(tmp_path)
+    wandering().to_csv(tmp_path / "walk.csv")
+    result = run(
+        "suspects:forecaster", "--csv", "walk.csv", "--horizon", 6, "--check", "memory_isolation"
+    )
+    assert result.exit_code == 3, result.output
+    assert "suspicious" in result.output
+    assert "settled by" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(

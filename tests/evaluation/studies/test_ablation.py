@@ -59,7 +59,7 @@ def test_test_rows_decide_nothing_but_the_score(monkeypatch):
     monkeypatch.setattr(ablation, "solve_from_plan", remember)
     for changed in (False, True):
         ablation.ablate(make_data(changed), 6, ablation.VARIANTS[:1])
-    assert (solved[0].weight == solved[1].weight).all()
+    assert (solved[0].core.weight == solved[1].core.weight).all()
 
 
 def test_the_command_prints_a_line_for_each_variant_and_writes_its_rows(

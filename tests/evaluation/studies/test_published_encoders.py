@@ -1,6 +1,6 @@
 import pytest
 
-from klforecast.estimators.checks import check_parameters
+from klforecast.estimators.parameters import check_parameters
 from klforecast.evaluation.benchmark.encoder_recipes import (
     ENCODER_RECIPES,
     UNPUBLISHED,

@@ -9,15 +9,15 @@ skill knows the rows that it is scored on.
 
 import numpy as np
 
-from klforecast.evaluation.leakage.report import LEAK, PASSED, Row
+from klforecast.evaluation.leakage.report import LEAK, NOT_APPLICABLE, PASSED, Row
 from klforecast.evaluation.leakage.routes import ROUTES
 from klforecast.evaluation.leakage.study import Study
 
 NAME = "target_permutation"
 _EXPECTED = "no better than the mean of the training rows, up to chance"
-_LEAST_SKILL = 0.05
-_STANDARD_ERRORS = 4.0
-_MOST_WINDOWS = 40
+_LEAST_SKILL = 0.05  # of the squared error; less is not worth a verdict
+_STANDARD_ERRORS = 4.0  # of the mean gain: chance reaches it once in 30,000 reports
+_MOST_WINDOWS = 40  # enough for the standard error of a skill of 5 % on rows that are noise
 
 
 def check(study: Study) -> list[Row]:
@@ -35,6 +35,9 @@ def check(study: Study) -> list[Row]:
     forecast = ROUTES[name](study, world, cutoffs)
     scale = study.scaler.scale
     gain = (((permuted[: study.train_end].mean(axis=0) - truth) / scale) ** 2).mean(axis=2)
+    if not gain.any():
+        why = "all rows are the same: there is nothing to forecast better or worse"
+        return [Row(NAME, name, NOT_APPLICABLE, why, _EXPECTED)]
     ratio = (((forecast - truth) / scale) ** 2).mean() / gain.mean()
     gain = (gain - (((forecast - truth) / scale) ** 2).mean(axis=2)).ravel()
     error = gain.std() / np.sqrt(gain.size)

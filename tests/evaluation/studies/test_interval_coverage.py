@@ -6,7 +6,7 @@ import pytest
 
 from klforecast.data.datasets import Dataset
 from klforecast.data.splits import Borders
-from klforecast.evaluation.studies import intervals
+from klforecast.evaluation.studies import interval_coverage
 
 
 def make_data(change_test=False):
@@ -21,7 +21,7 @@ def make_data(change_test=False):
 
 @pytest.fixture(scope="module")
 def rows():
-    return intervals.window_rows(make_data(), 6, every=2)
+    return interval_coverage.window_rows(make_data(), 6, every=2)
 
 
 def test_every_model_is_scored_on_the_same_windows(rows):
@@ -43,7 +43,7 @@ def test_a_better_forecast_has_the_lower_crps(rows):
 
 
 def test_only_who_follows_notices_that_the_test_part_is_another():
-    frozen, followed, *_ = intervals.window_rows(make_data(change_test=True), 6, every=2)
+    frozen, followed, *_ = interval_coverage.window_rows(make_data(change_test=True), 6, every=2)
     assert followed["coverage_80"] > frozen["coverage_80"] + 0.02
 
 
@@ -51,14 +51,14 @@ def test_scores_are_those_of_the_definition():
     rng = np.random.default_rng(0)
     truth = rng.standard_normal((5, 4, 2))
     quantiles = np.sort(rng.standard_normal((5, 4, 2, 44)), axis=-1)
-    scores = intervals.score_intervals(
+    scores = interval_coverage.score_intervals(
         iter([(truth[:2], quantiles[:2]), (truth[2:], quantiles[2:])])
     )
     low, high = quantiles[..., 1], quantiles[..., 2]
     assert scores.coverage_80 == ((low <= truth) & (truth <= high)).mean()
     assert scores.width_80 == pytest.approx((high - low).mean())
     gap = truth[..., None] - quantiles
-    loss = np.maximum(intervals.LEVELS * gap, (intervals.LEVELS - 1) * gap)
+    loss = np.maximum(interval_coverage.LEVELS * gap, (interval_coverage.LEVELS - 1) * gap)
     assert scores.crps == pytest.approx(2 * loss[..., 4:].mean())
     assert scores.n_windows == 5
 
@@ -75,16 +75,18 @@ def make_panel():
 
 @pytest.mark.filterwarnings("ignore:.*more than the data allow:UserWarning")
 def test_series_of_a_panel_are_scored_in_their_own_units():
-    rows = intervals.holdout_rows(make_panel())
+    rows = interval_coverage.holdout_rows(make_panel())
     assert {row["n_windows"] for row in rows} == {8}
     # Walks of eight sizes: in its own unit, four steps of each are a few units wide.
     assert all(2 < row["width_80"] < row["width_95"] < 40 for row in rows)
 
 
 def test_the_command_prints_a_table_and_keeps_the_rows(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(intervals, "load", lambda name: make_data())
+    monkeypatch.setattr(interval_coverage, "load", lambda name: make_data())
     out = tmp_path / "rows.jsonl"
-    intervals.main(["--datasets", "waves", "--horizons", "6", "--every", "10", "--out", str(out)])
+    interval_coverage.main(
+        ["--datasets", "waves", "--horizons", "6", "--every", "10", "--out", str(out)]
+    )
     kept = [json.loads(line) for line in out.read_text().splitlines()]
     assert len(kept) == 5
     assert "waves, horizon 6: 30 windows" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from klforecast.evaluation.studies.network_cost import tokens_per_second
+from klforecast.evaluation.lra.speed import tokens_per_second
 from klforecast.modules.ssm.cost import flops, n_parameters, n_steps
 from klforecast.modules.ssm.heads import SequencePredictor
 from klforecast.modules.ssm.layer import SpectralLayer

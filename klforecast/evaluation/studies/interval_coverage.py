@@ -1,6 +1,6 @@
 """How often the truth lies in the intervals, how wide they are, and what they are worth.
 
-    python -m klforecast.evaluation.studies.intervals --datasets ETTh1 Weather M4Weekly
+    python -m klforecast.evaluation.studies.interval_coverage --datasets ETTh1 Weather M4Weekly
 
     coverage   share of windows, steps and channels whose truth lies within the limits
     CRPS       2 mean_p pinball_p over 40 levels p, spread evenly (Gneiting & Raftery 2007, eq. 21)
@@ -16,17 +16,13 @@ errors on windows of the training rows; seasonal naive also the textbook's norma
     sigma_h = sigma sqrt(ceil(h / m))      sigma: of the m-step differences (Hyndman & Athanasopoulos)
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from klforecast.data.datasets import Dataset, load
@@ -36,16 +32,18 @@ from klforecast.evaluation.benchmark.baselines import SeasonalNaive
 from klforecast.evaluation.benchmark.holdout import hold_out, season
 from klforecast.evaluation.benchmark.protocol import FittedModel, require_borders, standardize
 from klforecast.evaluation.benchmark.theta import Theta
+from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.ops.conformal import Calibration, Residuals, calibrate, pinball, score_quantiles
 
+# The limits of the 80 % and 95 % intervals, and 40 levels spread evenly, see above.
 _LIMITS = np.array([0.025, 0.1, 0.9, 0.975])
 _CRPS_LEVELS = (np.arange(40) + 0.5) / 40
 LEVELS = np.concatenate([_LIMITS, _CRPS_LEVELS])
 """Levels of the quantiles that are scored."""
 
-_CALIBRATION_WINDOWS = 600
-_CALIBRATION_CUTOFFS = 5  # of each series of a panel
-_VALUES_AT_ONCE = 20_000_000
+_CALIBRATION_WINDOWS = 600  # of the training rows: 30 beyond a limit of 5 %
+_CALIBRATION_CUTOFFS = 5  # of each series of a panel; hundreds of series are pooled
+_VALUES_AT_ONCE = 20_000_000  # 160 MB of quantiles
 
 Quantiles = np.ndarray  # (windows, horizon, channels, levels)
 
@@ -271,14 +269,9 @@ def _row(
 def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """One line for each model of one data set and horizon."""
     first = rows[0]
-    printed = Table(
-        title=f"{first['dataset']}, horizon {first['horizon']}: {first['n_windows']} windows"
-    )
-    printed.add_column("model")
-    for column in ("80 %", "95 %", "width 80", "width 95", "pinball", "CRPS", "s"):
-        printed.add_column(column, justify="right")
-    for row in rows:
-        printed.add_row(
+    columns = ("model", "80 %", "95 %", "width 80", "width 95", "pinball", "CRPS", "s")
+    lines = [
+        (
             row["model"],
             f"{100 * row['coverage_80']:.1f}",
             f"{100 * row['coverage_95']:.1f}",
@@ -288,18 +281,20 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
             f"{row['crps']:.4f}",
             f"{row['cpu_seconds']:.1f}",
         )
-    return printed
+        for row in rows
+    ]
+    title = f"{first['dataset']}, horizon {first['horizon']}: {first['n_windows']} windows"
+    return make_table(title, columns, lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table for each data set and, where asked for, append the rows to a file."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__, rows=True)
     parser.add_argument("--datasets", nargs="+", default=["ETTh1", "Weather", "M4Weekly"])
     parser.add_argument(
         "--horizons", type=int, nargs="+", default=[96], help="where windows are scored"
     )
     parser.add_argument("--every", type=int, default=1, help="score every so many-th test window")
-    parser.add_argument("--out", type=Path, help="file of JSON lines to append the rows to")
     options = parser.parse_args(arguments)
     for name in options.datasets:
         data = load(name)
@@ -308,10 +303,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             tables = [window_rows(data, horizon, options.every) for horizon in options.horizons]
         for rows in tables:
-            if options.out is not None:
-                with options.out.open("a", encoding="utf-8") as file:
-                    file.writelines(json.dumps(row) + "\n" for row in rows)
-            Console().print(table(rows))
+            append_rows(options.out, rows)
+            show(table(rows))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from klforecast.evaluation.studies.compression import compressed_copy, compression_curve, rank_modes
+from klforecast.evaluation.lra.compression import compressed_copy, compression_curve, rank_modes
 from klforecast.modules.ssm.heads import SequencePredictor
 
 LENGTH = 96

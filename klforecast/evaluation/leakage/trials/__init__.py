@@ -1,0 +1,1 @@
+"""Forecasters whose verdict is known: cheats that must be found, and odd ones that are honest."""

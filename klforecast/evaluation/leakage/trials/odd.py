@@ -1,0 +1,411 @@
+"""Honest forecasters that look odd: they learn trend and season by heart, count, cache, or refuse.
+
+Those of sktime that run on statsmodels are left out where it is not installed.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.tree import DecisionTreeRegressor
+from sktime.datasets import load_airline, load_lynx
+from sktime.forecasting.base import BaseForecaster
+from sktime.forecasting.compose import (
+    BaggingForecaster,
+    EnsembleForecaster,
+    MultiplexForecaster,
+    TransformedTargetForecaster,
+    make_reduction,
+)
+from sktime.forecasting.croston import Croston
+from sktime.forecasting.ltsf import LTSFNLinearForecaster
+from sktime.forecasting.naive import NaiveForecaster
+from sktime.forecasting.rbf import RBFForecaster
+from sktime.forecasting.scinet import SCINetForecaster
+from sktime.forecasting.stream import DontUpdate, UpdateRefitsEvery
+from sktime.forecasting.trend import PolynomialTrendForecaster, TrendForecaster
+from sktime.transformations.series.boxcox import LogTransformer
+from sktime.transformations.series.detrend import Deseasonalizer, Detrender
+from sktime.transformations.series.difference import Differencer
+
+from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.evaluation.benchmark.adapter import HarnessForecaster
+from klforecast.evaluation.leakage.trials.honest import (
+    LENGTH,
+    Cutoffs,
+    Honest,
+    HonestWindows,
+    Rows,
+    Trial,
+    wandering,
+)
+
+
+class Counts(Honest):
+    """It counts its calls."""
+
+    def learn(self, rows: np.ndarray) -> None:
+        super().learn(rows)
+        self.n_calls_ = 0
+
+    def level(self, rows: np.ndarray) -> np.ndarray:
+        self.n_calls_ += 1
+        return super().level(rows)
+
+
+class Times(HonestWindows):
+    """It notes how long a batch took."""
+
+    def predict_windows(self, y: Rows, cutoffs: Cutoffs) -> np.ndarray:
+        begun = time.perf_counter()
+        forecast = super().predict_windows(y, cutoffs)
+        self.seconds_ = time.perf_counter() - begun
+        return forecast
+
+
+class NotesItsLastBatch(HonestWindows):
+    """It keeps the cutoffs of the last batch."""
+
+    def predict_windows(self, y: Rows, cutoffs: Cutoffs) -> np.ndarray:
+        self.last_cutoffs_ = np.asarray(cutoffs)
+        return super().predict_windows(y, cutoffs)
+
+
+class LogsInItsClass(Honest):
+    """Its class keeps a log."""
+
+    calls: ClassVar[list[str]] = []
+
+    def level(self, rows: np.ndarray) -> np.ndarray:
+        self.calls.append(f"level of {len(rows)} rows")
+        return super().level(rows)
+
+
+class CountsInAFunction(Honest):
+    """Its method counts its calls."""
+
+    def level(self, rows: np.ndarray) -> np.ndarray:
+        kept = CountsInAFunction.level.__dict__
+        kept["calls"] = kept.get("calls", 0) + 1
+        return super().level(rows)
+
+
+class MemorisesItsAnswers(HonestWindows):
+    """Looks an answer up that it has given before, to the same rows."""
+
+    def learn(self, rows: np.ndarray) -> None:
+        super().learn(rows)
+        self._answers: dict[bytes, np.ndarray] = {}
+
+    def level(self, rows: np.ndarray) -> np.ndarray:
+        key = rows[-LENGTH:].tobytes()
+        if key not in self._answers:
+            self._answers[key] = super().level(rows)
+        return self._answers[key]
+
+
+@lru_cache
+def _weights(length: int) -> np.ndarray:
+    weights = 0.8 ** np.arange(length)[::-1]
+    return weights / weights.sum()
+
+
+class CachesOutside(HonestWindows):
+    """Its weights are cached for all instances."""
+
+    def level(self, rows: np.ndarray) -> np.ndarray:
+        few = rows[-LENGTH:]
+        return _weights(len(few)) @ few
+
+
+class PreparesLate(HonestWindows):
+    """Computes its weights in the first forecast."""
+
+    def level(self, rows: np.ndarray) -> np.ndarray:
+        if not hasattr(self, "_late"):
+            self._late = np.full(LENGTH, 0.9 / LENGTH)
+        return self._late @ rows[-LENGTH:]
+
+
+class Smooths(Honest):
+    """Exponential smoothing whose level moves on with `update`."""
+
+    def learn(self, rows: np.ndarray) -> None:
+        super().learn(rows)
+        self._smooth = rows[0].astype(float)
+        self._absorb(rows[1:])
+
+    def _absorb(self, rows: np.ndarray) -> None:
+        for row in rows:
+            self._smooth = 0.6 * self._smooth + 0.4 * row
+
+    def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
+        self._absorb(y.to_numpy())
+        return super()._update(y, X, update_params)
+
+    def level(self, rows: np.ndarray) -> np.ndarray:
+        return (self._smooth - self.mean_) / self.scale_
+
+
+class RefusesShortSeries(Honest):
+    """It refuses fewer than 90 rows."""
+
+    def _fit(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> Self:
+        if len(y) < 90:
+            raise ValueError(f"{len(y)} rows are too few; pass at least 90")
+        return super()._fit(y, X, fh)
+
+
+class RefusesOutliers(HonestWindows):
+    """It refuses values above a thousand."""
+
+    def predict_windows(self, y: Rows, cutoffs: Cutoffs) -> np.ndarray:
+        rows = pd.DataFrame(y).to_numpy()
+        if np.abs(rows).max() > 1e3:
+            raise ValueError(f"{np.abs(rows).max()} is no value of this series")
+        return super().predict_windows(y, cutoffs)
+
+
+class MeanOfAll(HonestWindows):
+    """Mean of all rows."""
+
+    def level(self, rows: np.ndarray) -> np.ndarray:
+        return rows.mean(axis=0)
+
+
+class Median(HonestWindows):
+    """Median of the last rows."""
+
+    def level(self, rows: np.ndarray) -> np.ndarray:
+        return np.median(rows[-3 * LENGTH :], axis=0)
+
+
+class ReadsLaggedX(Honest):
+    """Adds what X was a horizon ago; it never reads X behind its cutoff."""
+
+    _tags: ClassVar[dict[str, Any]] = {"capability:exogenous": True}
+
+    def _fit(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> Self:
+        self._past = X.to_numpy()
+        return super()._fit(y, X, fh)
+
+    def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
+        self._past = np.concatenate([self._past, X.to_numpy()])
+        return super()._update(y, X, update_params)
+
+    def _predict(self, fh: Any, X: Any = None) -> pd.DataFrame:
+        return super()._predict(fh, X) + 0.1 * self._past[-LENGTH:, -1].mean()
+
+
+class AddsX(Honest):
+    """It adds the known future of X."""
+
+    _tags: ClassVar[dict[str, Any]] = {"capability:exogenous": True}
+
+    def _predict(self, fh: Any, X: Any = None) -> pd.DataFrame:
+        return super()._predict(fh, X) + X.loc[fh.to_absolute_index(self.cutoff)].to_numpy()[:, -1:]
+
+
+class KnownX(HonestWindows):
+    """Adds the known future of X, up to its horizon."""
+
+    _tags: ClassVar[dict[str, Any]] = {"capability:exogenous": True}
+
+    def predict_windows(self, y: Rows, cutoffs: Cutoffs, X: Any = None) -> np.ndarray:
+        steps = np.asarray(cutoffs)[:, None] + np.arange(6)
+        return super().predict_windows(y, cutoffs) + X.to_numpy()[steps][..., -1:]
+
+
+class Draws(Honest):
+    """Draws from the global generators of torch and numpy."""
+
+    def learn(self, rows: np.ndarray) -> None:
+        super().learn(rows)
+        self.mean_ = self.mean_ + torch.randn(1).numpy() + np.random.standard_normal()  # noqa: NPY002
+
+
+class DrawsSeeded(Honest):
+    """It draws with a seed of its own."""
+
+    def __init__(self, random_state: int | None = None):
+        self.random_state = random_state
+        super().__init__()
+
+    def learn(self, rows: np.ndarray) -> None:
+        super().learn(rows)
+        self.mean_ = self.mean_ + np.random.default_rng(self.random_state).standard_normal()
+
+
+class LearnsThePanel(BaseForecaster):
+    """One autoregression of all series of a panel, which forecasts each from its own rows."""
+
+    _tags: ClassVar[dict[str, Any]] = {
+        "y_inner_mtype": ["pd.DataFrame", "pd-multiindex"],
+        "X_inner_mtype": ["pd.DataFrame", "pd-multiindex"],
+        "capability:exogenous": False,
+        "requires-fh-in-fit": False,
+    }
+
+    def _series(self, y: pd.DataFrame) -> dict[Any, pd.DataFrame]:
+        if isinstance(y.index, pd.MultiIndex):
+            return {name: part.droplevel(0) for name, part in y.groupby(level=0)}
+        return {None: y}
+
+    def _fit(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> Self:
+        self._parts = self._series(y)
+        pairs = [part.to_numpy()[:, 0] for part in self._parts.values()]
+        before = np.concatenate([values[:-1] for values in pairs])
+        after = np.concatenate([values[1:] for values in pairs])
+        self.weights_ = np.polyfit(before, after, 1)
+        return self
+
+    def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
+        for name, part in self._series(y).items():
+            self._parts[name] = pd.concat([self._parts[name], part])
+        return self
+
+    def _predict(self, fh: Any, X: Any = None) -> pd.DataFrame:
+        stamps = fh.to_absolute_index(self.cutoff)
+        parts = {}
+        for name, part in self._parts.items():
+            value, values = part.to_numpy()[-1, 0], []
+            for _ in range(int(max(fh.to_relative(self.cutoff)))):
+                value = np.polyval(self.weights_, value)
+                values.append(value)
+            ahead = np.asarray(fh.to_relative(self.cutoff)) - 1
+            parts[name] = pd.DataFrame(np.array(values)[ahead], stamps, part.columns)
+        if None in parts:
+            return parts[None]
+        return pd.concat(parts, names=self._y.index.names)
+
+
+def _level_shift() -> pd.Series:
+    values = np.random.default_rng(1).standard_normal(160)
+    values[100:] += 5
+    return pd.Series(values)
+
+
+def _channels() -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    values = np.zeros((160, 3))
+    weights = np.array([[0.6, 0.3, 0.0], [0.0, 0.7, 0.2], [0.3, 0.0, 0.6]])
+    for t in range(1, len(values)):
+        values[t] = weights @ values[t - 1] + rng.standard_normal(3)
+    return pd.DataFrame(values + np.arange(160)[:, None] * 0.05, columns=list("abc"))
+
+
+def _weekly() -> pd.Series:
+    steps = np.arange(200)
+    noise = np.random.default_rng(6).standard_normal(len(steps))
+    values = 20 + 0.1 * steps + 5 * np.sin(2 * np.pi * steps / 7) + noise
+    return pd.Series(values, pd.date_range("2024-01-01", periods=len(steps), freq="D"))
+
+
+def _of_statsmodels() -> list[Trial]:
+    from sktime.forecasting.exp_smoothing import ExponentialSmoothing
+    from sktime.forecasting.sarimax import SARIMAX
+    from sktime.forecasting.structural import UnobservedComponents
+    from sktime.forecasting.theta import ThetaForecaster
+    from sktime.forecasting.trend import STLForecaster
+    from sktime.forecasting.var import VAR
+
+    airline, weekly = load_airline(), _weekly()
+    return [
+        Trial("VAR, three channels", lambda: VAR(maxlags=2), _channels()),
+        Trial("STL, airline", lambda: STLForecaster(sp=12), airline, fh=12),
+        Trial("STL, weekly", lambda: STLForecaster(sp=7), weekly),
+        Trial("Theta", lambda: ThetaForecaster(sp=12), airline, fh=12),
+        Trial(
+            "ETS", lambda: ExponentialSmoothing(trend="add", seasonal="mul", sp=12), airline, fh=12
+        ),
+        Trial("ARIMA", lambda: SARIMAX((2, 0, 0)), wandering()),
+        Trial("local level", lambda: UnobservedComponents("local level"), wandering()),
+    ]
+
+
+def _pipeline() -> BaseForecaster:
+    return Deseasonalizer(sp=12) * Detrender() * NaiveForecaster()
+
+
+def odd_ones() -> Sequence[Trial]:
+    """Make all of them anew."""
+    LogsInItsClass.calls.clear()
+    y, airline, weekly, lynx = wandering(), load_airline(), _weekly(), load_lynx()
+    shift, white = _level_shift(), pd.Series(np.random.default_rng(2).standard_normal(160))
+    known = pd.DataFrame({"x": np.random.default_rng(7).standard_normal(160)}, y.index)
+    lagged = pd.DataFrame({"before": y.shift(1).bfill()}, y.index)
+    plain: list[Callable[[], Any]] = [
+        Honest, HonestWindows, Counts, Times, NotesItsLastBatch, LogsInItsClass, CountsInAFunction,
+        MemorisesItsAnswers, CachesOutside, PreparesLate, Smooths, RefusesShortSeries,
+        RefusesOutliers, MeanOfAll, Median, Draws, DrawsSeeded, LearnsThePanel,
+    ]  # fmt: skip
+    return [
+        *(Trial(kind.__name__, kind, y) for kind in plain),
+        Trial("reads lagged X", lambda: ReadsLaggedX(), y, lagged),
+        Trial("adds X", lambda: AddsX(), y, known),
+        Trial("known X, windows", lambda: KnownX(), y, known),
+        Trial("constant series", lambda: HonestWindows(), pd.Series(np.full(160, 3.0))),
+        Trial("constant series, naive", lambda: NaiveForecaster(), pd.Series(np.full(160, 3.0))),
+        Trial("constant series, K-L", lambda: KLMemoryForecaster(6), pd.Series(np.full(160, 3.0))),
+        Trial("mean, level change", lambda: NaiveForecaster("mean"), shift),
+        Trial("mean of all, level change", lambda: MeanOfAll(), shift),
+        Trial("last, level change", lambda: NaiveForecaster(), shift),
+        Trial("mean, white noise", lambda: NaiveForecaster("mean"), white),
+        Trial("drift", lambda: NaiveForecaster("drift"), airline, fh=12),
+        Trial("season", lambda: NaiveForecaster(sp=7), weekly),
+        Trial("pipeline, airline", _pipeline, airline, fh=12),
+        Trial("log pipeline", lambda: LogTransformer() * _pipeline(), airline, fh=12),
+        Trial("differences", lambda: Differencer() * NaiveForecaster("mean"), airline, fh=12),
+        Trial(
+            "target pipeline",
+            lambda: TransformedTargetForecaster([Detrender(), NaiveForecaster()]),
+            y,
+        ),
+        Trial(
+            "bagging, airline",
+            lambda: BaggingForecaster(forecaster=NaiveForecaster(sp=12)),
+            airline,
+        ),
+        Trial(
+            "bagging, weekly", lambda: BaggingForecaster(sp=7, forecaster=NaiveForecaster()), weekly
+        ),
+        Trial("trend", lambda: TrendForecaster(), weekly),
+        Trial("quadratic trend", lambda: PolynomialTrendForecaster(degree=2), airline, fh=12),
+        Trial(
+            "ensemble",
+            lambda: EnsembleForecaster([("a", NaiveForecaster()), ("b", TrendForecaster())]),
+            y,
+        ),
+        Trial("multiplex", lambda: MultiplexForecaster([("a", NaiveForecaster())], "a"), y),
+        Trial("Croston", lambda: Croston(), lynx),
+        Trial(
+            "trees",
+            lambda: make_reduction(DecisionTreeRegressor(random_state=0), window_length=12),
+            airline,
+            fh=6,
+        ),
+        Trial("neighbours", lambda: make_reduction(KNeighborsRegressor(), window_length=10), lynx),
+        Trial(
+            "direct",
+            lambda: make_reduction(LinearRegression(), window_length=8, strategy="direct"),
+            y,
+        ),
+        Trial("ridge", lambda: make_reduction(Ridge(), window_length=12), weekly),
+        Trial("does not update", lambda: DontUpdate(NaiveForecaster()), y),
+        Trial("refits in update", lambda: UpdateRefitsEvery(NaiveForecaster("mean")), y),
+        Trial("NLinear", lambda: LTSFNLinearForecaster(24, 6, num_epochs=2), y),
+        Trial("SCINet", lambda: SCINetForecaster(16, 6, num_epochs=1), y),
+        Trial("RBF", lambda: RBFForecaster(epochs=5, dropout_rate=0.0), y),
+        Trial("RBF, airline", lambda: RBFForecaster(epochs=5), airline),
+        Trial("K-L memory, shift", lambda: KLMemoryForecaster(6), shift),
+        Trial("K-L memory, airline", lambda: KLMemoryForecaster(12), airline, fh=12),
+        Trial("harness, theta", lambda: HarnessForecaster("theta", period=12), airline, fh=12),
+        *(_of_statsmodels() if find_spec("statsmodels") else []),
+    ]
