@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from transformers import GPT2Config, GPT2Model
 
-from klforecast.modules.memory import with_memory
+from klforecast.modules import with_memory
 
 WINDOW, DEPTH, PERIOD, D = 8, 64, 48, 16
 torch.manual_seed(0)

@@ -10,7 +10,7 @@ A model with another signature needs an adapter of a few lines, as in
 import torch
 from torch import nn
 
-from klforecast.modules.memory import with_memory
+from klforecast.modules import with_memory
 
 WINDOW, DEPTH, PERIOD, D = 8, 64, 48, 16
 torch.manual_seed(0)

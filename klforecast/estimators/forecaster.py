@@ -191,6 +191,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         Steps forecast at once: `horizon`, or less when the series is short (with a warning).
     memory_depth_, input_length_, period_, n_components_ : int
         What the model uses; a period of 1 is none.
+    reach_ : int
+        Rows before the cutoff that a forecast reads at most: `memory_depth_`, or 3,000 where local experts
+        have a share in it.
     periods_ : list of int
         All cycles found, the leading one first.
     n_channels_ : int
@@ -268,6 +271,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             "horizon_",
             "scale_lag_",
             "memory_depth_",
+            "reach_",
             "input_length_",
             "period_",
             "periods_",
@@ -291,6 +295,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     scale_lag_: int | None
     horizon_: int
     memory_depth_: int
+    reach_: int
     period_: int
     n_channels_: int
     input_length_: int
@@ -874,6 +879,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
 
     def _fit_pool(self, earlier: EarlierCore | None, spared: int) -> None:
         self._pool = None
+        self.reach_ = self.memory_depth_
         if spared and earlier is not None:
             reader = self._reader()._replace(module=earlier.core, scalers=earlier.scalers)
             self._pool = fit_pool(self._rows.series, reader, self.horizon_, self._seasons(), spared)
@@ -898,7 +904,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self.gap_covariance_ = fitted.gap_covariance
         self.calibration_ = fitted.calibration
         self.input_length_, self.n_components_ = fitted.input_length, fitted.n_components
-        self.memory_depth_ = fitted.net.module_.depth
+        self.memory_depth_ = self.reach_ = fitted.net.module_.depth
         self.history_ = pd.DataFrame(
             [{key: row[key] for key in row if key != "batches"} for row in fitted.net.history]
         )

@@ -109,11 +109,11 @@ class FitStartsFromNothing(Contract):
         np.testing.assert_array_equal(again.predict(fh=FH), anew.predict(fh=FH))
 
     class Broken(KLMemoryForecaster):
-        def _fit_panel(self, panel, plan):
+        def _fit_panel(self, panel, plan, spared=0):
             # sktime's reset spares attributes with two underscores in their name.
             before = getattr(self, "seen__before", panel)
             self.seen__before = panel
-            return super()._fit_panel(before, plan)
+            return super()._fit_panel(before, plan, spared)
 
 
 class CloneAndSetParamsCarryNothing(Contract):

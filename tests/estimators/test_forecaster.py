@@ -22,6 +22,11 @@ def fitted(hourly):
     return make().fit(hourly[:300])
 
 
+@pytest.fixture(scope="module")
+def core_alone(hourly):
+    return make(local_experts=False).fit(hourly[:300])
+
+
 def weights_of(forecaster):
     return {name: tensor.clone() for name, tensor in forecaster.net_.module_.state_dict().items()}
 
@@ -57,11 +62,11 @@ def test_relative_absolute_and_delta_horizons_mean_the_same(fitted, hourly):
         pd.testing.assert_frame_equal(fitted.predict(fh=fh), relative)
 
 
-def test_beyond_the_horizon_the_forecast_reads_its_own_forecasts(fitted, hourly):
-    far = fitted.predict(fh=range(1, 3 * HORIZON))
+def test_beyond_the_horizon_the_core_reads_its_own_forecasts(core_alone, hourly):
+    far = core_alone.predict(fh=range(1, 3 * HORIZON))
     rows = hourly[:300].to_numpy()
     for _ in range(3):
-        rows = np.concatenate([rows, fitted.predict_windows(rows, [len(rows)])[0]])
+        rows = np.concatenate([rows, core_alone.predict_windows(rows, [len(rows)])[0]])
     np.testing.assert_allclose(far, rows[300:-1], rtol=1e-10)
 
 
@@ -151,10 +156,10 @@ def test_windows_of_arrays_and_frames_are_the_same(fitted, hourly):
     assert fitted.predict_windows(hourly, []).shape == (0, HORIZON, 2)
 
 
-def test_an_early_cutoff_reads_the_first_cycle_again(fitted, hourly):
-    early = fitted.predict_windows(hourly, [30])
+def test_before_an_early_cutoff_the_core_reads_the_first_cycle_again(core_alone, hourly):
+    early = core_alone.predict_windows(hourly, [30])
     repeated = pd.concat([hourly[:24], hourly[:24], hourly[:30]]).to_numpy()[-48:]
-    np.testing.assert_allclose(early, fitted.predict_windows(repeated, [48]), rtol=1e-12)
+    np.testing.assert_allclose(early, core_alone.predict_windows(repeated, [48]), rtol=1e-12)
 
 
 def test_a_horizon_that_was_shortened_is_reached_by_recursion(hourly):
@@ -164,11 +169,21 @@ def test_a_horizon_that_was_shortened_is_reached_by_recursion(hourly):
     assert forecaster.predict_windows(hourly[:30], [30]).shape == (1, 12, 2)
 
 
-def test_units_come_back_whatever_they_are(fitted, hourly):
+def test_units_come_back_whatever_they_are(core_alone, hourly):
     factor, shift = np.array([1e3, -2e-4]), np.array([-5.0, 7.0])
-    other = make().fit(hourly[:300] * factor + shift)
+    other = make(local_experts=False).fit(hourly[:300] * factor + shift)
     np.testing.assert_allclose(
-        other.predict(fh=range(1, 13)), fitted.predict(fh=range(1, 13)) * factor + shift, rtol=1e-6
+        other.predict(fh=range(1, 13)),
+        core_alone.predict(fh=range(1, 13)) * factor + shift,
+        rtol=1e-6,
+    )
+
+
+def test_a_unit_that_is_a_factor_comes_back_from_local_experts_too(fitted, hourly):
+    # Their logarithms and seasonal factors know where zero is, and which side is up.
+    other = make().fit(hourly[:300] * 1000)
+    np.testing.assert_allclose(
+        other.predict(fh=range(1, 13)), fitted.predict(fh=range(1, 13)) * 1000, rtol=1e-5
     )
 
 

@@ -102,7 +102,7 @@ def test_a_wild_past_widens_the_interval_where_that_helped_out_of_fold():
     spells = np.where(np.arange(2400) // 200 % 2 == 0, 0.3, 3.0)
     noise = np.random.default_rng(1).standard_normal(2400)
     y["y"] = 5 * np.sin(np.arange(2400) * np.pi / 6) + spells * noise
-    fitted = KLMemoryForecaster(horizon=6, period=12, memory_depth=48).fit(y[:2000])
+    fitted = KLMemoryForecaster(6, period=12, memory_depth=48, local_experts=False).fit(y[:2000])
     calm, wild = np.diff(fitted.predict_windows(y, [2150, 2350], alpha=[0.1, 0.9]))[:, 0, 0, 0]
     assert calm < 0.5 * wild
 

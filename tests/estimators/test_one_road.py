@@ -25,6 +25,7 @@ def calls(monkeypatch):
         monkeypatch.setattr(owner, name, count)
 
     counted(stream, "window_moments")
+    counted(stream, "shorten_moments")
     counted(stream, "extend_moments")
     counted(stream, "solve_from_moments")
     counted(forecaster, "plan_core")
@@ -34,7 +35,7 @@ def calls(monkeypatch):
 
 
 def test_a_fit_takes_every_step_once(calls, hourly):
-    KLMemoryForecaster(6, period=12).fit(hourly)
+    KLMemoryForecaster(6, period=12, local_experts=False).fit(hourly)
     assert calls == {
         "plan_core": 1,
         "of": 1,
@@ -44,8 +45,13 @@ def test_a_fit_takes_every_step_once(calls, hourly):
     }
 
 
+def test_the_core_without_the_newest_rows_takes_no_moments_of_its_own(calls, hourly):
+    KLMemoryForecaster(6, period=12).fit(hourly)
+    assert calls["window_moments"] == calls["shorten_moments"] == calls["plan_core"] == 1
+
+
 def test_an_update_extends_what_the_fit_has_started(calls, hourly):
-    fitted = KLMemoryForecaster(6, period=12).fit(hourly[:300])
+    fitted = KLMemoryForecaster(6, period=12, local_experts=False).fit(hourly[:300])
     calls.clear()
     fitted.update(hourly[300:310])
     # The statistics of the new rows alone are measured, and joined to the known ones.

@@ -264,7 +264,7 @@ BAD_PARAMETERS = {
     "patience": [(0, ValueError)],
     "validation_fraction": [(1.0, ValueError)],
     "class_weight": [("even", ValueError), ({"slow": 0.0, "fast": 1.0}, ValueError)],
-    "random_state": [("seed", ValueError)],
+    "random_state": [("seed", TypeError)],
 }
 
 

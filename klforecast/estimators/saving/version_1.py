@@ -9,6 +9,7 @@ from typing import Any
 
 _NO_STREAM = "_open_stream"
 _DROPPED = "_following"
+_SINCE = {"_pool": None, "periods_": []}  # what later fits have learned besides
 _RECORDS = {
     "_rows": ("KnownRows", ("series", "cutoffs", "frequency", "columns", "index_names")),
     "_followed": ("FollowedLevels", ("levels", "learned_until", "scored_until")),
@@ -26,7 +27,7 @@ def from_version_1(fitted: dict[str, Any]) -> dict[str, Any]:
     moved = dict(fitted)
     if _DROPPED in moved:
         del moved[_DROPPED]
-        moved[_NO_STREAM] = None
+        moved |= {_NO_STREAM: None, **_SINCE, "reach_": moved["memory_depth_"]}
     for attribute, (record, parts) in _RECORDS.items():
         found = {part: moved.pop(f"_{part}") for part in parts if f"_{part}" in moved}
         if found:

@@ -64,7 +64,13 @@ class Model:
 
 
 def _klmemory(task: Task, **params: Any) -> KLMemoryForecaster:
-    settings = {"memory_depth": task.past_limit, "random_state": task.seed, **params}
+    settings = {
+        "memory_depth": task.past_limit,
+        # Filters of a series read all of its past.
+        "local_experts": task.past_limit is None,
+        "random_state": task.seed,
+        **params,
+    }
     return KLMemoryForecaster(horizon=task.horizon, **settings)
 
 

@@ -20,6 +20,7 @@ import pandas as pd
 from sktime.forecasting.base import BaseForecaster
 from sktime.transformations.base import BaseTransformer
 
+from klforecast.evaluation.leakage.checks.past import REACHES
 from klforecast.evaluation.leakage.report import LEAK, PASSED, REPORTED, SUSPICIOUS, Row
 from klforecast.evaluation.leakage.routes import through_update
 from klforecast.evaluation.leakage.state import changed_parts, leaves, state_of
@@ -114,7 +115,7 @@ def _update(study: Study) -> Row:
         evidence = (
             f"update(update_params=False) changed {named}, and {kept:.0%} of what rows long before did "
             f"to a forecast is still there: learned from them, or a memory of that length; settled "
-            f"by predict_windows, or by a `memory_depth_` that says how far back it reads"
+            f"by predict_windows, or by a `reach_` or `memory_depth_` that says how far back it reads"
         )
         return Row(NAME, "update", SUSPICIOUS, evidence, _EXPECTED, value=kept)
     evidence = (
@@ -156,7 +157,8 @@ def _is_settled(study: Study, forecaster: BaseForecaster) -> bool:
     it forecasts the same from rows that are handed over, without any `update`.
     """
     end = len(study.y) - study.horizon
-    if (getattr(forecaster, "memory_depth_", None) or 0) >= end - study.train_end:
+    declared = max(getattr(forecaster, name, None) or 0 for name in REACHES)
+    if declared >= end - study.train_end:
         return True
     if not study.has_windows:
         return False

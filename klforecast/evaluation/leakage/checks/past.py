@@ -12,7 +12,11 @@ from klforecast.evaluation.leakage.routes import ROUTES, reading_route
 from klforecast.evaluation.leakage.study import Study
 
 NAME = "past_ablation"
-_EXPECTED = "no deeper than its own `memory_depth_` or `input_length_` says, where it has one"
+_EXPECTED = (
+    "no deeper than its own `reach_`, `memory_depth_` or `input_length_` says, where it has one"
+)
+REACHES = ("reach_", "memory_depth_", "input_length_")
+"""Attributes by which a forecaster says how many rows before the cutoff it reads."""
 
 
 def check(study: Study) -> list[Row]:
@@ -55,7 +59,7 @@ def check(study: Study) -> list[Row]:
     reach = low
     declared = [
         int(value)
-        for value in (getattr(forecaster, a, None) for a in ("memory_depth_", "input_length_"))
+        for value in (getattr(forecaster, name, None) for name in REACHES)
         if value is not None
     ]
     at_least = "at least " if reach == most and name == "update" else ""
