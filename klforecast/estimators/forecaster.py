@@ -81,6 +81,7 @@ from klforecast.estimators.options import LINEAR, Options
 from klforecast.estimators.parameters import check_parameters, check_sizes
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
 from klforecast.estimators.window_reader import WindowReader
+from klforecast.local.model import LONGEST
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.conformal import Calibration
 from klforecast.ops.missing import GapFiller, interpolate
@@ -883,6 +884,8 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         if spared and earlier is not None:
             reader = self._reader()._replace(module=earlier.core, scalers=earlier.scalers)
             self._pool = fit_pool(self._rows.series, reader, self.horizon_, self._seasons(), spared)
+        if self._pool is not None and self._pool.share.any():
+            self.reach_ = max(self.reach_, LONGEST)
 
     def _seasons(self) -> Sequence[int]:
         """What local experts take for seasons: the period asked for, or all that there may be."""

@@ -9,7 +9,7 @@ from typing import Any
 
 _NO_STREAM = "_open_stream"
 _DROPPED = "_following"
-_SINCE = {"_pool": None, "periods_": []}  # what later fits have learned besides
+_SINCE: dict[str, Any] = {"_pool": None, "periods_": []}  # what later fits have learned besides
 _RECORDS = {
     "_rows": ("KnownRows", ("series", "cutoffs", "frequency", "columns", "index_names")),
     "_followed": ("FollowedLevels", ("levels", "learned_until", "scored_until")),
