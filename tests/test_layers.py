@@ -93,3 +93,12 @@ for name in {names!r}:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "statement", ["from klforecast import KarhunenLoeve", "import klforecast.modules"]
+)
+def test_transformer_and_modules_are_imported_without_frameworks_they_do_not_use(statement):
+    program = f"{statement}; import sys; print([m for m in ('sktime', 'skorch', 'matplotlib') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr

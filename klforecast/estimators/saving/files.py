@@ -26,7 +26,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from klforecast.estimators.saving.codec import encode, reader
 from klforecast.estimators.saving.grammar import BROKEN, attributes_of, parameters_of
 from klforecast.estimators.saving.version_1 import from_version_1
 
@@ -99,6 +98,9 @@ class SavedEstimator:
 
 def save_estimator(estimator: Any, path: str | os.PathLike) -> None:
     """Write an estimator into one file; see `SavedEstimator.save`."""
+    # It knows every estimator, and with them sktime and skorch, which only a file needs.
+    from klforecast.estimators.saving.codec import encode
+
     parameters = estimator.get_params(deep=False)
     fitted = {name: value for name, value in vars(estimator).items() if name not in parameters}
     tensors: dict[str, Tensor] = {}
@@ -217,6 +219,9 @@ def _parsed(text: str) -> Any:
 
 def _made_of(cls: Any, state: Mapping[str, Any], tensors: Mapping[str, Tensor], size: int) -> Any:
     """The estimator that a state describes; a ValueError if it is no state of that class."""
+    # It knows every estimator, and with them sktime and skorch, which only a file needs.
+    from klforecast.estimators.saving.codec import reader
+
     read = reader(tensors, size)
     parameters = parameters_of(cls.__init__)
     arguments = read.read_parts(parameters, state["parameters"], cls.__name__)
