@@ -32,6 +32,10 @@ _FARTHEST = 64  # steps that a level and a slope are trusted with where there is
 _PRIOR = 0.35  # share of the local forecast before any evidence
 _OF_PANEL, _OF_SERIES = 0.5, 0.5  # evidence of one independent horizon
 _FEWEST_ROWS = 8  # of a typical series: four to look back from and four to judge
+_YOUNG = (1, 2, 3, 5, 8, 13)  # rows after the origins where a surprise shows
+# Rows after the oldest of them, and times the local error by which the core then errs: more than
+# chance does to the mean of thirty errors, and of eleven.
+_SURPRISES = ((13, 2.0), (5, 4.0))
 _MOST_GAIN = 1.0  # relative; a larger one says no more
 _OPTIMISM = 1.05  # of local errors, whose experts were weighed on rows among these
 
@@ -110,11 +114,14 @@ def fit_pool(
     model = fit_local(rows, horizon, periods)
     channels = rows[0].shape[1]
     count = max(1, min(_ORIGINS, spared, _MOST_PLACES // len(keys)))
-    offsets = np.unique(np.linspace(1, spared, count + 1)[1:].round().astype(int))
+    spread = np.linspace(1, spared, count + 1)[1:].round().astype(int)
+    young = [offset for offset in _YOUNG if offset < spared]
+    offsets = np.union1d(spread, young)
     steps = np.unique(np.linspace(1, horizon, min(horizon, _JUDGED_STEPS)).round().astype(int))
     near = steps <= _near(horizon)
     errors = np.zeros((len(keys) * channels, 2, len(steps)))
     origins = np.zeros(len(keys) * channels)
+    newest = np.zeros((len(_SURPRISES), len(errors), 2))
     for offset in offsets:
         judged = steps[steps <= offset]
         known = np.array([len(part) > offset for part in rows])
@@ -137,15 +144,31 @@ def fit_pool(
         both = np.stack([core.transpose(0, 2, 1)[..., judged - 1], local[..., judged - 1]], axis=2)
         gaps = np.abs(both - truth[:, :, None]).reshape(len(keys) * channels, 2, len(judged))
         seen = np.isfinite(gaps).all(axis=1)
-        errors[:, :, : len(judged)] += np.where(seen[:, None], gaps, 0.0) ** 2
-        origins += seen.sum(axis=1) / len(steps)
+        squares = np.where(seen[:, None], gaps, 0.0) ** 2
+        if offset in young:
+            for place, (rows_after, _) in enumerate(_SURPRISES):
+                if offset <= rows_after:
+                    newest[place] += squares.sum(axis=2)
+        if offset in spread:
+            errors[:, :, : len(judged)] += squares
+            origins += seen.sum(axis=1) / len(steps)
     errors[:, 1] *= _OPTIMISM**2
     shares = []
     for part, length in ((near, _near(horizon)), (np.ones_like(near), horizon)):
         horizons = np.minimum(origins, spared / length)
         shares.append(_local_share(np.sqrt(errors[:, :, part].sum(axis=2)), horizons))
-    share = np.stack(shares, axis=-1).reshape(len(keys), channels, 2)
-    return LocalPool(model, np.where(share < _LEAST_SHARE, 0.0, share), units, keys)
+    share = np.stack(shares, axis=-1)
+    share = np.where(share < _LEAST_SHARE, 0.0, share)
+    # Something happened that the core has no windows for, and that local experts got over.
+    surprised = np.any(
+        [
+            core > times**2 * local
+            for (core, local), (_, times) in zip(newest.mT, _SURPRISES, strict=True)
+        ],
+        axis=0,
+    )
+    share = np.where(surprised[:, None], 1.0, share).reshape(len(keys), channels, 2)
+    return LocalPool(model, share, units, keys)
 
 
 def _local_share(errors: np.ndarray, horizons: np.ndarray) -> np.ndarray:  # (N, 2), (N,) -> (N,)
@@ -175,13 +198,17 @@ def pooled_forecasts(
     core: np.ndarray,  # (series, steps, channels), scaled
 ) -> np.ndarray:  # (series, steps, channels), scaled
     """Forecasts of the series of a pool, in its order."""
-    if pool is None or not pool.share.any():
+    if pool is None:
         return core
+    if not pool.share.any():
+        return np.maximum(core, _floor(pool, reader))
     steps = core.shape[1]
     local = forecast(pool.model, _pasts(pool, reader, places), steps)
     local = local.reshape(len(places), -1, steps).transpose(0, 2, 1)
     share = pool.shares_ahead(steps)
-    return (1 - share) * core + share * _scaled(pool, reader, local)
+    return np.maximum(
+        (1 - share) * core + share * _scaled(pool, reader, local), _floor(pool, reader)
+    )
 
 
 def pooled_quantiles(
@@ -192,14 +219,16 @@ def pooled_quantiles(
     levels: np.ndarray,  # (Q,)
 ) -> np.ndarray:  # (series, steps, channels, Q), scaled
     """Quantiles of the series of a pool, in its order."""
-    if pool is None or not pool.share.any():
+    if pool is None:
         return core
+    if not pool.share.any():
+        return np.maximum(core, _floor(pool, reader)[..., None])
     steps = core.shape[1]
     local = quantiles(pool.model, _pasts(pool, reader, places), steps, list(levels))
     local = local.reshape(len(places), -1, steps, len(levels)).transpose(0, 2, 3, 1)
     scaled = _scaled(pool, reader, local).transpose(0, 1, 3, 2)
     share = pool.shares_ahead(steps)[..., None]
-    return (1 - share) * core + share * scaled
+    return np.maximum((1 - share) * core + share * scaled, _floor(pool, reader)[..., None])
 
 
 def pooled_windows(
@@ -209,8 +238,10 @@ def pooled_windows(
     core: np.ndarray,  # (windows, steps, channels), scaled
 ) -> np.ndarray:
     """Forecasts from many cutoffs of the one series of a pool; see `pooled_forecasts`."""
-    if pool is None or not pool.share.any():
+    if pool is None:
         return core
+    if not pool.share.any():
+        return np.maximum(core, _floor(pool, reader))
     return np.concatenate(
         [
             pooled_forecasts(pool, reader, [past], core[place : place + 1])
@@ -239,6 +270,14 @@ def pooled_window_quantiles(
 
 def _near(horizon: int) -> int:
     return max(1, round(_NEAR * horizon))
+
+
+def _floor(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1, channels), scaled
+    """Zero for channels whose past has nothing below it, unless an effect of covariates is added later."""
+    floors = pool.model.floor.reshape(len(pool.keys), -1)
+    if reader.effects is not None:
+        floors = np.full_like(floors, -np.inf)
+    return _scaled(pool, reader, floors[:, None])
 
 
 def _pasts(

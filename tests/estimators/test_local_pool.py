@@ -1,0 +1,90 @@
+"""The core and local experts as one forecast: who speaks where, and what never happens."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.local_pool import rows_spared
+
+FH = range(1, 29)
+
+
+def weekly(rows, level, seed=0):
+    rng = np.random.default_rng(seed)
+    season = 1 + 0.2 * np.sin(np.arange(rows) * 2 * np.pi / 7)
+    return level * season * (1 + 0.03 * rng.standard_normal(rows))
+
+
+def daily_series(values):
+    return pd.Series(values, pd.date_range("2020-01-01", periods=len(values), freq="D"))
+
+
+def test_a_line_is_continued_exactly():
+    y = pd.Series(5.0 + 2 * np.arange(60))
+    forecast = KLMemoryForecaster(12).fit(y).predict(fh=range(1, 13))
+    np.testing.assert_allclose(forecast, 125.0 + 2 * np.arange(12), rtol=1e-9)
+
+
+@pytest.mark.parametrize("days", [14, 28, 56])
+def test_after_a_drop_forecasts_are_on_the_new_level(days):
+    level = np.where(np.arange(700) < 700 - days, 160.0, 100.0)
+    y = daily_series(weekly(700, level))
+    fitted = KLMemoryForecaster(28).fit(y)
+    truth = weekly(728, 100.0)[700:]
+    error = np.abs(fitted.predict(fh=FH).to_numpy() - truth) / truth
+    assert error.mean() < 0.15
+    interval = fitted.predict_interval(fh=FH, coverage=0.9).to_numpy()
+    assert np.mean((interval[:, 0] <= truth) & (truth <= interval[:, 1])) >= 0.75
+
+
+def test_after_a_change_of_unit_forecasts_are_in_the_new_unit():
+    rng = np.random.default_rng(0)
+    y = daily_series(np.r_[np.full(700, 100.0), np.full(28, 1000.0)] + rng.normal(size=728))
+    forecast = KLMemoryForecaster(28).fit(y).predict(fh=FH)
+    assert forecast.between(900, 1100).all()
+
+
+def test_counts_are_never_forecast_below_zero():
+    y = pd.Series(np.random.default_rng(0).poisson(0.3, 200).astype(float))
+    fitted = KLMemoryForecaster(12).fit(y)
+    # Zero comes back from the scale of the net up to rounding.
+    assert (fitted.predict(fh=range(1, 13)) >= -1e-12).all()
+    assert (fitted.predict_interval(fh=range(1, 13), coverage=0.9) >= -1e-12).all(axis=None)
+
+
+def test_predicting_with_a_pool_agrees_with_windows_and_quantiles_do_not_cross():
+    y = daily_series(weekly(150, 50.0))
+    fitted = KLMemoryForecaster(14).fit(y[:120])
+    assert fitted._pool.share.any()
+    windows = fitted.predict_windows(y, [120, 130], alpha=[0.1, 0.5, 0.9])
+    assert (np.diff(windows, axis=-1) >= 0).all()
+    now = fitted.predict_quantiles(fh=range(1, 15), alpha=[0.1, 0.5, 0.9]).to_numpy()
+    np.testing.assert_allclose(windows[0, :, 0], now, rtol=1e-9)
+
+
+def test_a_panel_is_no_worse_than_its_series_one_by_one():
+    panel = {f"s{i}": weekly(100 + i, 10.0 ** (i % 4), seed=i) for i in range(12)}
+    frame = pd.concat({name: pd.DataFrame({"y": rows[:-14]}) for name, rows in panel.items()})
+    together = KLMemoryForecaster(14).fit(frame).predict(fh=range(1, 15))["y"]
+    ours, alone = [], []
+    for name, rows in panel.items():
+        truth, scale = rows[-14:], rows.mean()
+        single = KLMemoryForecaster(14).fit(pd.Series(rows[:-14])).predict(fh=range(1, 15))
+        ours.append(np.abs(together.loc[name].to_numpy() - truth).mean() / scale)
+        alone.append(np.abs(single.to_numpy() - truth).mean() / scale)
+    assert np.mean(ours) <= 1.03 * np.mean(alone)
+
+
+def test_without_a_season_local_experts_are_not_asked_far_ahead():
+    assert rows_spared([1000], 96, ()) == 0
+    assert rows_spared([1000], 96, (24,)) == 250
+    assert rows_spared([1000], 12, ()) == 120
+
+
+def test_local_experts_can_be_left_out():
+    y = daily_series(weekly(150, 50.0))
+    alone = KLMemoryForecaster(14, local_experts=False).fit(y)
+    assert alone._pool is None
+    assert alone.reach_ == alone.memory_depth_
+    assert KLMemoryForecaster(14).fit(y).reach_ == 3000
