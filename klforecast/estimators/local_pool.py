@@ -124,25 +124,7 @@ def fit_pool(
     newest = np.zeros((len(_SURPRISES), len(errors), 2))
     for offset in offsets:
         judged = steps[steps <= offset]
-        known = np.array([len(part) > offset for part in rows])
-        pasts = [
-            part[:-offset] if long else part[:1] for part, long in zip(rows, known, strict=True)
-        ]
-        places = [
-            (key, first_rows(series[key], len(past))) for key, past in zip(keys, pasts, strict=True)
-        ]
-        core = _own_units(
-            reader, keys, units, reader.forecast(reader.windows_before(places), len(keys), horizon)
-        )
-        local = forecast(model, pasts, int(judged.max())).reshape(len(keys), channels, -1)
-        truth = np.stack(
-            [
-                part[len(past) + judged - 1] if long else np.full((len(judged), channels), np.nan)
-                for part, past, long in zip(rows, pasts, known, strict=True)
-            ]
-        ).transpose(0, 2, 1)  # (series, channels, steps)
-        both = np.stack([core.transpose(0, 2, 1)[..., judged - 1], local[..., judged - 1]], axis=2)
-        gaps = np.abs(both - truth[:, :, None]).reshape(len(keys) * channels, 2, len(judged))
+        gaps = _errors_after(reader, model, series, rows, units, offset, judged)
         seen = np.isfinite(gaps).all(axis=1)
         squares = np.where(seen[:, None], gaps, 0.0) ** 2
         if offset in young:
@@ -169,6 +151,35 @@ def fit_pool(
     )
     share = np.where(surprised[:, None], 1.0, share).reshape(len(keys), channels, 2)
     return LocalPool(model, share, units, keys)
+
+
+def _errors_after(
+    reader: WindowReader,
+    model: LocalModel,
+    series: Mapping[Key, TimeSeries],
+    rows: Sequence[np.ndarray],  # in units of local experts
+    units: np.ndarray,
+    offset: int,
+    steps: np.ndarray,  # (J,), at most the offset
+) -> np.ndarray:  # (series times channels, 2, J)
+    """Absolute errors of the core and of the local experts from one origin; NaN where nothing was observed."""
+    keys, channels = list(series), rows[0].shape[1]
+    known = [len(part) > offset for part in rows]
+    pasts = [part[:-offset] if long else part[:1] for part, long in zip(rows, known, strict=True)]
+    places = [
+        (key, first_rows(series[key], len(past))) for key, past in zip(keys, pasts, strict=True)
+    ]
+    windows_of = reader.windows_before(places)
+    core = _own_units(reader, keys, units, reader.forecast(windows_of, len(keys), int(steps.max())))
+    local = forecast(model, pasts, int(steps.max())).reshape(len(keys), channels, -1)
+    truth = np.stack(
+        [
+            part[len(past) + steps - 1] if long else np.full((len(steps), channels), np.nan)
+            for part, past, long in zip(rows, pasts, known, strict=True)
+        ]
+    ).transpose(0, 2, 1)  # (series, channels, steps)
+    both = np.stack([core.transpose(0, 2, 1)[..., steps - 1], local[..., steps - 1]], axis=2)
+    return np.abs(both - truth[:, :, None]).reshape(len(keys) * channels, 2, len(steps))
 
 
 def _local_share(errors: np.ndarray, horizons: np.ndarray) -> np.ndarray:  # (N, 2), (N,) -> (N,)
