@@ -36,6 +36,8 @@ _YOUNG = (1, 2, 3, 5, 8, 13)  # rows after the origins where a surprise shows
 # Rows after the oldest of them, and times the local error by which the core then errs: more than
 # chance does to the mean of thirty errors, and of eleven.
 _SURPRISES = ((13, 2.0), (5, 4.0))
+_FORMER = 2.0  # times the error that the core formerly made at these steps
+_EXACT = 1e-6  # of the error of the core
 _MOST_GAIN = 1.0  # relative; a larger one says no more
 _OPTIMISM = 1.05  # of local errors, whose experts were weighed on rows among these
 
@@ -121,7 +123,8 @@ def fit_pool(
     near = steps <= _near(horizon)
     errors = np.zeros((len(keys) * channels, 2, len(steps)))
     origins = np.zeros(len(keys) * channels)
-    newest = np.zeros((len(_SURPRISES), len(errors), 2))
+    newest, counts = np.zeros((len(_SURPRISES), len(errors), 2)), np.zeros(len(_SURPRISES))
+    formerly: list[np.ndarray] = []
     for offset in offsets:
         judged = steps[steps <= offset]
         gaps = _errors_after(reader, model, series, rows, units, offset, judged)
@@ -131,6 +134,9 @@ def fit_pool(
             for place, (rows_after, _) in enumerate(_SURPRISES):
                 if offset <= rows_after:
                     newest[place] += squares.sum(axis=2)
+                    counts[place] += len(judged)
+        if offset > _YOUNG[-1]:
+            formerly.append(np.sqrt(squares[:, 0, judged <= _YOUNG[-1]].mean(axis=1)))
         if offset in spread:
             errors[:, :, : len(judged)] += squares
             origins += seen.sum(axis=1) / len(steps)
@@ -141,16 +147,26 @@ def fit_pool(
         shares.append(_local_share(np.sqrt(errors[:, :, part].sum(axis=2)), horizons))
     share = np.stack(shares, axis=-1)
     share = np.where(share < _LEAST_SHARE, 0.0, share)
-    # Something happened that the core has no windows for, and that local experts got over.
-    surprised = np.any(
-        [
-            core > times**2 * local
-            for (core, local), (_, times) in zip(newest.mT, _SURPRISES, strict=True)
-        ],
-        axis=0,
-    )
+    sizes = np.sqrt(newest / np.maximum(counts, 1)[:, None, None])
+    before = np.median(formerly, axis=0) if formerly else np.zeros(len(errors))
+    surprised = _is_surprised(sizes, before)
     share = np.where(surprised[:, None], 1.0, share).reshape(len(keys), channels, 2)
     return LocalPool(model, share, units, keys)
+
+
+def _is_surprised(
+    newest: np.ndarray,  # (rules, N, 2), root mean squares of the errors of the core and of local experts
+    before: np.ndarray,  # (N,), of the core at as many steps, typically
+) -> np.ndarray:  # (N,)
+    """Where something happened that the core has no windows for, and that local experts got over.
+
+    The core then errs as it did not before, and much more than they do; or they are exact and it is not.
+    """
+    core, local = newest[..., 0], newest[..., 1]
+    times = np.array([times for _, times in _SURPRISES])[:, None]
+    surprised = (core > _FORMER * before) & (core > times * local)
+    exact = (core > 0) & (local <= _EXACT * core)
+    return (surprised | exact).any(axis=0)
 
 
 def _errors_after(
