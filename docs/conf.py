@@ -25,7 +25,9 @@ myst_heading_anchors = 3
 autosummary_generate = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
-autodoc_inherit_docstrings = False  # what sktime writes of its own methods stands in its own reference
+autodoc_inherit_docstrings = (
+    False  # what sktime writes of its own methods stands in its own reference
+)
 autoclass_content = "both"  # some classes document their settings at __init__
 numpydoc_show_class_members = False
 
