@@ -17,16 +17,15 @@ import numpy as np
 from klforecast.data.scaling import binary_unit
 from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
 from klforecast.estimators.window_reader import WindowReader
-from klforecast.local.model import LocalModel, fit_local, forecast, quantiles
+from klforecast.local.model import LocalModel, fit_local, forecast, near_steps, quantiles
 
 _HORIZONS = 10  # that the newest rows hold, on which core and local experts are compared
 _SHARE_SPARED = (
-    4  # one part in so many of a typical series at most: the core has to be solved from the rest
+    4  # one part in so many of a typical series at most: the core is solved from the rest
 )
 _ORIGINS = 12
 _MOST_PLACES = 20_000  # origins of all series together; a panel of many needs few of each
 _JUDGED_STEPS = 24  # of a long horizon, evenly spread
-_NEAR = 1 / 3  # of the horizon, as for the local experts
 _LEAST_SHARE = 0.3  # below which local experts are not asked: they cost more than they give
 _FARTHEST = 64  # steps that a level and a slope are trusted with where there is no season
 _PRIOR = 0.35  # share of the local forecast before any evidence
@@ -64,7 +63,7 @@ class LocalPool(NamedTuple):
 
     def shares_ahead(self, steps: int) -> np.ndarray:  # (series, steps, channels)
         """Share of the local forecast at each step."""
-        near = np.arange(1, steps + 1) <= _near(self.model.horizon)
+        near = np.arange(1, steps + 1) <= near_steps(self.model.horizon)
         return np.where(near[:, None], self.share[:, None, :, 0], self.share[:, None, :, 1])
 
 
@@ -120,7 +119,7 @@ def fit_pool(
     young = [offset for offset in _YOUNG if offset < spared]
     offsets = np.union1d(spread, young)
     steps = np.unique(np.linspace(1, horizon, min(horizon, _JUDGED_STEPS)).round().astype(int))
-    near = steps <= _near(horizon)
+    near = steps <= near_steps(horizon)
     errors = np.zeros((len(keys) * channels, 2, len(steps)))
     origins = np.zeros(len(keys) * channels)
     newest, counts = np.zeros((len(_SURPRISES), len(errors), 2)), np.zeros(len(_SURPRISES))
@@ -142,7 +141,7 @@ def fit_pool(
             origins += seen.sum(axis=1) / len(steps)
     errors[:, 1] *= _OPTIMISM**2
     shares = []
-    for part, length in ((near, _near(horizon)), (np.ones_like(near), horizon)):
+    for part, length in ((near, near_steps(horizon)), (np.ones_like(near), horizon)):
         horizons = np.minimum(origins, spared / length)
         shares.append(_local_share(np.sqrt(errors[:, :, part].sum(axis=2)), horizons))
     share = np.stack(shares, axis=-1)
@@ -293,10 +292,6 @@ def pooled_window_quantiles(
         ]
         or [core]
     )
-
-
-def _near(horizon: int) -> int:
-    return max(1, round(_NEAR * horizon))
 
 
 def _floor(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1, channels), scaled

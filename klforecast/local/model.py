@@ -132,7 +132,7 @@ def fit_local(
         )
     positive = np.where(np.isfinite(past), past, np.inf).min(axis=1) > 0
     truth = futures(past, origins, used)
-    near = origins.steps <= _near_steps(horizon)
+    near = origins.steps <= near_steps(horizon)
 
     with_log = bool(positive.any())
     counts = _are_intermittent(past)
@@ -243,7 +243,8 @@ def _are_intermittent(past: np.ndarray) -> np.ndarray:  # (N,)
     return whole & (zeros >= _INTERMITTENT)
 
 
-def _near_steps(horizon: int) -> int:
+def near_steps(horizon: int) -> int:
+    """How many of the first steps have weights of their own."""
     return max(1, round(_NEAR * horizon))
 
 
@@ -284,7 +285,7 @@ def _mixed(
     model: LocalModel, past: np.ndarray, steps: int, others: np.ndarray | None
 ) -> np.ndarray:  # (N, steps)
     ahead = np.arange(1, steps + 1)
-    part = np.where(ahead <= _near_steps(model.horizon), 0, 1)
+    part = np.where(ahead <= near_steps(model.horizon), 0, 1)
     n, experts = len(past), model.weights.shape[2]
     mixed = np.empty((n, steps))
     with_log = bool(model.positive.any())
