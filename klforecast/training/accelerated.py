@@ -64,6 +64,16 @@ def make_accelerator(mixed_precision: str = "no", cpu: bool = False) -> "Acceler
     )
 
 
+def leave_processes() -> None:
+    """Leave the group of processes, if this one is in any.
+
+    A program calls it last: a process that ends inside its group may abort when its threads are
+    taken down, after all the work is done.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 class CrossEntropy:
     """Mean cross-entropy. No torch module: one without parameters cannot be given to processes."""
 

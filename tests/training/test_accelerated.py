@@ -182,6 +182,7 @@ PROGRAM = """
 import json, sys, torch
 torch.set_num_threads(1)
 torch.set_default_dtype(getattr(torch, sys.argv[3]))
+from klforecast.training.accelerated import leave_processes
 from tests.training.test_accelerated import Marks, make_net, make_accelerator
 
 net = make_net(accelerator=make_accelerator(sys.argv[2], cpu=True)).fit(Marks(70, seed=0))
@@ -191,6 +192,7 @@ if net.accelerator.is_main_process:
     said = {"weights": weights, "judged": judged, "losses": net.history[:, "valid_loss"]}
     said["processes"] = net.accelerator.num_processes
     open(sys.argv[1], "w").write(json.dumps(said))
+leave_processes()
 """
 
 

@@ -101,6 +101,7 @@ def lra(
     from klforecast.evaluation.lra.measure import Measures
     from klforecast.evaluation.lra.run import evaluate_checkpoint, run_task
     from klforecast.exceptions import KLForecastError
+    from klforecast.training.accelerated import leave_processes
 
     torch.set_num_threads(threads)
     console = Console()
@@ -150,6 +151,8 @@ def lra(
     except (ValueError, TypeError, OSError, ImportError, KLForecastError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from error
+    finally:
+        leave_processes()
     if row["error"] is not None:
         typer.echo(f"Error: {row['error']}", err=True)
         raise typer.Exit(1)
