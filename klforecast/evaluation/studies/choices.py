@@ -1,0 +1,317 @@
+"""What the choices behind the default are worth, by domain, with one domain left out at a time.
+
+    python -m klforecast.evaluation.studies.choices --out choices.jsonl --page choices.md
+
+A choice is a constant of the package or an argument of the forecaster; an alternative sets it otherwise, and
+all else stays. Both are scored on the tasks of `klforecast.evaluation.suites.corpus`, which lie before every
+official test part. With
+
+    g_d = mean over the tasks of domain d of (log CRPS' / CRPS + log MASE' / MASE) / 2
+
+the default is kept without d where the mean of g over the other domains is not negative, and was right to be
+kept where g_d is not negative either. A choice that is right only on what it was made on shows here.
+
+Rows that the file holds already are not measured again.
+"""
+
+import importlib
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation.benchmark.rows import read_lines
+from klforecast.evaluation.studies.command import (
+    append_rows,
+    make_parser,
+    make_table,
+    show,
+    write_page,
+)
+from klforecast.evaluation.suites.corpus import CORPUS, corpus_task
+from klforecast.evaluation.suites.forecasters import PooledMemory
+from klforecast.evaluation.suites.runner import is_chosen
+from klforecast.evaluation.suites.task import score_task
+
+DEFAULT = "default"
+KIND = "choice"
+
+
+class Alternative(NamedTuple):
+    """The default with one thing changed.
+
+    Attributes
+    ----------
+    name : str
+        What is changed, and to what.
+    params : mapping
+        Arguments of `KLMemoryForecaster`.
+    constants : mapping
+        Values by ``"module:NAME"``, the module below `klforecast`.
+    """
+
+    name: str
+    params: Mapping[str, Any] = {}
+    constants: Mapping[str, Any] = {}
+
+
+def _constants(module: str, **values: tuple[Any, ...]) -> list[Alternative]:
+    """One alternative for every value of every constant of a module below `klforecast`."""
+    holder = importlib.import_module(f"klforecast.{module}")
+    return [
+        Alternative(
+            f"{module} {name.strip('_').lower()} {_text(value)} for {_text(getattr(holder, name))}",
+            constants={f"{module}:{name}": value},
+        )
+        for name, others in values.items()
+        for value in others
+    ]
+
+
+def _text(value: Any) -> str:
+    return "none" if value in ((), np.inf) else f"{value}".replace("inf", "none")
+
+
+ALTERNATIVES = (
+    Alternative("no local experts", {"local_experts": False}),
+    Alternative("no history beyond the recent window", {"memory": "none"}),
+    Alternative("24 components a block for 96", {"n_components": 24}),
+    Alternative(
+        "reversion never doubted",
+        constants={"core.reversion:_RETURNS": 2.0, "core.reversion:_WANDERS": 3.0},
+    ),
+    *_constants(
+        "estimators.local_pool",
+        _PRIOR=(0.2, 0.5),
+        _OF_PANEL=(0.25, 1.0),
+        _OF_SERIES=(0.25, 1.0),
+        _HORIZONS=(5, 20),
+        _LEAST_SHARE=(0.0, 0.5),
+        _FARTHEST=(24, np.inf),
+        _OPTIMISM=(1.0, 1.1),
+        _SURPRISES=((), ((13, 2.0), (5, 3.0))),
+    ),
+    *_constants(
+        "local.weights",
+        _RECENT=(0.95, 1.0),
+        _SHARPNESS=(0.1, 0.4),
+        _POWER=(1.0, 2.0),
+        _PANEL=(30.0, 300.0),
+        _SURPRISE=(np.inf,),
+    ),
+    *_constants(
+        "local.model",
+        LONGEST=(1000,),
+        _NEAR=(1.0,),
+        _INTERMITTENT=(np.inf,),
+        _OPTIMISM=(1.0, 1.3),
+    ),
+    *_constants("local.origins", _ORIGINS=(12,), _JUDGED_STEPS=(12,)),
+    *_constants("local.residual_law", _OF_THE_PANEL=(2.0, 32.0)),
+    *_constants("local.seasons", _NOISE=(1.0, 4.0)),
+    *_constants(
+        "core.plan",
+        _SHRINKAGE=(0.0, 3.0, 50.0, 1e9),
+        _RECENT=(48,),
+        _CYCLES=(7,),
+        _WINDOWS_PER_INPUT=(3, 30),
+    ),
+    *_constants("core.experts.ridge", STRENGTH=(0.003, 0.03), _MINOR=(0.1, 1.0)),
+    *_constants("core.out_of_fold", _N_BLOCKS=(3, 8)),
+    *_constants("core.mixture", _LEAST_HORIZONS=(np.inf,)),
+)
+"""What is compared with the default."""
+
+
+@contextmanager
+def constants_set(values: Mapping[str, Any]) -> Iterator[None]:
+    """Set constants of the package for a while.
+
+    Parameters
+    ----------
+    values : mapping
+        By ``"module:NAME"``, the module below `klforecast`.
+
+    Raises
+    ------
+    AttributeError
+        If a module has no such constant; nothing is set then.
+
+    Examples
+    --------
+    >>> from klforecast.local import model
+    >>> with constants_set({"local.model:LONGEST": 10}):
+    ...     model.LONGEST
+    10
+    >>> model.LONGEST > 10
+    True
+    """
+    places = []
+    for path in values:
+        module, name = path.split(":")
+        holder = importlib.import_module(f"klforecast.{module}")
+        places.append((holder, name, getattr(holder, name)))
+    try:
+        for (holder, name, _), value in zip(places, values.values(), strict=True):
+            setattr(holder, name, value)
+        yield
+    finally:
+        for holder, name, former in places:
+            setattr(holder, name, former)
+
+
+def measure(config: str, alternative: Alternative, seed: int = 0) -> dict[str, Any]:
+    """Score one alternative on one task of the corpus, and return its row."""
+    task = corpus_task(config)
+    with constants_set(alternative.constants), warnings.catch_warnings():
+        # Series that are too short for a setting say so for every window.
+        warnings.simplefilter("ignore")
+        scores = score_task(task, PooledMemory(task.horizon, seed, alternative.params))
+    return {
+        **_place(config, alternative),
+        "domain": task.domain,
+        "data_sha256": task.collection.sha256,
+        "horizon": task.horizon,
+        "n_windows": task.n_windows,
+        "n_series": len(task.collection.series),
+        "seed": seed,
+        **{name: scores[name] for name in ("mase_median", "crps", "coverage_80", "cpu_seconds")},
+        "commit": machine.commit(),
+        "versions": machine.versions(()),
+    }
+
+
+def _place(config: str, alternative: Alternative) -> dict[str, Any]:
+    return {
+        "kind": KIND,
+        "config": config,
+        "alternative": alternative.name,
+        "params": dict(alternative.params),
+        "constants": {name: str(value) for name, value in alternative.constants.items()},
+    }
+
+
+def gains(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, dict[str, float]]:
+    """Mean log ratio to the default by alternative and domain; below zero is better than the default.
+
+    Tasks that one of both lacks, or on which either is exact, are left out.
+    """
+    of_default = {row["config"]: row[metric] for row in rows if row["alternative"] == DEFAULT}
+    ratios: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        ours = of_default.get(row["config"])
+        if row["alternative"] == DEFAULT or not ours or not row[metric]:
+            continue
+        by_domain = ratios.setdefault(row["alternative"], {})
+        by_domain.setdefault(row["domain"], []).append(float(np.log(row[metric] / ours)))
+    return {
+        name: {domain: float(np.mean(logs)) for domain, logs in by_domain.items()}
+        for name, by_domain in ratios.items()
+    }
+
+
+class Verdict(NamedTuple):
+    """What leaving one domain out says of one alternative.
+
+    Attributes
+    ----------
+    kept : int
+        Domains without which the others speak for the default.
+    right : int
+        Of these, domains on which the default is not worse.
+    domains : int
+    """
+
+    kept: int
+    right: int
+    domains: int
+
+
+def verdict(gain: Mapping[str, float]) -> Verdict:
+    """Decide on all domains but one, for each.
+
+    Examples
+    --------
+    >>> verdict({"weather": 0.02, "health": 0.01, "retail": -0.01})
+    Verdict(kept=3, right=2, domains=3)
+    """
+    kept = [
+        domain
+        for domain in gain
+        if len(gain) > 1 and np.mean([g for other, g in gain.items() if other != domain]) >= 0
+    ]
+    return Verdict(len(kept), sum(gain[domain] >= 0 for domain in kept), len(gain))
+
+
+_COLUMNS = ("alternative", "CRPS", "MASE", "best for it", "worst for it", "default kept", "right")
+
+
+def lines_of(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """The table as text: one line for each alternative, what speaks against the default first."""
+    crps, mase = gains(rows, "crps"), gains(rows, "mase_median")
+    lines = []
+    for name, by_domain in crps.items():
+        both = {
+            domain: (by_domain[domain] + mase[name].get(domain, by_domain[domain])) / 2
+            for domain in by_domain
+        }
+        kept = verdict(both)
+        ends = (min(both, key=both.__getitem__), max(both, key=both.__getitem__))
+        cells = [
+            name,
+            _percent(np.mean(list(by_domain.values()))),
+            _percent(np.mean(list(mase[name].values()))),
+            *(f"{domain} {_percent(both[domain])}" for domain in ends),
+            f"{kept.kept} of {kept.domains}",
+            f"{kept.right}",
+        ]
+        lines.append((np.mean(list(both.values())), cells))
+    return [cells for _, cells in sorted(lines, key=lambda line: line[0])]
+
+
+def _percent(log_ratio: float) -> str:
+    return f"{100 * np.expm1(log_ratio):+.1f} %"
+
+
+def page_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table in Markdown."""
+    head = [f"| {' | '.join(_COLUMNS)} |", "|---|--:|--:|---|---|--:|--:|"]
+    return "\n".join([*head, *(f"| {' | '.join(cells)} |" for cells in lines_of(rows)), ""])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure the alternatives and print the table."""
+    parser = make_parser(__doc__, rows=True)
+    parser.add_argument("--tasks", nargs="*", default=[], help="patterns of tasks; all")
+    parser.add_argument("--alternatives", nargs="*", default=[], help="patterns of names; all")
+    parser.add_argument("--page", type=Path, help="file to write the table to, in Markdown")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)  # two are slower on problems of this size
+    chosen = [one for one in ALTERNATIVES if is_chosen(one.name, options.alternatives)]
+    known = read_lines(options.out) if options.out and options.out.exists() else []
+    rows = []
+    for alternative in (Alternative(DEFAULT), *chosen):
+        begun = time.perf_counter()
+        for config in CORPUS:
+            if not is_chosen(config, options.tasks):
+                continue
+            place = _place(config, alternative)
+            found = [row for row in known if all(row.get(key) == place[key] for key in place)]
+            if not found:
+                found = [measure(config, alternative)]
+                append_rows(options.out, found)
+            rows.append(found[-1])
+        show(f"{alternative.name}: {time.perf_counter() - begun:.0f} s")
+    show(make_table("against the default", _COLUMNS, lines_of(rows)))
+    if options.page:
+        write_page(page_of(rows), options.page)
+
+
+if __name__ == "__main__":
+    main()
