@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -244,7 +245,7 @@ def verdict(gain: Mapping[str, float]) -> Verdict:
     kept = [
         domain
         for domain in gain
-        if len(gain) > 1 and np.mean([g for other, g in gain.items() if other != domain]) >= 0
+        if len(gain) > 1 and fmean(g for other, g in gain.items() if other != domain) >= 0
     ]
     return Verdict(len(kept), sum(gain[domain] >= 0 for domain in kept), len(gain))
 
@@ -265,13 +266,13 @@ def lines_of(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         ends = (min(both, key=both.__getitem__), max(both, key=both.__getitem__))
         cells = [
             name,
-            _percent(np.mean(list(by_domain.values()))),
-            _percent(np.mean(list(mase[name].values()))),
+            _percent(fmean(by_domain.values())),
+            _percent(fmean(mase[name].values())),
             *(f"{domain} {_percent(both[domain])}" for domain in ends),
             f"{kept.kept} of {kept.domains}",
             f"{kept.right}",
         ]
-        lines.append((np.mean(list(both.values())), cells))
+        lines.append((fmean(both.values()), cells))
     return [cells for _, cells in sorted(lines, key=lambda line: line[0])]
 
 

@@ -52,11 +52,16 @@ def test_what_speaks_against_the_default_comes_first():
 
 
 def test_constants_come_back_after_an_error():
-    former = model.LONGEST
-    with pytest.raises(ZeroDivisionError), constants_set({"local.model:LONGEST": 10}):
-        assert model.LONGEST == 10
-        raise ZeroDivisionError
-    assert former == model.LONGEST
+    former, seen = model.LONGEST, []
+
+    def fail():
+        with constants_set({"local.model:LONGEST": 10}):
+            seen.append(model.LONGEST)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert (seen, model.LONGEST) == ([10], former)
 
 
 def test_a_constant_that_does_not_exist_is_an_error_and_nothing_is_set():
