@@ -1,7 +1,8 @@
 """Forecasting and sequence classification with spectral (Karhunen-Loeve) memory.
 
-The names below are the estimators; torch modules are in `klforecast.modules`, the mathematics in
-`klforecast.ops`, data sets in `klforecast.data` and the benchmark in `klforecast.evaluation`.
+The names below are the estimators, the memory for a network of one's own and the check that nothing leaks.
+Further torch modules are in `klforecast.modules`, the mathematics in `klforecast.ops`, data sets in
+`klforecast.data` and the benchmark in `klforecast.evaluation`.
 """
 
 from importlib import import_module
@@ -13,16 +14,27 @@ if TYPE_CHECKING:
     from klforecast.estimators.regressor import KLMemoryRegressor
     from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
     from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
+    from klforecast.evaluation.leakage import leakage_report
+    from klforecast.modules import KLMemory, with_memory
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "KLMemory",
     "KLMemoryForecaster",
     "KLMemoryRegressor",
     "KarhunenLoeve",
     "SpectralSSMClassifier",
     "SpectralSSMPanelClassifier",
+    "leakage_report",
+    "with_memory",
 ]
+
+_ELSEWHERE = {
+    "KLMemory": "klforecast.modules",
+    "leakage_report": "klforecast.evaluation.leakage",
+    "with_memory": "klforecast.modules",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -32,7 +44,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(
             f"module 'klforecast' has no attribute {name!r}; it has {', '.join(__all__)}"
         )
-    return getattr(import_module("klforecast.estimators"), name)
+    return getattr(import_module(_ELSEWHERE.get(name, "klforecast.estimators")), name)
 
 
 def __dir__() -> list[str]:

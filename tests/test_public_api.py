@@ -2,16 +2,22 @@
 
 import importlib
 import inspect
+from pathlib import Path
 
 import pytest
 
+import klforecast
+
 PUBLIC = {
     "klforecast": {
+        "KLMemory",
         "KLMemoryForecaster",
         "KLMemoryRegressor",
         "KarhunenLoeve",
         "SpectralSSMClassifier",
         "SpectralSSMPanelClassifier",
+        "leakage_report",
+        "with_memory",
     },
     "klforecast.estimators": {
         "KLMemoryForecaster",
@@ -57,3 +63,8 @@ def test_every_public_name_exists_and_is_documented(name):
     module = importlib.import_module(name)
     for public in module.__all__:
         assert inspect.getdoc(getattr(module, public)), public
+
+
+def test_the_citation_names_the_version():
+    cited = (Path(__file__).parents[1] / "CITATION.cff").read_text()
+    assert f"\nversion: {klforecast.__version__}\n" in cited
