@@ -19,6 +19,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -38,7 +39,7 @@ from klforecast.evaluation.studies.command import (
 from klforecast.evaluation.suites.corpus import CORPUS, corpus_task
 from klforecast.evaluation.suites.forecasters import PooledMemory
 from klforecast.evaluation.suites.runner import is_chosen
-from klforecast.evaluation.suites.task import score_task
+from klforecast.evaluation.suites.task import SuiteTask, score_task
 
 DEFAULT = "default"
 KIND = "choice"
@@ -169,7 +170,7 @@ def constants_set(values: Mapping[str, Any]) -> Iterator[None]:
 
 def measure(config: str, alternative: Alternative, seed: int = 0) -> dict[str, Any]:
     """Score one alternative on one task of the corpus, and return its row."""
-    task = corpus_task(config)
+    task = _task(config)
     with constants_set(alternative.constants), warnings.catch_warnings():
         # Series that are too short for a setting say so for every window.
         warnings.simplefilter("ignore")
@@ -186,6 +187,11 @@ def measure(config: str, alternative: Alternative, seed: int = 0) -> dict[str, A
         "commit": machine.commit(),
         "versions": machine.versions(()),
     }
+
+
+@cache
+def _task(config: str) -> SuiteTask:
+    return corpus_task(config)
 
 
 def _place(config: str, alternative: Alternative) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def small_corpus(monkeypatch, waves):
     collection = Collection("waves", {"waves": waves.frame[:200]}, waves.sha256, waves.source)
     task = SuiteTask("waves", "made", collection, horizon=12, season=24, n_windows=1)
     monkeypatch.setattr(choices, "CORPUS", ("waves",))
-    monkeypatch.setattr(choices, "corpus_task", lambda name: task)
+    monkeypatch.setattr(choices, "_task", lambda name: task)
     plain = Alternative("no local experts", {"local_experts": False})
     monkeypatch.setattr(choices, "ALTERNATIVES", (plain,))
 
