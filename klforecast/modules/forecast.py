@@ -64,8 +64,8 @@ class ForecastModule(nn.Module):
         training batches it remembers.
     row_length : int, default=24
         Steps of the series in one row of the history: 1 takes raw steps, a period its cycles, 0
-        patches of `patch_length` steps, embedded as the window's are where the encoder embeds
-        patches.
+        patches of `patch_length` steps that do not overlap, embedded as the window's are where the
+        encoder embeds patches.
     n_components : int, default=5
         Karhunen-Loeve components of the rows.
     memory_tokens : int, default=4
@@ -121,6 +121,7 @@ class ForecastModule(nn.Module):
         self.core = core
         self.input_length = input_length
         self.row_length = row_length
+        self.row_steps = row_length or min(patch_length, input_length)
         self.history_length = 0
         self.memory: KLMemory | None = None
         if memory != "none":
@@ -134,9 +135,8 @@ class ForecastModule(nn.Module):
                 "state_size": state_size,
             }
             if memory == "history":
-                row_steps = row_length or min(patch_length, input_length)
-                n_rows = _count_rows(memory_depth, input_length, row_steps)
-                self.history_length = n_rows * row_steps
+                n_rows = _count_rows(memory_depth, input_length, self.row_steps)
+                self.history_length = n_rows * self.row_steps
                 options |= {"memory_depth": n_rows, "state_size": row_length or state_size}
                 options["center"] = False  # the mean over cycles of one period is the mean cycle
             self.memory = KLMemory(d_model, **{**options, **(memory_options or {})})
@@ -234,10 +234,12 @@ class ForecastModule(nn.Module):
         history, window = normalised.split([self.history_length, self.input_length], dim=1)
         return history, window, level, scale
 
-    def _rows(self, history: Tensor) -> Tensor:  # (n c, T row_length) -> (n c, T, state size)
+    def _rows(self, history: Tensor) -> Tensor:  # (n c, T row_steps) -> (n c, T, state size)
+        rows = history.unflatten(1, (-1, self.row_steps))
         if self.row_length:
-            return history.unflatten(1, (-1, self.row_length))
-        return self.encoder.embed(history)
+            return rows
+        # Each patch by itself: an encoder whose patches overlap would cut more than T out of a run.
+        return self.encoder.embed(rows.flatten(0, 1)).unflatten(0, rows.shape[:2]).squeeze(2)
 
 
 def _count_rows(memory_depth: int, input_length: int, row_steps: int) -> int:

@@ -5,6 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from klforecast.core.linear_core import LinearCore
+from klforecast.modules.encoders import ENCODERS
 from klforecast.modules.forecast import MEMORIES, ForecastModule
 from klforecast.modules.memory.kl_memory import PRESETS
 
@@ -110,6 +111,22 @@ def test_the_history_ends_where_the_window_begins(row_length, shape):
         window = past[0, -12:, 1]
         scale = (window.var(correction=0) + 1e-5).sqrt()
         assert_close(rows[1, :, 0], (past[0, :20, 1] - window.mean()) / scale)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("horizon", [1, 12, 96])
+def test_every_encoder_embeds_one_row_for_each_patch_of_the_history(encoder, horizon):
+    options = {**SMALL, "row_length": 0, "encoder": encoder}
+    module = ForecastModule(horizon, 2, None, **options).eval()
+    past = random_past(3)
+    rows = module.histories(past)
+    assert rows.shape == (3 * 2, module.memory.memory_depth, module.memory.state_size)
+    changed = past.clone()
+    changed[:, 8:12] += 1  # the third patch of five
+    moved = (module.histories(changed) != rows).any(dim=2)
+    assert torch.equal(moved, torch.tensor([False, False, True, False, False]).expand(6, -1))
+    module.memory.append(rows)
+    assert module(past).shape == (3, horizon, 2)
 
 
 def test_the_history_changes_the_forecast_beyond_the_core():

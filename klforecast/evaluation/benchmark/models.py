@@ -49,6 +49,8 @@ class Model:
         Distributions beyond klforecast's own that it runs on.
     ours : bool, default=False
         Whether it is one of this package's models rather than one to compare with.
+    stand_in : str, default=""
+        Name of a model that takes its place where a distribution is missing.
     """
 
     make: Callable[..., WindowModel]
@@ -56,6 +58,7 @@ class Model:
     seeded: bool = False
     needs: tuple[str, ...] = ()
     ours: bool = False
+    stand_in: str = ""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -116,6 +119,12 @@ MODELS: dict[str, Model] = {
         "PatchTST (Nie et al. 2023), 336 steps",
         seeded=True,
         needs=("transformers",),
+        stand_in="patchtst-built-in",
+    ),
+    "patchtst-built-in": Model(
+        recipes.patchtst_built_in,
+        "the same on encoder='patchtst' of this package, which needs no transformers",
+        seeded=True,
     ),
     "itransformer": Model(
         recipes.itransformer, "iTransformer (Liu et al. 2024), 96 steps", seeded=True

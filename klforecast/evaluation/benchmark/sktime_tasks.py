@@ -34,8 +34,8 @@ def make_benchmark(
     Parameters
     ----------
     models : sequence of str, optional
-        Names of the benchmark's models. None takes all; a model that needs what is not installed
-        is left out with a warning that names it.
+        Names of the benchmark's models. None takes all. In place of one that needs what is not
+        installed comes its stand-in, or nothing, with a warning that says so.
     horizon : int, default=12
         Horizon of `KLMemoryForecaster` and of the airline task, in steps.
     period : int, default=12
@@ -50,14 +50,8 @@ def make_benchmark(
     """
     task = Task("", horizon, period, past_limit=None, validation_rows=0, seed=random_state)
     benchmark = ForecastingBenchmark()
-    for name in MODELS if models is None else models:
-        missing = MODELS[name].missing if name in MODELS else ()
-        if missing:
-            warnings.warn(
-                f"the benchmark goes without {name}, which needs {', '.join(missing)}; "
-                f"`pip install klforecast[peers]` brings it",
-                stacklevel=2,
-            )
+    for name in dict.fromkeys(map(_at_hand, MODELS if models is None else models)):
+        if name is None:
             continue
         benchmark.add_estimator(
             model(name).make(task)
@@ -71,3 +65,17 @@ def make_benchmark(
     metrics = [MeanAbsolutePercentageError(symmetric=True), MeanAbsoluteScaledError(sp=period)]
     benchmark.add_task(load_airline, splitter, metrics, "airline")
     return benchmark
+
+
+def _at_hand(name: str) -> str | None:
+    """Name a model, or its stand-in, or None where neither can run."""
+    entry = MODELS.get(name)
+    if entry is None or not entry.missing:
+        return name
+    instead = f"with {entry.stand_in} in place of" if entry.stand_in else "without"
+    warnings.warn(
+        f"the benchmark goes {instead} {name}, which needs {', '.join(entry.missing)}; "
+        f"`pip install klforecast[peers]` brings it",
+        stacklevel=3,
+    )
+    return entry.stand_in or None

@@ -24,6 +24,7 @@ from klforecast.modules.encoders.dlinear import DLinear
 from klforecast.modules.encoders.itransformer import ITransformer
 from klforecast.modules.encoders.nlinear import NLinear
 from klforecast.modules.encoders.rlinear import RLinear
+from klforecast.modules.forecast import ForecastModule
 
 # data set -> (windows per step, learning rate); horizons from 336 on may differ.
 _LTSF_LINEAR = {
@@ -106,11 +107,30 @@ def patchtst(task: Task, **params: Any) -> PeerForecaster:
     Patience is 10 epochs where the authors' ETTh scripts say 100: their learning rate falls by a
     tenth per epoch, so that late epochs hardly move the weights.
     """
+    architecture, recipe = _patchtst_42(task)
+    if task.dataset == "ILI":
+        architecture["patch_stride"] = 2
+    architecture["d_feedforward"] = architecture.pop("d_ff")
+    return _peer(task, partial(PatchTST, **architecture), recipe, params, **architecture)
+
+
+def patchtst_built_in(task: Task, **params: Any) -> PeerForecaster:
+    """PatchTST/42 on this package's own encoder, which needs no further library.
+
+    The setting is that of `patchtst`. The network has layer instead of batch normalisation, no
+    patch that repeats the last value, and patches that overlap by half on ILI too.
+    """
+    architecture, recipe = _patchtst_42(task)
+    return _peer(task, partial(_patchtst_encoder, **architecture), recipe, params, **architecture)
+
+
+def _patchtst_42(task: Task) -> tuple[dict[str, Any], Recipe]:
+    """Sizes of the network, and the recipe that trains it."""
     small = task.dataset not in ("ETTm1", "ETTm2", "Weather")
     architecture: dict[str, Any] = {
         "d_model": 16 if small else 128,
         "n_heads": 4 if small else 16,
-        "d_feedforward": 128 if small else 256,
+        "d_ff": 128 if small else 256,
         "dropout": 0.3 if small else 0.2,
     }
     recipe = Recipe(
@@ -122,15 +142,23 @@ def patchtst(task: Task, **params: Any) -> PeerForecaster:
         schedule="slow-decay",
     )
     if task.dataset == "ILI":
-        architecture |= {"patch_length": 24, "patch_stride": 2}
+        architecture["patch_length"] = 24
         recipe = replace(
             recipe, lookback=104, batch_size=16, learning_rate=0.0025, schedule="constant"
         )
-    return _peer(
-        task,
-        partial(PatchTST, **architecture),
-        recipe,
-        params,
+    return architecture, recipe
+
+
+def _patchtst_encoder(
+    lookback: int, horizon: int, channels: int, **architecture: Any
+) -> ForecastModule:
+    return ForecastModule(
+        horizon,
+        channels,
+        encoder="patchtst",
+        memory="none",
+        input_length=lookback,
+        n_layers=3,
         **architecture,
     )
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +23,22 @@ def test_models_that_cannot_run_are_left_out_with_a_warning(monkeypatch):
     monkeypatch.setitem(MODELS, "absent", Model(len, "", needs=("no_such_library",)))
     with pytest.warns(UserWarning, match="goes without absent, which needs no_such_library"):
         make_benchmark(["persistence", "absent"])
+
+
+def test_the_built_in_patchtst_stands_in_where_transformers_is_missing(monkeypatch):
+    monkeypatch.setitem(MODELS, "patchtst", replace(MODELS["patchtst"], needs=("no_such_library",)))
+    with pytest.warns(UserWarning, match="with patchtst-built-in in place of patchtst, which"):
+        benchmark = make_benchmark(["patchtst", "patchtst-built-in"])
+    assert list(benchmark.estimators.entities) == ["patchtst-built-in"]
+
+
+def test_the_built_in_patchtst_forecasts_a_short_series():
+    y = load_airline()
+    forecaster = HarnessForecaster("patchtst-built-in", period=12, params={"max_epochs": 30})
+    with pytest.warns(UserWarning, match="are too few for a lookback of 336"):
+        forecast = forecaster.fit(y[:132], fh=np.arange(1, 13)).predict()
+    naive = np.abs(y[120:132].to_numpy() - y[132:].to_numpy()).mean()
+    assert np.abs(forecast.to_numpy() - y[132:].to_numpy()).mean() < 3 * naive
 
 
 def test_an_unknown_model_is_refused():
