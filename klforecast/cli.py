@@ -22,8 +22,7 @@ from klforecast.evaluation.lra.command import lra
 from klforecast.exceptions import KLForecastError
 
 if TYPE_CHECKING:
-    from klforecast.evaluation.benchmark.runner import Progress
-    from klforecast.evaluation.suites.runner import SuiteProgress
+    from klforecast.evaluation.cells import Progress
 
 app = typer.Typer(
     help="Forecasting and classification with spectral (Karhunen-Loeve) memory.",
@@ -198,7 +197,7 @@ def _bar(console: Console, total: int, line: Callable[[Any], str]) -> Iterator[C
     with ProgressBar(*columns, console=console) as bar:
         task = bar.add_task("cells", total=total, left="")
 
-        def show(progress: "Progress | SuiteProgress") -> None:
+        def show(progress: "Progress") -> None:
             left = progress.seconds_left
             bar.update(task, completed=progress.n_done, left="" if left is None else _left(left))
             console.print(line(progress), highlight=False, soft_wrap=True)
@@ -222,7 +221,7 @@ def _row_line(progress: "Progress") -> str:
     return f"{cell}  {errors}  {cost}" + ("" if progress.is_new else "  (in the file already)")
 
 
-def _suite_line(progress: "SuiteProgress") -> str:
+def _suite_line(progress: "Progress") -> str:
     from klforecast.evaluation.suites.wording import scores_of
 
     row = progress.row

@@ -6,6 +6,7 @@ on the training part; the test part is scored once.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -19,7 +20,8 @@ from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
 from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
 from klforecast.evaluation.benchmark import machine
 from klforecast.evaluation.benchmark.minirocket import MiniRocketRidge
-from klforecast.evaluation.benchmark.rows import append_line, plain, read_lines
+from klforecast.evaluation.cells import CellKind, Prepared, Progress, run_each
+from klforecast.evaluation.json_lines import plain, read_lines
 
 # What the table in the documentation is about: every set that is at hand without a choice.
 DATASETS = (
@@ -87,41 +89,37 @@ MODELS: dict[str, Callable[..., Any]] = {
 def run_classification(
     cells: Iterable[ClassificationCell],
     out: Path,
-    on_row: Callable[[dict[str, Any], bool], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Run cells and append their rows to `out`; cells that have a row there are not run again.
+    """Run cells of classifiers, see `klforecast.evaluation.cells.run_each`.
 
     Parameters
     ----------
     cells : iterable of ClassificationCell
     out : Path
         File of JSON lines; made if absent.
-    on_row : callable, optional
-        Called with each row and whether it is new.
+    on_progress : callable, optional
+        Called with a `Progress` after each cell.
 
     Returns
     -------
     list of dict
-        The row of each cell, in order. A cell that failed has its error in the row.
+        The row of each cell, in order.
+
+    Raises
+    ------
+    DataNotFoundError
+        If a set is neither in the data folder nor bundled with sktime.
     """
-    known = read_lines(out) if out.exists() else []
-    finished = {_identity(row): row for row in known if row["error"] is None}
-    rows = []
-    for cell in cells:
-        data = load_labelled(cell.dataset)
-        row = plain(_describe(cell, data))
-        found = finished.get(_identity(row))
-        if found is None:
-            # Whatever a model raises is the result of its cell, and the cells after it still run.
-            try:
-                row |= plain(_score(cell, data))
-            except Exception as error:
-                row["error"] = f"{type(error).__name__}: {error}"
-            append_line(out, row)
-        rows.append(found or row)
-        if on_row is not None:
-            on_row(rows[-1], found is None)
-    return rows
+    load = lru_cache(maxsize=1)(load_labelled)  # cells of a set follow one another
+    kind: CellKind[ClassificationCell] = CellKind(
+        lambda cell: _describe(cell, load(cell.dataset)),
+        lambda cell: Prepared({}, partial(_score, cell, load(cell.dataset))),
+        plain,
+        _identity,
+        read_lines,
+    )
+    return run_each(kind, cells, out, on_progress=on_progress)
 
 
 def render_table(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -4,13 +4,16 @@ The package is imported inside the command: torch and sktime take seconds, and `
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from klforecast.exceptions import KLForecastError
+
+if TYPE_CHECKING:
+    from klforecast.evaluation.cells import Progress
 
 
 def classify(
@@ -47,7 +50,7 @@ def classify(
         render_table,
         run_classification,
     )
-    from klforecast.evaluation.benchmark.rows import read_lines
+    from klforecast.evaluation.json_lines import read_lines
 
     torch.set_num_threads(threads)
     console = Console()
@@ -59,13 +62,14 @@ def classify(
         )
         raise typer.Exit(2)
 
-    def show(row: dict[str, Any], is_new: bool) -> None:
+    def show(progress: "Progress") -> None:
+        row = progress.row
         cell = f"{row['dataset']:<18} {row['model']:<22} seed {row['seed']}"
         if row["error"] is not None:
             result = f"[red]failed: {escape(row['error'])}[/red]"
         else:
             result = f"accuracy {row['accuracy']:.4f}  fit {row['fit_cpu_seconds']:.1f} s"
-        note = "" if is_new else "  (in the file already)"
+        note = "" if progress.is_new else "  (in the file already)"
         console.print(f"{cell}  {result}{note}", highlight=False, soft_wrap=True)
 
     try:
@@ -76,7 +80,7 @@ def classify(
             for each in models
             for number in seed or [0]
         ]
-        rows = run_classification(cells, out, on_row=show)
+        rows = run_classification(cells, out, on_progress=show)
     except (ValueError, KLForecastError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from error

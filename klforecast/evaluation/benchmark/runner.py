@@ -1,9 +1,9 @@
-"""Run cells, append a row for each, and go on where an earlier run stopped."""
+"""The benchmark: every model on every data set at every horizon, one cell each."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from klforecast.data.datasets import Dataset, dataset_names, load
 from klforecast.evaluation.benchmark import machine
@@ -15,32 +15,8 @@ from klforecast.evaluation.benchmark.published import (
     published_encoder,
     standard_horizons,
 )
-from klforecast.evaluation.benchmark.rows import append_row, complete, identity, read_rows
-
-
-class Progress(NamedTuple):
-    """Where a run stands after a cell.
-
-    Attributes
-    ----------
-    cell : Cell
-        The cell that is through.
-    row : dict
-        Its row, new or from the file.
-    n_done, n_cells : int
-        Cells that are through, and cells in all.
-    seconds_left : float or None
-        Estimate of the time left, from the mean of the cells run so far; None before the first.
-    is_new : bool
-        False for a row that was in the file already.
-    """
-
-    cell: Cell
-    row: dict[str, Any]
-    n_done: int
-    n_cells: int
-    seconds_left: float | None
-    is_new: bool
+from klforecast.evaluation.benchmark.rows import complete, identity, read_rows
+from klforecast.evaluation.cells import CellKind, Prepared, Progress, run_each
 
 
 def expand_cells(
@@ -107,16 +83,11 @@ def run_cells(
     rerun: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Run the cells in order and append their rows to `out`.
-
-    A cell whose row is in `out` already, with the same data, settings and versions, is not run
-    again. A cell that fails gets a row with its error, and the run goes on; a later run tries it
-    again.
+    """Run cells of the benchmark, see `klforecast.evaluation.cells.run_each`.
 
     Parameters
     ----------
     cells : iterable of Cell
-        What to run.
     out : Path
         File of JSON lines; made if absent.
     rerun : bool, default=False
@@ -129,40 +100,13 @@ def run_cells(
     list of dict
         The row of each cell, in order.
     """
-    cells = list(cells)
-    finished = {} if rerun else _finished_rows(out)
     loaded: dict[str, Dataset] = {}
-    rows, spent, n_run = [], 0.0, 0
-    for n_done, cell in enumerate(cells, start=1):
-        begun = time.perf_counter()
-        row, is_new = _run_or_find(cell, finished, loaded)
-        if is_new:
-            append_row(out, row)
-            spent, n_run = spent + time.perf_counter() - begun, n_run + 1
-        rows.append(row)
-        if on_progress is not None:
-            left = spent / n_run * (len(cells) - n_done) if n_run else None
-            on_progress(Progress(cell, row, n_done, len(cells), left, is_new))
-    return rows
+    kind = CellKind(_name, partial(_prepare, loaded=loaded), complete, identity, read_rows)
+    return run_each(kind, cells, out, rerun=rerun, on_progress=on_progress)
 
 
-def _finished_rows(out: Path) -> dict[str, dict[str, Any]]:
-    if not out.exists():
-        return {}
-    return {identity(row): row for row in read_rows(out) if row["error"] is None}
-
-
-def _published(cell: Cell) -> dict[str, Any] | None:
-    if cell.model in PUBLISHED_CELLS:
-        encoder = cell.model.partition("/")[0]
-        return published_encoder(encoder, cell.dataset, cell.horizon)
-    return published_average(cell.model, cell.dataset, cell.regime)
-
-
-def _run_or_find(
-    cell: Cell, finished: dict[str, dict[str, Any]], loaded: dict[str, Dataset]
-) -> tuple[dict[str, Any], bool]:
-    row: dict[str, Any] = {
+def _name(cell: Cell) -> dict[str, Any]:
+    return {
         "dataset": cell.dataset,
         "model": cell.model,
         "horizon": cell.horizon,
@@ -176,18 +120,18 @@ def _run_or_find(
         "commit": machine.commit(),
         "machine": machine.machine(),
     }
-    # Whatever a model raises is the result of its cell, and the cells after it still run.
-    try:
-        if cell.dataset not in loaded:
-            loaded[cell.dataset] = load(cell.dataset)
-        data = loaded[cell.dataset]
-        make = model(cell.model).make
-        task, run = (holdout_task, run_holdout) if data.borders is None else (task_of, run_windows)
-        row |= describe(cell, task(cell, data), make, data)
-        known = finished.get(identity(complete(row)))
-        if known is not None:
-            return known, False
-        row |= run(cell, make, data)
-    except Exception as error:
-        row["error"] = f"{type(error).__name__}: {error}"
-    return complete(row), True
+
+
+def _published(cell: Cell) -> dict[str, Any] | None:
+    if cell.model in PUBLISHED_CELLS:
+        encoder = cell.model.partition("/")[0]
+        return published_encoder(encoder, cell.dataset, cell.horizon)
+    return published_average(cell.model, cell.dataset, cell.regime)
+
+
+def _prepare(cell: Cell, loaded: dict[str, Dataset]) -> Prepared:
+    if cell.dataset not in loaded:
+        loaded[cell.dataset] = load(cell.dataset)
+    data, make = loaded[cell.dataset], model(cell.model).make
+    task, run = (holdout_task, run_holdout) if data.borders is None else (task_of, run_windows)
+    return Prepared(describe(cell, task(cell, data), make, data), partial(run, cell, make, data))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from klforecast.evaluation.benchmark import machine
-from klforecast.evaluation.benchmark.rows import plain
+from klforecast.evaluation.json_lines import plain
 from klforecast.evaluation.lra import run_rows
 from klforecast.evaluation.lra.config import Config
 from klforecast.evaluation.lra.measure import NOTHING, Measures, measure

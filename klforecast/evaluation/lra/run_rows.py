@@ -16,8 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from klforecast.evaluation.benchmark import rows
-from klforecast.evaluation.benchmark.rows import append_line, plain, read_lines
+from klforecast.evaluation.json_lines import append_line, plain, read_lines, with_fields
 
 KIND, MEASURE_KIND = "lra", "lra-measure"
 MEASURES = ("throughput", "memory", "layers", "compression")
@@ -77,8 +76,8 @@ def identity(row: Mapping[str, Any]) -> str:
 
 
 def complete(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row with every field of `FIELDS`; see `klforecast.evaluation.benchmark.rows.complete`."""
-    return rows.complete(row, FIELDS)
+    """Return the row with every field of `FIELDS`; see `klforecast.evaluation.json_lines.with_fields`."""
+    return with_fields(row, FIELDS)
 
 
 def check_file(path: Path, source: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from klforecast.evaluation.benchmark.rows import append_line
+from klforecast.evaluation.json_lines import append_line
 
 
 def make_parser(doc: str | None, *, rows: bool = False) -> argparse.ArgumentParser:

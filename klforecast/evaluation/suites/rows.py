@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from klforecast.evaluation.benchmark import rows
-from klforecast.evaluation.benchmark.rows import append_line, plain, read_lines
+from klforecast.evaluation.json_lines import plain, read_lines, with_fields
 
 KIND = "suite"
 FIELDS = (
@@ -63,13 +62,8 @@ def identity(row: Mapping[str, Any]) -> str:
 
 
 def complete(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row with every field of `FIELDS`; see `benchmark.rows.complete`."""
-    return rows.complete({"kind": KIND, **row}, FIELDS)
-
-
-def append_suite_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Append a row to `path`; see `benchmark.rows.append_line`."""
-    append_line(path, complete(row))
+    """Return the row with every field of `FIELDS`; see `klforecast.evaluation.json_lines.with_fields`."""
+    return with_fields({"kind": KIND, **row}, FIELDS)
 
 
 def read_suite_rows(*paths: Path) -> list[dict[str, Any]]:

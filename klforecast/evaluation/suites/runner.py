@@ -1,25 +1,21 @@
-"""Run the configurations of suites, append a row for each, and go on where an earlier run stopped."""
+"""The suites: every model on every configuration of a suite, one cell each."""
 
 import hashlib
-import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation.cells import CellKind, Prepared, Progress, run_each
 from klforecast.evaluation.suites.competitions import COMPETITION_CONFIGS, competition_task
 from klforecast.evaluation.suites.gift_eval import GIFT_EVAL_CONFIGS, gift_eval_task
 from klforecast.evaluation.suites.models import SUITE_MODELS, suite_model
-from klforecast.evaluation.suites.rows import (
-    append_suite_row,
-    complete,
-    identity,
-    read_suite_rows,
-)
+from klforecast.evaluation.suites.rows import complete, identity, read_suite_rows
 from klforecast.evaluation.suites.task import SuiteTask, score_task
 from klforecast.evaluation.suites.world_rules import score_world, world_tasks
 from klforecast.evaluation.suites.worlds import WORLDS
@@ -56,28 +52,6 @@ class SuiteCell:
     model: str
     seed: int = 0
     params: Mapping[str, Any] = field(default_factory=dict)
-
-
-class SuiteProgress(NamedTuple):
-    """Where a run stands after a cell.
-
-    Attributes
-    ----------
-    row : dict
-        The row of the cell that is through, new or from the file.
-    n_done, n_cells : int
-        Cells that are through, and cells in all.
-    seconds_left : float or None
-        Estimate of the time left, from the mean of the cells run so far; None before the first.
-    is_new : bool
-        False for a row that was in the file already.
-    """
-
-    row: dict[str, Any]
-    n_done: int
-    n_cells: int
-    seconds_left: float | None
-    is_new: bool
 
 
 def suite_cells(
@@ -137,12 +111,9 @@ def run_suite_cells(
     out: Path,
     *,
     rerun: bool = False,
-    on_progress: Callable[[SuiteProgress], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Run the cells in order and append their rows to `out`.
-
-    A cell whose row is in `out` already, with the same data, settings and versions, is not run
-    again; one that fails gets a row with its error, and is tried again by a later run.
+    """Run cells of suites, see `klforecast.evaluation.cells.run_each`.
 
     Parameters
     ----------
@@ -152,65 +123,48 @@ def run_suite_cells(
     rerun : bool, default=False
         Run finished cells again and append a second row.
     on_progress : callable, optional
-        Called with a `SuiteProgress` after each cell.
+        Called with a `Progress` after each cell.
 
     Returns
     -------
     list of dict
         The row of each cell, in order.
     """
-    cells = list(cells)
-    known = read_suite_rows(out) if out.exists() and not rerun else []
-    finished = {identity(row): row for row in known if row["error"] is None}
-    rows, spent, n_run = [], 0.0, 0
-    for n_done, cell in enumerate(cells, start=1):
-        begun = time.perf_counter()
-        row, is_new = _run_or_find(cell, finished)
-        if is_new:
-            append_suite_row(out, row)
-            spent, n_run = spent + time.perf_counter() - begun, n_run + 1
-        rows.append(row)
-        if on_progress is not None:
-            left = spent / n_run * (len(cells) - n_done) if n_run else None
-            on_progress(SuiteProgress(row, n_done, len(cells), left, is_new))
-    return rows
+    kind = CellKind(_name, _prepare, complete, identity, read_suite_rows)
+    return run_each(kind, cells, out, rerun=rerun, on_progress=on_progress)
 
 
-def _run_or_find(
-    cell: SuiteCell, finished: Mapping[str, dict[str, Any]]
-) -> tuple[dict[str, Any], bool]:
-    entry = SUITE_MODELS[cell.model]
-    row: dict[str, Any] = {
+def _name(cell: SuiteCell) -> dict[str, Any]:
+    return {
         "suite": cell.suite,
         "config": cell.config,
         "model": cell.model,
         "seed": cell.seed,
         "changed_params": dict(cell.params),
-        "versions": machine.versions(entry.needs),
+        "versions": machine.versions(SUITE_MODELS[cell.model].needs),
         "commit": machine.commit(),
         "machine": machine.machine(),
     }
-    # Whatever a model raises is the result of its cell, and the cells after it still run.
-    try:
-        is_world = cell.suite == "worlds"
-        tasks = world_tasks(cell.config) if is_world else [_TASKS[cell.suite](cell.config)]
-        row |= _describe(cell, tasks)
-        known = finished.get(identity(complete(row)))
-        if known is not None:
-            return known, False
-        machine.reset_peak_memory()
-        # A warning for each of a thousand series would drown the progress; the row keeps them.
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            if is_world:
-                row |= score_world(cell.config, entry, cell.seed, cell.params)
-            else:
-                row |= score_task(tasks[0], entry.make(tasks[0], cell.seed, cell.params))
-        row["warnings"] = dict(Counter(str(warning.message) for warning in caught))
-        row["peak_memory_mb"] = machine.peak_memory_mb()
-    except Exception as error:
-        row["error"] = f"{type(error).__name__}: {error}"
-    return complete(row), True
+
+
+def _prepare(cell: SuiteCell) -> Prepared:
+    is_world = cell.suite == "worlds"
+    tasks = world_tasks(cell.config) if is_world else [_TASKS[cell.suite](cell.config)]
+    return Prepared(_describe(cell, tasks), partial(_measure, cell, tasks))
+
+
+def _measure(cell: SuiteCell, tasks: Sequence[SuiteTask]) -> dict[str, Any]:
+    entry = SUITE_MODELS[cell.model]
+    machine.reset_peak_memory()
+    # A warning for each of a thousand series would drown the progress; the row keeps them.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if cell.suite == "worlds":
+            scores = score_world(cell.config, entry, cell.seed, cell.params)
+        else:
+            scores = score_task(tasks[0], entry.make(tasks[0], cell.seed, cell.params))
+    said = Counter(str(warning.message) for warning in caught)
+    return {**scores, "warnings": dict(said), "peak_memory_mb": machine.peak_memory_mb()}
 
 
 def _describe(cell: SuiteCell, tasks: Sequence[SuiteTask]) -> dict[str, Any]:

@@ -30,7 +30,9 @@ def test_finished_cells_are_not_run_again_and_failed_ones_are(tmp_path, monkeypa
     out, seen = tmp_path / "rows.jsonl", []
     failing = ClassificationCell("UnitTest", "spectral-ssm", 0, {"n_filters": -1})
     for _ in range(2):
-        run_classification([CELL, failing], out, on_row=lambda row, new: seen.append(new))
+        run_classification(
+            [CELL, failing], out, on_progress=lambda progress: seen.append(progress.is_new)
+        )
     assert seen == [True, True, False, True]
     errors = [json.loads(line)["error"] for line in out.read_text().splitlines()]
     assert errors[0] is None

@@ -6,28 +6,27 @@ import pytest
 
 from klforecast.evaluation.benchmark.rows import (
     FIELDS,
-    append_row,
     complete,
     identity,
-    plain,
     read_rows,
 )
+from klforecast.evaluation.json_lines import append_line, plain
 
 
 def test_a_row_comes_back_as_it_was_written(tmp_path, make_row):
     path = tmp_path / "new" / "rows.jsonl"
-    append_row(path, make_row(mse=0.25))
-    append_row(path, make_row(mse=0.5, seed=1))
+    append_line(path, make_row(mse=0.25))
+    append_line(path, make_row(mse=0.5, seed=1))
     assert read_rows(path) == [make_row(mse=0.25), make_row(mse=0.5, seed=1)]
     assert tuple(json.loads(path.read_text().splitlines()[0])) == FIELDS
 
 
 def test_a_line_cut_short_loses_itself_only(tmp_path, make_row):
     path = tmp_path / "rows.jsonl"
-    append_row(path, make_row(seed=0))
+    append_line(path, make_row(seed=0))
     with path.open("a") as file:
         file.write('{"dataset": "ETTh1", "mse": 0.3')
-    append_row(path, make_row(seed=2))
+    append_line(path, make_row(seed=2))
     with pytest.warns(UserWarning, match="line 2 is not a whole row"):
         rows = read_rows(path)
     assert [row["seed"] for row in rows] == [0, 2]

@@ -3,8 +3,9 @@ import json
 import pytest
 
 from klforecast.evaluation.benchmark.models import ENCODER_CELLS, model
-from klforecast.evaluation.benchmark.rows import append_row, complete
+from klforecast.evaluation.benchmark.rows import complete
 from klforecast.evaluation.benchmark.runner import expand_cells
+from klforecast.evaluation.json_lines import append_line
 from klforecast.evaluation.studies.does_memory_help import compare, estimate, main, render_page
 from klforecast.evaluation.studies.long_recall import BUDGET, recall
 from klforecast.evaluation.studies.long_recall import main as recall_main
@@ -112,7 +113,7 @@ def test_both_commands_write_what_the_page_reads(tmp_path, monkeypatch):
     monkeypatch.setitem(BUDGET, "n_steps", 1)
     rows, found, page = tmp_path / "rows.jsonl", tmp_path / "recall.jsonl", tmp_path / "page.md"
     for one in ROWS:
-        append_row(rows, one)
+        append_line(rows, one)
     recall_main(["--encoders", "gru", "--seeds", "0", "--out", str(found)])
     assert len([json.loads(line) for line in found.read_text().splitlines()]) == 3
     main([str(rows), "--recall", str(found), "--out", str(page)])

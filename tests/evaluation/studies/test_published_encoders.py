@@ -9,8 +9,9 @@ from klforecast.evaluation.benchmark.encoder_recipes import (
 from klforecast.evaluation.benchmark.models import GROUPS, model
 from klforecast.evaluation.benchmark.protocol import Task
 from klforecast.evaluation.benchmark.published import STANDARD_HORIZONS, published_encoder
-from klforecast.evaluation.benchmark.rows import append_row, complete
+from klforecast.evaluation.benchmark.rows import complete
 from klforecast.evaluation.benchmark.runner import expand_cells, run_cells
+from klforecast.evaluation.json_lines import append_line
 from klforecast.evaluation.studies.published_encoders import hold, main, render_page
 from klforecast.modules.encoders import ENCODERS
 
@@ -115,7 +116,7 @@ def test_an_average_in_print_is_held_against_all_four_horizons():
 def test_the_page_names_every_encoder_and_says_who_falls_short(tmp_path):
     path, page = tmp_path / "rows.jsonl", tmp_path / "page.md"
     for given in (row("olinear", 96, 0.36), row("timexer", 96, 0.5)):
-        append_row(path, given)
+        append_line(path, given)
     main([str(path), "--out", str(page)])
     text = page.read_text()
     assert text == render_page([row("olinear", 96, 0.36), row("timexer", 96, 0.5)])
