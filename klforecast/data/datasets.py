@@ -300,6 +300,7 @@ def _bundled(name: str, loader: str, periods: tuple[int, ...]) -> Dataset:
     )
 
 
+# Checksums are those of the official files; periods are the cycles of each calendar, in steps.
 _LOADERS: dict[str, Callable[[str], Dataset]] = {
     "ETTh1": partial(
         _ett,

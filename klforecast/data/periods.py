@@ -28,6 +28,7 @@ _OUTLIER_LIMIT = 5.0  # robust standard deviations from the median
 _SERIES_ASKED = 25  # of a panel: a season of a fifth of all series is shown by one of them with 99.6 % probability
 _MOST_CHANNELS = 64  # the average correlogram of more differs little and costs more
 
+# Steps of the week, where there are several in one, and of the year.
 _PER_YEAR = {
     **dict.fromkeys(("W",), (52,)),
     **dict.fromkeys(("M", "ME", "MS", "BME", "BMS"), (12,)),

@@ -20,7 +20,7 @@ from klforecast.core.linear_core import LinearCore
 from klforecast.modules.forecast import ForecastModule
 from klforecast.modules.memory.kl_memory import KLMemory
 
-_STEPS_AHEAD = 8
+_STEPS_AHEAD = 8  # of the horizon, spread evenly: each costs a backward pass
 
 
 def influence(module: nn.Module, past: Tensor) -> Tensor:

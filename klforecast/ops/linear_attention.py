@@ -24,6 +24,7 @@ from klforecast.ops.checks import require_steps
 from klforecast.ops.precision import in_working_precision
 from klforecast.ops.spoiling import set_apart
 
+# Of 4 to 128 the fastest at 512 steps, forward and back: 2.8 ms against 3.5 at 8 and 3.6 at 32.
 DEFAULT_CHUNK = 16
 # A diagonal decay costs a number per key feature and pair of steps within a chunk, a state one per
 # key and value feature: chunks no longer than the values are wide keep the first below the second.

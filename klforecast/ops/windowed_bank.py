@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from klforecast.ops.filter_bank import Blocks, FilterBank, draw_mix, draw_uniform
 
-WINDOW = 9
+WINDOW = 9  # as in MiniRocket (arXiv 2012.08791), see above
 _SHORTEST, _LONGEST = 2.0, 64.0  # time constants in dilated steps
 
 

@@ -13,10 +13,11 @@ import torch
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
-# What an encoder reads by default; tokens of a deeper history were found to overfit.
-_WINDOW = 96
-_DEPTH = 432
-_N_COMPONENTS = 5
+_WINDOW = 96  # the shorter of the two lookbacks of published encoders; see docs/encoders.md
+_DEPTH = (
+    432  # two weeks of hours before that window; tokens of a deeper history were found to overfit
+)
+_N_COMPONENTS = 5  # of at most 14 daily rows, which is what those two weeks have
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-_SEEDS = 2**31 - 1
+_SEEDS = 2**31 - 1  # what a 32-bit integer holds, as scikit-learn draws seeds
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:

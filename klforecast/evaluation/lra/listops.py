@@ -20,6 +20,7 @@ OPERATORS = ("MIN", "MAX", "MED", "SM")
 TOKENS = ("[MIN", "[MAX", "[MED", "[SM", "]", *"0123456789")
 VOCAB_SIZE = 1 + len(TOKENS)  # with the padding
 _OPERATION_PROBABILITY = 0.25  # of an argument that is an operation itself, see above
+# 0 is the padding.
 _IDS = {token: index for index, token in enumerate(TOKENS, start=1)}
 _END = _IDS["]"]
 _ZERO = _IDS["0"]

@@ -33,6 +33,7 @@ class Task(NamedTuple):
         return {"n_channels": 1} if self.vocab_size is None else {"vocab_size": self.vocab_size}
 
 
+# Classes of each task: Tay et al. 2021 (arXiv:2011.04006), section 2.2.
 TASKS = {
     "listops": Task(
         "value of nested operations on digits",

@@ -9,7 +9,6 @@ numbers only. A refusal is an error that this package raises on purpose. All els
 somewhere below, or a number that is none.
 """
 
-import argparse
 import traceback
 import warnings
 from collections import Counter
@@ -18,11 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.evaluation.studies.command import make_parser, make_table, show
 
+# Daily values, a week as their cycle.
 _SHAPES: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "noise": lambda time, rng: rng.normal(size=len(time)),
     "constant": lambda time, rng: np.ones(len(time)),
@@ -35,7 +34,9 @@ _SHAPES: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "sparse": lambda time, rng: rng.normal(size=len(time)) * (rng.random(len(time)) < 0.1),
     "twins": lambda time, rng: rng.choice([-1.0, 1.0], size=len(time)),
 }
+# Of ten: mostly one, and else up to the ends of float64, its square root and that of float32.
 _EXPONENTS = (0, 0, 0, 0, -320, -300, -160, -30, -8, 8, 30, 150, 160, 300, 308)
+# Kinds of index that pandas has, with and without a step that the forecaster can follow.
 _INDICES: tuple[Callable[[int], pd.Index], ...] = (
     pd.RangeIndex,
     lambda n: pd.RangeIndex(7, 7 + n),
@@ -54,7 +55,8 @@ _INDICES: tuple[Callable[[int], pd.Index], ...] = (
     lambda n: pd.Index([f"row {i}" for i in range(n)]),
     lambda n: pd.Index(np.arange(n) * 0.5),
 )
-_SANE_INDICES = (0, 1, 4, 6, 8)
+_SANE_INDICES = (0, 1, 4, 6, 8)  # places of those that a series can be forecast on
+# The first is sensible; the others are what users and mistakes pass.
 _HORIZONS: tuple[Any, ...] = (
     [1, 2, 9],
     3,
@@ -70,6 +72,7 @@ _HORIZONS: tuple[Any, ...] = (
     pd.period_range("2024-06", periods=2, freq="M"),
     pd.to_timedelta([1, 2], "h"),
 )
+# The first two of each make sense together with series of 70 rows; the others need not.
 _SETTINGS: dict[str, tuple[Any, ...]] = {
     "horizon": (1, 2, 4, 4, 10**9, -1, "4"),
     "input_length": (None, None, 1, 4, 10**9),
@@ -86,12 +89,17 @@ _SETTINGS: dict[str, tuple[Any, ...]] = {
 _HOSTILE = 0.04  # of the settings of a case: with more of them nothing would come beyond `fit`
 
 
+KINDS = ("answer", "refusal", "foreign error", "not finite")
+"""What can come of a case."""
+
+
 class Outcome(NamedTuple):
     """What came of a case.
 
     Attributes
     ----------
-    kind : {"answer", "refusal", "foreign error", "not finite"}
+    kind : str
+        One of `KINDS`.
     detail : str
         Where and what, for a fault.
     """
@@ -184,24 +192,23 @@ def _judged(error: Exception) -> Outcome:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print how often each outcome came, and the faults with their seeds."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--cases", type=int, default=5000)
     parser.add_argument("--first", type=int, default=0, help="seed of the first case")
     options = parser.parse_args(arguments)
-    counts: Counter[str] = Counter()
-    faults = Table("seed", "fault", "detail", title="Faults")
-    for seed in range(options.first, options.first + options.cases):
-        outcome = run_case(seed)
-        counts[outcome.kind] += 1
-        if outcome.detail:
-            faults.add_row(str(seed), outcome.kind, outcome.detail)
-    table = Table("outcome", "cases", title=f"{options.cases} hostile inputs")
-    for kind in ("answer", "refusal", "foreign error", "not finite"):
-        table.add_row(kind, str(counts[kind]))
-    console = Console()
-    console.print(table)
-    if faults.rows:
-        console.print(faults)
+    outcomes = {
+        seed: run_case(seed) for seed in range(options.first, options.first + options.cases)
+    }
+    counts = Counter(outcome.kind for outcome in outcomes.values())
+    lines = [(kind, str(counts[kind])) for kind in KINDS]
+    show(make_table(f"{options.cases} hostile inputs", ("outcome", "cases"), lines))
+    faults = [
+        (str(seed), outcome.kind, outcome.detail)
+        for seed, outcome in outcomes.items()
+        if outcome.detail
+    ]
+    if faults:
+        show(make_table("Faults", ("seed", "fault", "detail"), faults, left=3))
 
 
 if __name__ == "__main__":

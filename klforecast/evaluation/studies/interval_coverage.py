@@ -35,9 +35,10 @@ from klforecast.evaluation.benchmark.theta import Theta
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.ops.conformal import Calibration, Residuals, calibrate, pinball, score_quantiles
 
-# The limits of the 80 % and 95 % intervals, and 40 levels spread evenly, see above.
-_LIMITS = np.array([0.025, 0.1, 0.9, 0.975])
-_CRPS_LEVELS = (np.arange(40) + 0.5) / 40
+_LIMITS = np.array([0.025, 0.1, 0.9, 0.975])  # of the 80 % and 95 % intervals
+_CRPS_LEVELS = (
+    np.arange(40) + 0.5
+) / 40  # a mean over them is within 0.1 % of the CRPS of a normal law
 LEVELS = np.concatenate([_LIMITS, _CRPS_LEVELS])
 """Levels of the quantiles that are scored."""
 

@@ -23,6 +23,7 @@ from klforecast.evaluation.benchmark.protocol import Cell, run_windows
 from klforecast.evaluation.studies.command import make_parser, make_table, show
 
 ROWS, CHANNELS = 966, 7  # the size of the influenza data
+# Least squares at both lookbacks of the published results on influenza, see `peers.recipes`.
 MODELS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("klmemory", {}),
     ("ols", {"lookback": 36}),

@@ -14,12 +14,14 @@ import math
 from klforecast.data.gift_eval import GIFT_EVAL_FREQUENCIES, load_gift_eval
 from klforecast.evaluation.suites.task import SuiteTask
 
+# Steps ahead by frequency, on M4, and by term; all from data.py, see above.
 _SHORT = {"M": 12, "W": 8, "D": 30, "H": 48, "15T": 48, "10T": 48, "5T": 48, "10S": 60}
-_SHORT_M4 = {"W": 13, "H": 48}
-_TERMS = {"short": 1, "medium": 10, "long": 15}
+_SHORT_M4 = {"W": 13, "H": 48}  # those of the competition
+_TERMS = {"short": 1, "medium": 10, "long": 15}  # multiples of the short horizon
+# A day of steps below the day, a year of months, as gluonts.time_feature.get_seasonality has it.
 _SEASON = {"M": 12, "W": 1, "D": 1, "H": 24, "15T": 96, "10T": 144, "5T": 288, "10S": 360}
 _TEST_SHARE = 0.1  # of the shortest series
-_MOST_WINDOWS = 20
+_MOST_WINDOWS = 20  # data.py, as above
 _WITH_LONG_TERMS = (
     "ett1/15T",
     "ett1/H",

@@ -77,6 +77,7 @@ def _refuse(params: Mapping[str, Any]) -> None:
         )
 
 
+# Persistence is the seasonal naive forecast of a season of one step.
 SUITE_MODELS: dict[str, SuiteModel] = {
     "klmemory": SuiteModel(_pooled, "KLMemoryForecaster, one model for all series", ours=True),
     "klmemory-each": SuiteModel(

@@ -17,8 +17,8 @@ import numpy as np
 LEVELS = np.array([0.05, *np.arange(1, 10) / 10, 0.95])
 """Levels of the quantiles: the ends for the coverage of 90 %, the nine between for the CRPS."""
 
-_CRPS = slice(1, -1)
-_MEDIAN = 5
+_CRPS = slice(1, -1)  # of LEVELS, all but the two ends
+_MEDIAN = LEVELS.tolist().index(0.5)  # place of the median
 
 
 class Forecast(NamedTuple):

@@ -39,7 +39,7 @@ MOST_WORSE = 1.1
 """Times the error of the best reference that a model may have: a tenth is what a choice costs."""
 
 _EXACT = 2e-3  # of the range of the last 2 h rows: not to be seen in a picture
-_RANGES = 3.0
+_RANGES = 3.0  # a trend that goes on for h steps takes half of the range of 2 h rows: six times that is no trend
 _LEAST_COVERAGE = 0.75  # of an interval that says 90 %
 _ROUNDING = 1e-6  # of the largest value: float32 of a net
 

@@ -28,9 +28,9 @@ _One = Callable[[np.random.Generator], np.ndarray]
 Draw = _One | Callable[[np.random.Generator], Mapping[str, np.ndarray]]
 
 _WEEK, _MONTH, _YEAR = 7, 28, 365  # days; a month of four whole weeks
-_TWO_YEARS = 730
-_COUNT = (0.0, np.inf)
-_SHARE = (0.0, 1.0)
+_TWO_YEARS = 730  # days; the shortest past that shows a yearly season twice
+_COUNT = (0.0, np.inf)  # bounds of what a count can be
+_SHARE = (0.0, 1.0)  # and a share
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,14 @@ import math
 import torch
 from torch import Tensor, nn
 
+from klforecast.modules.blocks import feed_forward
+from klforecast.modules.encoders.moving_average import moving_average
 from klforecast.ops.precision import working
-
-_MOVING_AVERAGE = 25
 
 
 def split_trend(x: Tensor) -> tuple[Tensor, Tensor]:
     """Split (batch, length, n) into what is left and a moving average over 25 steps."""
-    side = min((_MOVING_AVERAGE - 1) // 2, x.shape[1] - 1)
-    padded = nn.functional.pad(x.mT, (side, side), mode="replicate")
-    trend = nn.functional.avg_pool1d(padded, 2 * side + 1, stride=1).mT
+    trend = moving_average(x.mT).mT
     return x - trend, trend
 
 
@@ -105,7 +103,7 @@ class _Layer(nn.Module):
         self.n_delays = n_delays
         self.into = nn.Linear(d_model, 3 * d_model)
         self.out = nn.Linear(d_model, d_model)
-        self.mlp = nn.Sequential(nn.Linear(d_model, d_ff), nn.GELU(), nn.Linear(d_ff, d_model))
+        self.mlp = feed_forward(d_model, d_ff)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # (batch, length, d_model)

@@ -10,7 +10,7 @@ Left out  the variant with one map per channel.
 
 from torch import Tensor, nn
 
-_MOVING_AVERAGE = 25
+from klforecast.modules.encoders.moving_average import moving_average
 
 
 class DLinear(nn.Module):
@@ -24,7 +24,5 @@ class DLinear(nn.Module):
     def forward(self, past: Tensor) -> Tensor:  # (batch, lookback, channels)
         """Forecast every channel."""
         past = past.mT
-        side = (_MOVING_AVERAGE - 1) // 2
-        padded = nn.functional.pad(past, (side, side), mode="replicate")
-        trend = nn.functional.avg_pool1d(padded, _MOVING_AVERAGE, stride=1)
+        trend = moving_average(past)
         return (self.trend(trend) + self.rest(past - trend)).mT  # (batch, horizon, channels)

@@ -23,7 +23,10 @@ from klforecast.modules.states import StatefulModule
 from klforecast.ops.linalg import require_finite
 from klforecast.ops.precision import exact, working
 
-_KERNELS = (1, 3)
+_KERNELS = (
+    1,
+    3,
+)  # the first two of the six of the published code, 1 to 11: a thirtieth of the weights
 
 
 class TimesNet(StatefulModule):

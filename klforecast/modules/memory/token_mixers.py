@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 MIXERS = ("bottleneck", "dense", "factorized")
 
-_BOTTLENECK_WIDTH = 64
+_BOTTLENECK_WIDTH = 64  # that of the published variants v1 to v3 (Marquez 2025)
 
 
 class FlatMixer(nn.Module):

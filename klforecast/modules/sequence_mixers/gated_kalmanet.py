@@ -18,8 +18,9 @@ from klforecast.modules.sequence_mixers.heads import HeadMixer, at_step
 from klforecast.ops.ridge_attention import ridge_attention, ridge_attention_step
 
 State = tuple[Tensor, Tensor]
+# The condition of H + r |H| I is at most (1 + r) / r, here 51: float32 loses two of its seven digits.
 _FIRST_RIDGE = 0.02
-_FIRST_FORGET_BIAS = 4.0
+_FIRST_FORGET_BIAS = 4.0  # a gate of 0.982, which halves the state in 38 steps
 
 
 class GatedKalmaNet(HeadMixer):

@@ -22,8 +22,8 @@ from klforecast.ops.checks import require_steps
 from klforecast.ops.linear_attention import linear_attention, linear_attention_step
 
 State = tuple[Tensor, Tensor]
-_KERNEL = 4
-_STEPS = (1e-3, 1e-1)  # range of the first step sizes
+_KERNEL = 4  # steps of the short convolution, as in the published code
+_STEPS = (1e-3, 1e-1)  # range of the first step sizes (arXiv 2312.00752, section 3.6)
 
 
 class Mamba(nn.Module):

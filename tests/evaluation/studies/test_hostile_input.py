@@ -26,4 +26,14 @@ def test_an_error_from_below_is_a_fault(monkeypatch):
 def test_the_table_counts_every_case(monkeypatch, capsys):
     monkeypatch.setattr(hostile_input, "run_case", lambda seed: Outcome("refusal"))
     hostile_input.main(["--cases", "7"])
-    assert "7" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert [line.split()[-2] for line in printed.splitlines() if "refusal" in line] == ["7"]
+    assert "Faults" not in printed
+
+
+def test_the_table_of_faults_names_their_seeds(monkeypatch, capsys):
+    faults = {3: Outcome("not finite", "nan")}
+    monkeypatch.setattr(hostile_input, "run_case", lambda seed: faults.get(seed, Outcome("answer")))
+    hostile_input.main(["--first", "2", "--cases", "3"])
+    fault = next(line for line in capsys.readouterr().out.splitlines() if "nan" in line)
+    assert "3" in fault
