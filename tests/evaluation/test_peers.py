@@ -154,10 +154,14 @@ def test_recipes_are_cut_to_the_regime_and_changed_last():
     assert recipes.rlinear(Task("ILI", 24, 52, None, 97, 0)).recipe.lookback == 104
 
 
-def test_patchtst_trains_by_the_common_loop(series):
-    pytest.importorskip("transformers", reason="PatchTST runs on transformers")
+@pytest.mark.parametrize("name", ["patchtst", "patchtst_built_in"])
+def test_patchtst_learns_by_the_common_loop(series, name):
+    if name == "patchtst":
+        pytest.importorskip("transformers", reason="PatchTST runs on transformers")
     task = Task("", 8, 1, past_limit=None, validation_rows=100, seed=0)
-    model = recipes.patchtst(task, lookback=48, max_epochs=1).fit(series)
+    changes = {"lookback": 48, "batch_size": 32, "learning_rate": 1e-3, "max_epochs": 5}
+    model = getattr(recipes, name)(task, **changes).fit(series)
+    assert model.history_[-1] < 0.9 * model.history_[0]
     assert model.predict_windows(series, [360, 400]).shape == (2, 8, 2)
 
 

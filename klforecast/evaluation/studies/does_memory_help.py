@@ -62,6 +62,29 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(fmean(values), half, n)
 
 
+class Tally(NamedTuple):
+    """How many gains are what: those above zero, and those beyond chance over seeds."""
+
+    n: int
+    n_above: int
+    median: float
+    n_helps: int
+    n_harms: int
+
+
+def tally(gains: Sequence[Estimate]) -> Tally:
+    """Count gains.
+
+    Examples
+    --------
+    >>> tally([estimate([5.0]), estimate([-2.0, -2.1]), estimate([1.0, -1.0])])
+    Tally(n=3, n_above=1, median=0.0, n_helps=0, n_harms=1)
+    """
+    helps, harms = (sum(gain.sign == sign for gain in gains) for sign in (1, -1))
+    above = sum(gain.mean > 0 for gain in gains)
+    return Tally(len(gains), above, median(gain.mean for gain in gains), helps, harms)
+
+
 class Line(NamedTuple):
     """What memory did for one encoder in one cell."""
 
@@ -233,12 +256,11 @@ def _verdict(cells: Mapping[tuple, Sequence[Line]]) -> str:
     for source in _COMPARED:
         gains = [gain for lines in cells.values() for gain in _gains(lines, source)]
         if gains:
-            up, down = (sum(gain.sign == sign for gain in gains) for sign in (1, -1))
+            found = tally(gains)
             sentences.append(
-                f"*{source}* lowers the error in {sum(gain.mean > 0 for gain in gains)} of "
-                f"{len(gains)} cells of encoder and horizon, by {median(g.mean for g in gains):+.1f} % "
-                f"in the median ({_medians(cells, source)}); beyond chance over seeds it helps in "
-                f"{up} and harms in {down}."
+                f"*{source}* lowers the error in {found.n_above} of {found.n} cells of encoder and "
+                f"horizon, by {found.median:+.1f} % in the median ({_medians(cells, source)}); "
+                f"beyond chance over seeds it helps in {found.n_helps} and harms in {found.n_harms}."
             )
     pairs = [
         (line.errors["history"].mean, line.errors[WINDOW].mean)
@@ -261,8 +283,7 @@ def _medians(cells: Mapping[tuple, Sequence[Line]], source: str) -> str:
     for (dataset, _, changed, horizon), lines in cells.items():
         if gains := _gains(lines, source):
             budget = f" with {_budget(dict(changed))}" if changed else ""
-            gain = median(gain.mean for gain in gains)
-            parts.append(f"{dataset} {horizon} steps{budget} {gain:+.1f} %")
+            parts.append(f"{dataset} {horizon} steps{budget} {tally(gains).median:+.1f} %")
     return ", ".join(parts)
 
 
@@ -278,18 +299,16 @@ def _coverage(lines: Sequence[Line], rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _conclusion(lines: Sequence[Line], source: str) -> str:
     gains = _gains(lines, source)
-    better = sum(gain.mean > 0 for gain in gains)
-    several = [gain for gain in gains if gain.n_seeds > 1]
+    found, n_several = tally(gains), sum(gain.n_seeds > 1 for gain in gains)
     text = (
-        f"With *{source}* the error falls for {better} of {len(gains)} encoders, the median gain "
-        f"is {median(gain.mean for gain in gains):+.1f} %, from "
+        f"With *{source}* the error falls for {found.n_above} of {found.n} encoders, the median "
+        f"gain is {found.median:+.1f} %, from "
         f"{min(gain.mean for gain in gains):+.1f} to {max(gain.mean for gain in gains):+.1f} %."
     )
-    if several:
-        up, down = (sum(gain.sign == sign for gain in several) for sign in (1, -1))
+    if n_several:
         text += (
-            f" Of {len(several)} with several seeds, the interval lies above zero for {up} and "
-            f"below it for {down}."
+            f" Of {n_several} with several seeds, the interval lies above zero for {found.n_helps} "
+            f"and below it for {found.n_harms}."
         )
     return text
 

@@ -154,7 +154,7 @@ python -m klforecast.evaluation.studies.published_encoders docs/results/publishe
 
 A single encoder is `--model nlinear/published`. Without `--horizon` all four are run. The settings
 are in `klforecast/evaluation/benchmark/encoder_recipes.py`, the published numbers with their sources in
-`klforecast/evaluation/published.json`."""
+`klforecast/evaluation/benchmark/published.json`."""
 
 
 def _table(lines: Sequence[Line]) -> str:

@@ -113,17 +113,16 @@ def test_an_average_in_print_is_held_against_all_four_horizons():
     assert line.cpu_seconds == 40
 
 
-def test_the_page_names_every_encoder_and_says_who_falls_short(tmp_path):
+def test_the_page_names_every_encoder_and_marks_who_falls_short(tmp_path):
     path, page = tmp_path / "rows.jsonl", tmp_path / "page.md"
     for given in (row("olinear", 96, 0.36), row("timexer", 96, 0.5)):
         append_line(path, given)
     main([str(path), "--out", str(page)])
     text = page.read_text()
     assert text == render_page([row("olinear", 96, 0.36), row("timexer", 96, 0.5)])
-    assert "| `olinear` | 96 | 96 | 0.3600 | 0.360 | +0.0 % |" in text
-    assert "+30.9 % **above**" in text
-    assert "Of 2 encoders, 1 reach" in text
-    assert "Above it somewhere: `timexer`." in text
-    missing = text.partition("Not run")[2].partition("\n")[0]
-    assert "`nlinear`" in missing
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    (olinear,) = [cells for cells in lines if cells[:1] == ["`olinear`"]]
+    assert olinear[1:6] == ["96", "96", "0.3600", "0.360", "+0.0 %"]
+    (timexer,) = [cells for cells in lines if cells[:1] == ["`timexer`"]]
+    assert timexer[5].startswith("+30.9 % **")
     assert all(f"- `{name}`: " in text for name in ENCODERS)

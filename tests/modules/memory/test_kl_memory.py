@@ -101,7 +101,7 @@ def test_gradients_reach_the_states_only_without_detach(detach):
 def test_gradients_through_the_components_are_the_true_ones():
     memory = written("history", detach=False)
     states = random_states(2).requires_grad_()
-    torch.autograd.gradcheck(memory, states)
+    assert torch.autograd.gradcheck(memory, states)
 
 
 def test_written_states_keep_no_graph(source):
