@@ -146,9 +146,10 @@ def benchmark(
     import torch
 
     from klforecast.evaluation.benchmark.changes import read_changes
-    from klforecast.evaluation.benchmark.runner import expand_cells, run_cells
+    from klforecast.evaluation.benchmark.runner import benchmark_cells, expand_cells
+    from klforecast.evaluation.cells import run_cells
     from klforecast.evaluation.suites.plan import DEFAULT_MODELS, Plan, plan
-    from klforecast.evaluation.suites.runner import run_suite_cells
+    from klforecast.evaluation.suites.runner import SUITE_CELLS
 
     torch.set_num_threads(threads)
     seeds = seed or [0]
@@ -174,10 +175,12 @@ def benchmark(
     rows = []
     if todo.suite_cells:
         with _bar(console, len(todo.suite_cells), _suite_line) as show:
-            rows += run_suite_cells(todo.suite_cells, out, rerun=rerun, on_progress=show)
+            rows += run_cells(SUITE_CELLS, todo.suite_cells, out, rerun=rerun, on_progress=show)
     if todo.window_cells:
         with _bar(console, len(todo.window_cells), _row_line) as show:
-            rows += run_cells(todo.window_cells, out, rerun=rerun, on_progress=show)
+            rows += run_cells(
+                benchmark_cells(), todo.window_cells, out, rerun=rerun, on_progress=show
+            )
     n_failed = sum(row["error"] is not None for row in rows)
     console.print(f"{len(rows) - n_failed} of {len(rows)} cells have a result in {out}")
     if n_failed:

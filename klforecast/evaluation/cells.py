@@ -78,7 +78,7 @@ class Progress(NamedTuple):
     is_new: bool
 
 
-def run_each(
+def run_cells(
     kind: CellKind[Cell],
     cells: Iterable[Cell],
     out: Path,

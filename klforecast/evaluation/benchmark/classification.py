@@ -7,7 +7,6 @@ on the training part; the test part is scored once.
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
-from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
 from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
 from klforecast.evaluation.benchmark import machine
 from klforecast.evaluation.benchmark.minirocket import MiniRocketRidge
-from klforecast.evaluation.cells import CellKind, Prepared, Progress, run_each
+from klforecast.evaluation.cells import CellKind, Prepared
 from klforecast.evaluation.json_lines import plain, read_lines
 
 # What the table in the documentation is about: every set that is at hand without a choice.
@@ -86,40 +85,20 @@ MODELS: dict[str, Callable[..., Any]] = {
 }
 
 
-def run_classification(
-    cells: Iterable[ClassificationCell],
-    out: Path,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> list[dict[str, Any]]:
-    """Run cells of classifiers, see `klforecast.evaluation.cells.run_each`.
+def classification_cells() -> CellKind[ClassificationCell]:
+    """Return the kind of the cells of classifiers.
 
-    Parameters
-    ----------
-    cells : iterable of ClassificationCell
-    out : Path
-        File of JSON lines; made if absent.
-    on_progress : callable, optional
-        Called with a `Progress` after each cell.
-
-    Returns
-    -------
-    list of dict
-        The row of each cell, in order.
-
-    Raises
-    ------
-    DataNotFoundError
-        If a set is neither in the data folder nor bundled with sktime.
+    Its cells raise `DataNotFoundError` where a set is neither in the data folder nor bundled with
+    sktime.
     """
     load = lru_cache(maxsize=1)(load_labelled)  # cells of a set follow one another
-    kind: CellKind[ClassificationCell] = CellKind(
+    return CellKind(
         lambda cell: _describe(cell, load(cell.dataset)),
         lambda cell: Prepared({}, partial(_score, cell, load(cell.dataset))),
         plain,
         _identity,
         read_lines,
     )
-    return run_each(kind, cells, out, on_progress=on_progress)
 
 
 def render_table(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -130,7 +109,7 @@ def render_table(rows: Iterable[Mapping[str, Any]]) -> str:
     Parameters
     ----------
     rows : iterable of dict
-        As `run_classification` returns them.
+        Of a run of `classification_cells`.
     """
     cells: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:

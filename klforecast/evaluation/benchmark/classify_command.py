@@ -47,9 +47,10 @@ def classify(
         DATASETS,
         MODELS,
         ClassificationCell,
+        classification_cells,
         render_table,
-        run_classification,
     )
+    from klforecast.evaluation.cells import run_cells
     from klforecast.evaluation.json_lines import read_lines
 
     torch.set_num_threads(threads)
@@ -80,7 +81,7 @@ def classify(
             for each in models
             for number in seed or [0]
         ]
-        rows = run_classification(cells, out, on_progress=show)
+        rows = run_cells(classification_cells(), cells, out, on_progress=show)
     except (ValueError, KLForecastError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from error

@@ -8,7 +8,6 @@ Our own models run with their defaults; `params` of a row are whatever was chang
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
@@ -16,6 +15,7 @@ from klforecast.evaluation.benchmark.baselines import OLS, Persistence, Seasonal
 from klforecast.evaluation.benchmark.encoder_recipes import ENCODER_RECIPES, make_encoder
 from klforecast.evaluation.benchmark.protocol import Task, WindowModel
 from klforecast.evaluation.benchmark.theta import Theta
+from klforecast.evaluation.needs import missing, require_installed
 from klforecast.evaluation.peers import recipes
 from klforecast.modules.encoders import ENCODERS
 from klforecast.modules.forecast import MEMORIES
@@ -63,7 +63,7 @@ class Model:
     @property
     def missing(self) -> tuple[str, ...]:
         """Distributions that it needs and that are not installed."""
-        return tuple(name for name in self.needs if find_spec(name) is None)
+        return missing(self.needs)
 
 
 def _klmemory(task: Task, **params: Any) -> KLMemoryForecaster:
@@ -201,9 +201,5 @@ def model(name: str) -> Model:
             f"unknown model {name!r}; pass one of {', '.join([*MODELS, *GROUPS])}, or an encoder "
             f"and its memory as in {next(iter(ENCODER_CELLS))!r}"
         )
-    if entry.missing:
-        raise ImportError(
-            f"the model {name!r} needs {', '.join(entry.missing)}; "
-            f"install it with `pip install klforecast[peers]`"
-        )
+    require_installed(name, entry.needs)
     return entry

@@ -1,8 +1,7 @@
 """The benchmark: every model on every data set at every horizon, one cell each."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from klforecast.data.datasets import Dataset, dataset_names, load
@@ -16,7 +15,7 @@ from klforecast.evaluation.benchmark.published import (
     standard_horizons,
 )
 from klforecast.evaluation.benchmark.rows import complete, identity, read_rows
-from klforecast.evaluation.cells import CellKind, Prepared, Progress, run_each
+from klforecast.evaluation.cells import CellKind, Prepared
 
 
 def expand_cells(
@@ -76,33 +75,10 @@ def _protocol_horizons(dataset: str) -> Sequence[int]:
     return [data.horizon]
 
 
-def run_cells(
-    cells: Iterable[Cell],
-    out: Path,
-    *,
-    rerun: bool = False,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> list[dict[str, Any]]:
-    """Run cells of the benchmark, see `klforecast.evaluation.cells.run_each`.
-
-    Parameters
-    ----------
-    cells : iterable of Cell
-    out : Path
-        File of JSON lines; made if absent.
-    rerun : bool, default=False
-        Run finished cells again and append a second row.
-    on_progress : callable, optional
-        Called with a `Progress` after each cell.
-
-    Returns
-    -------
-    list of dict
-        The row of each cell, in order.
-    """
+def benchmark_cells() -> CellKind[Cell]:
+    """Return the kind of the cells of the benchmark; it keeps the data sets that it has loaded."""
     loaded: dict[str, Dataset] = {}
-    kind = CellKind(_name, partial(_prepare, loaded=loaded), complete, identity, read_rows)
-    return run_each(kind, cells, out, rerun=rerun, on_progress=on_progress)
+    return CellKind(_name, partial(_prepare, loaded=loaded), complete, identity, read_rows)
 
 
 def _name(cell: Cell) -> dict[str, Any]:

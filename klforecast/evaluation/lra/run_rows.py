@@ -19,7 +19,6 @@ from typing import Any
 from klforecast.evaluation.json_lines import append_line, plain, read_lines, with_fields
 
 KIND, MEASURE_KIND = "lra", "lra-measure"
-MEASURES = ("throughput", "memory", "layers", "compression")
 SYNTHETIC, OFFICIAL = "synthetic", "official"
 FIELDS = (
     "kind",
@@ -114,7 +113,7 @@ def append_measure(
     run : str
         `identity` of the row.
     name : str
-        One of `MEASURES`.
+        Field that it becomes: throughput, memory, layers or compression.
     value : object
         What was measured.
     error : str or None

@@ -22,6 +22,7 @@ from klforecast.evaluation.report.wording import (
     metric_name,
     number,
     published_note,
+    require_rows,
     seconds,
     section_of,
 )
@@ -68,8 +69,7 @@ def render_html(
     ValueError
         If there is no row.
     """
-    if not rows and not lra_rows and not suite_rows:
-        raise ValueError("there are no rows to report; run `klforecast benchmark` first")
+    require_rows(rows, lra_rows, suite_rows)
     tables = build_tables(rows)
     sections = [
         _section(regime, chosen)

@@ -12,6 +12,7 @@ from klforecast.evaluation.report.wording import (
     metric_name,
     number,
     published_note,
+    require_rows,
     seconds,
     section_of,
 )
@@ -32,8 +33,7 @@ def render_markdown(
     ValueError
         If there is no row.
     """
-    if not rows and not lra_rows and not suite_rows:
-        raise ValueError("there are no rows to report; run `klforecast benchmark` first")
+    require_rows(rows, lra_rows, suite_rows)
     tables = build_tables(rows)
     parts = suite_sections(suite_rows)
     for regime, title in SECTIONS.items():

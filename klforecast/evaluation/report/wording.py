@@ -1,6 +1,6 @@
 """How names and numbers are written in every form of a report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from klforecast.evaluation.benchmark.published import standard_horizons
@@ -11,6 +11,12 @@ SECTIONS = {
     "lookback96": "Lookback 96 (ILI: 36)",
     "hold-out": "Short and ordinary series",
 }
+
+
+def require_rows(*rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raise a `ValueError` where there is no row of any kind to report."""
+    if not any(rows):
+        raise ValueError("there are no rows to report; run `klforecast benchmark` first")
 
 
 def metric_name(metric: str) -> str:

@@ -6,9 +6,9 @@ make(name)(task, seed, params) -> an unfitted `SuiteForecaster`
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
+from klforecast.evaluation.needs import require_installed
 from klforecast.evaluation.peers.statistical import Statistical
 from klforecast.evaluation.suites.forecasters import (
     EachAlone,
@@ -114,10 +114,5 @@ def suite_model(name: str) -> SuiteModel:
         raise ValueError(
             f"unknown model {name!r} of the suites; pass one of {', '.join(SUITE_MODELS)}"
         )
-    missing = [needed for needed in entry.needs if find_spec(needed) is None]
-    if missing:
-        raise ImportError(
-            f"the model {name!r} needs {', '.join(missing)}; "
-            f"install it with `pip install klforecast[peers]`"
-        )
+    require_installed(name, entry.needs)
     return entry

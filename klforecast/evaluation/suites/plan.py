@@ -58,7 +58,7 @@ def plan(
     Raises
     ------
     ValueError
-        If a model is unknown, or a pattern is like no configuration.
+        If a suite or a model is unknown, or a pattern is like no configuration.
     ImportError
         If a model needs what is not installed.
 
@@ -71,6 +71,8 @@ def plan(
     suites = (
         list(SUITE_CONFIGS) if suite == _EVERYTHING else [s for s in SUITE_CONFIGS if s == suite]
     )
+    if suite not in SUITES:
+        raise ValueError(f"unknown suite {suite!r}; pass one of {', '.join(SUITES)}")
     _check_patterns(suites, with_windows, only)
     if suite != _EVERYTHING:
         suite_models = window_models = list(models)

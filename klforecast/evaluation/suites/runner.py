@@ -3,15 +3,14 @@
 import hashlib
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from klforecast.evaluation.benchmark import machine
-from klforecast.evaluation.cells import CellKind, Prepared, Progress, run_each
+from klforecast.evaluation.cells import CellKind, Prepared
 from klforecast.evaluation.suites.competitions import COMPETITION_CONFIGS, competition_task
 from klforecast.evaluation.suites.gift_eval import GIFT_EVAL_CONFIGS, gift_eval_task
 from klforecast.evaluation.suites.models import SUITE_MODELS, suite_model
@@ -106,34 +105,6 @@ def is_chosen(config: str, only: Sequence[str]) -> bool:
     return not only or any(fnmatch(config, pattern) for pattern in only)
 
 
-def run_suite_cells(
-    cells: Iterable[SuiteCell],
-    out: Path,
-    *,
-    rerun: bool = False,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> list[dict[str, Any]]:
-    """Run cells of suites, see `klforecast.evaluation.cells.run_each`.
-
-    Parameters
-    ----------
-    cells : iterable of SuiteCell
-    out : Path
-        File of JSON lines; made if absent.
-    rerun : bool, default=False
-        Run finished cells again and append a second row.
-    on_progress : callable, optional
-        Called with a `Progress` after each cell.
-
-    Returns
-    -------
-    list of dict
-        The row of each cell, in order.
-    """
-    kind = CellKind(_name, _prepare, complete, identity, read_suite_rows)
-    return run_each(kind, cells, out, rerun=rerun, on_progress=on_progress)
-
-
 def _name(cell: SuiteCell) -> dict[str, Any]:
     return {
         "suite": cell.suite,
@@ -189,3 +160,7 @@ def _checksum(tasks: Sequence[SuiteTask]) -> str:
     if len(checksums) == 1:
         return checksums[0]
     return hashlib.sha256("".join(checksums).encode()).hexdigest()
+
+
+SUITE_CELLS: CellKind[SuiteCell] = CellKind(_name, _prepare, complete, identity, read_suite_rows)
+"""The kind of the cells of suites."""

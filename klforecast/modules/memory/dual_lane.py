@@ -55,22 +55,7 @@ class DualLane(nn.Module):
     def forward(self, x: Tensor, history: Tensor | None = None) -> Tensor:
         """Run both lanes and mix them; nothing is written.
 
-        Parameters
-        ----------
-        x : Tensor of shape (batch, length, d_model)
-        history : Tensor of shape (batch, memory_depth, state_size), default=None
-            History source: the past of each sequence. The trajectory source reads none.
-
-        Returns
-        -------
-        Tensor of shape (batch, length, d_model)
-
-        Raises
-        ------
-        ValueError
-            If a memory of histories is given none.
-        TypeError
-            If a lane returns something else than a tensor or a tuple that begins with one.
+        It takes, returns and refuses what `WithMemory.forward` does, in each of its lanes.
         """
         weights = self.lane_weights(x, history)
         outputs = torch.stack([run_backbone(lane, x) for lane in self.lanes], dim=-1)

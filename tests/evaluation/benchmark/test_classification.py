@@ -7,16 +7,17 @@ from klforecast.cli import app
 from klforecast.evaluation.benchmark import classification
 from klforecast.evaluation.benchmark.classification import (
     ClassificationCell,
+    classification_cells,
     render_table,
-    run_classification,
 )
+from klforecast.evaluation.cells import run_cells
 
 SMALL = {"n_filters": 32}
 CELL = ClassificationCell("UnitTest", "spectral-ssm", 0, SMALL)
 
 
 def test_a_row_holds_accuracy_cost_and_what_they_were_measured_on(tmp_path):
-    (row,) = run_classification([CELL], tmp_path / "rows.jsonl")
+    (row,) = run_cells(classification_cells(), [CELL], tmp_path / "rows.jsonl")
     assert row["error"] is None
     assert 0.7 < row["accuracy"] <= 1
     assert row["fit_cpu_seconds"] > 0
@@ -30,8 +31,11 @@ def test_finished_cells_are_not_run_again_and_failed_ones_are(tmp_path, monkeypa
     out, seen = tmp_path / "rows.jsonl", []
     failing = ClassificationCell("UnitTest", "spectral-ssm", 0, {"n_filters": -1})
     for _ in range(2):
-        run_classification(
-            [CELL, failing], out, on_progress=lambda progress: seen.append(progress.is_new)
+        run_cells(
+            classification_cells(),
+            [CELL, failing],
+            out,
+            on_progress=lambda progress: seen.append(progress.is_new),
         )
     assert seen == [True, True, False, True]
     errors = [json.loads(line)["error"] for line in out.read_text().splitlines()]

@@ -7,7 +7,8 @@ from klforecast.evaluation.benchmark import models, runner
 from klforecast.evaluation.benchmark.models import MODELS, Model
 from klforecast.evaluation.benchmark.protocol import Cell
 from klforecast.evaluation.benchmark.rows import FIELDS, read_rows
-from klforecast.evaluation.benchmark.runner import expand_cells, run_cells
+from klforecast.evaluation.benchmark.runner import benchmark_cells, expand_cells
+from klforecast.evaluation.cells import run_cells
 
 
 @pytest.fixture
@@ -47,23 +48,23 @@ def fits(monkeypatch):
 def test_a_finished_cell_is_not_run_again(load_waves, fits, tmp_path):
     out = tmp_path / "rows.jsonl"
     cells = [Cell("waves", "counting", horizon) for horizon in (4, 8)]
-    first = run_cells(cells[:1], out)
-    both = run_cells(cells, out)
+    first = run_cells(benchmark_cells(), cells[:1], out)
+    both = run_cells(benchmark_cells(), cells, out)
     assert fits == [4, 8]
     assert both[0] == first[0]
     assert read_rows(out) == both
-    run_cells(cells, out, rerun=True)
+    run_cells(benchmark_cells(), cells, out, rerun=True)
     assert fits == [4, 8, 4, 8]
 
 
 def test_other_data_or_versions_make_a_cell_run_again(load_waves, fits, tmp_path, monkeypatch):
     out = tmp_path / "rows.jsonl"
     cells = [Cell("waves", "counting", 4)]
-    run_cells(cells, out)
+    run_cells(benchmark_cells(), cells, out)
     monkeypatch.setattr(runner, "load", lambda name: replace(load_waves, sha256="1" * 64))
-    run_cells(cells, out)
+    run_cells(benchmark_cells(), cells, out)
     monkeypatch.setattr(runner.machine, "versions", lambda extra: {"torch": "99"})
-    run_cells(cells, out)
+    run_cells(benchmark_cells(), cells, out)
     assert fits == [4, 4, 4]
 
 
@@ -71,23 +72,27 @@ def test_a_failed_cell_is_recorded_and_tried_again(load_waves, fits, tmp_path):
     out = tmp_path / "rows.jsonl"
     seen = []
     cells = [Cell("waves", "failing", 4), Cell("waves", "counting", 4)]
-    rows = run_cells(cells, out, on_progress=seen.append)
+    rows = run_cells(benchmark_cells(), cells, out, on_progress=seen.append)
     assert rows[0]["error"] == "RuntimeError: no luck"
     assert rows[0]["mse"] is None
     assert rows[1]["error"] is None
-    run_cells(cells, out)
+    run_cells(benchmark_cells(), cells, out)
     assert [row["model"] for row in read_rows(out)] == ["failing", "counting", "failing"]
     assert [(p.n_done, p.n_cells, p.is_new) for p in seen] == [(1, 2, True), (2, 2, True)]
     assert seen[1].seconds_left == 0
 
 
 def test_an_unknown_data_set_fails_its_cell_only(fits, tmp_path):
-    rows = run_cells([Cell("nowhere", "counting", 4)], tmp_path / "rows.jsonl")
+    rows = run_cells(benchmark_cells(), [Cell("nowhere", "counting", 4)], tmp_path / "rows.jsonl")
     assert "unknown data set 'nowhere'" in rows[0]["error"]
 
 
 def test_a_row_holds_every_field(load_waves, tmp_path):
-    row = run_cells([Cell("waves", "ols", 4, params={"lookback": 24})], tmp_path / "rows.jsonl")[0]
+    row = run_cells(
+        benchmark_cells(),
+        [Cell("waves", "ols", 4, params={"lookback": 24})],
+        tmp_path / "rows.jsonl",
+    )[0]
     assert tuple(row) == FIELDS
     assert row["dataset_sha256"] == load_waves.sha256
     assert row["borders"] == [400, 500, 650]

@@ -10,7 +10,8 @@ from klforecast.evaluation.benchmark.models import GROUPS, model
 from klforecast.evaluation.benchmark.protocol import Task
 from klforecast.evaluation.benchmark.published import STANDARD_HORIZONS, published_encoder
 from klforecast.evaluation.benchmark.rows import complete
-from klforecast.evaluation.benchmark.runner import expand_cells, run_cells
+from klforecast.evaluation.benchmark.runner import benchmark_cells, expand_cells
+from klforecast.evaluation.cells import run_cells
 from klforecast.evaluation.json_lines import append_line
 from klforecast.evaluation.studies.published_encoders import hold, main, render_page
 from klforecast.modules.encoders import ENCODERS
@@ -76,7 +77,7 @@ def test_a_row_carries_the_number_it_is_held_to(tmp_path, monkeypatch):
 
     monkeypatch.setattr("klforecast.evaluation.benchmark.runner.load", no_file)
     cells = expand_cells(["ETTh1"], ["olinear/published", "nlinear"], [192])
-    ours, peer = run_cells(cells, tmp_path / "rows.jsonl")
+    ours, peer = run_cells(benchmark_cells(), cells, tmp_path / "rows.jsonl")
     assert ours["published"]["mse_at_horizon"] == 0.416
     assert (ours["published"]["mse"], ours["published"]["lookback"]) == (0.424, 96)
     assert peer["published"]["mse"] == 0.413

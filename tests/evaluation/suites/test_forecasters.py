@@ -4,7 +4,7 @@ import pytest
 
 from klforecast.data.collections import Collection
 from klforecast.estimators.forecaster import KLMemoryForecaster
-from klforecast.evaluation.suites import models
+from klforecast.evaluation import needs
 from klforecast.evaluation.suites.forecasters import EachAlone, Mean, PooledMemory, SeasonalNaive
 from klforecast.evaluation.suites.models import SUITE_MODELS, suite_model
 from klforecast.evaluation.suites.scores import LEVELS
@@ -88,7 +88,7 @@ def test_the_mean_leaves_missing_values_out():
 
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setattr(models, "find_spec", lambda name: None)
+    monkeypatch.setattr(needs, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"'autoets' needs statsforecast.*klforecast\[peers\]"):
         suite_model("autoets")
 

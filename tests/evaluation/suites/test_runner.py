@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from klforecast.cli import Suite
 from klforecast.data.collections import Collection
+from klforecast.evaluation.cells import run_cells
 from klforecast.evaluation.suites import runner
 from klforecast.evaluation.suites.forecasters import SeasonalNaive
 from klforecast.evaluation.suites.models import SuiteModel
-from klforecast.evaluation.suites.plan import plan
+from klforecast.evaluation.suites.plan import SUITES, plan
 from klforecast.evaluation.suites.rows import FIELDS, latest_rows, read_suite_rows
-from klforecast.evaluation.suites.runner import SuiteCell, run_suite_cells, suite_cells
+from klforecast.evaluation.suites.runner import SUITE_CELLS, SuiteCell, suite_cells
 from klforecast.evaluation.suites.task import SuiteTask
 
 
@@ -56,23 +58,25 @@ def cell(model="counting", config="made/D/short") -> SuiteCell:
 def test_a_finished_configuration_is_not_run_again(fits, tmp_path):
     count, made = fits
     out = tmp_path / "rows.jsonl"
-    first = run_suite_cells([cell()], out)
+    first = run_cells(SUITE_CELLS, [cell()], out)
     seen = []
-    both = run_suite_cells([cell(), cell(config="made/W/short")], out, on_progress=seen.append)
+    both = run_cells(
+        SUITE_CELLS, [cell(), cell(config="made/W/short")], out, on_progress=seen.append
+    )
     assert count == [38, 38]
     assert both[0] == first[0]
     assert read_suite_rows(out) == both
     assert [(p.n_done, p.n_cells, p.is_new) for p in seen] == [(1, 2, False), (2, 2, True)]
     assert seen[0].seconds_left is None
     assert seen[1].seconds_left == 0
-    run_suite_cells([cell()], out, rerun=True)
+    run_cells(SUITE_CELLS, [cell()], out, rerun=True)
     made["sha256"] = "1" * 64
-    run_suite_cells([cell()], out)
+    run_cells(SUITE_CELLS, [cell()], out)
     assert count == [38] * 4
 
 
 def test_a_row_says_what_was_measured(fits, tmp_path):
-    (row,) = run_suite_cells([cell()], tmp_path / "rows.jsonl")
+    (row,) = run_cells(SUITE_CELLS, [cell()], tmp_path / "rows.jsonl")
     assert set(row) == set(FIELDS)
     assert row["error"] is None
     told = {name: row[name] for name in ("suite", "config", "model", "horizon", "n_windows")}
@@ -90,20 +94,20 @@ def test_a_row_says_what_was_measured(fits, tmp_path):
 
 def test_a_failed_configuration_is_recorded_and_tried_again(fits, tmp_path):
     out = tmp_path / "rows.jsonl"
-    rows = run_suite_cells([cell("failing"), cell()], out)
+    rows = run_cells(SUITE_CELLS, [cell("failing"), cell()], out)
     assert [row["error"] for row in rows] == ["RuntimeError: no luck", None]
-    run_suite_cells([cell("failing"), cell()], out)
+    run_cells(SUITE_CELLS, [cell("failing"), cell()], out)
     assert [row["model"] for row in read_suite_rows(out)] == ["failing", "counting", "failing"]
 
 
 def test_what_a_model_warns_of_is_counted_in_its_row(fits, tmp_path):
-    rows = run_suite_cells([cell("warning"), cell()], tmp_path / "rows.jsonl")
+    rows = run_cells(SUITE_CELLS, [cell("warning"), cell()], tmp_path / "rows.jsonl")
     assert [row["warnings"] for row in rows] == [{"careful": 2}, {}]
 
 
 def test_a_later_failure_does_not_hide_a_result(fits, tmp_path):
     out = tmp_path / "rows.jsonl"
-    (good,) = run_suite_cells([cell()], out)
+    (good,) = run_cells(SUITE_CELLS, [cell()], out)
     assert latest_rows([good, {**good, "error": "late"}]) == [good]
     assert latest_rows([{**good, "error": "early"}, good]) == [good]
 
@@ -116,6 +120,12 @@ def test_patterns_choose_configurations_and_models_come_within_each():
         ("saugeen/M/short", "mean"),
         ("saugeen/M/short", "theta"),
     ]
+
+
+def test_the_command_line_knows_every_suite_and_no_other_is_taken():
+    assert {suite.value for suite in Suite} == set(SUITES)
+    with pytest.raises(ValueError, match="unknown suite 'm5'; pass one of gift-eval"):
+        plan("m5")
 
 
 def test_a_pattern_without_a_configuration_and_an_unknown_model_are_refused():
