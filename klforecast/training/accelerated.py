@@ -219,7 +219,7 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
 
     def get_iterator(self, dataset: Dataset, training: bool = False) -> DataLoader:
         """Iterate over batches, in training in the order of this epoch."""
-        n = len(dataset)  # type: ignore[arg-type]
+        n = len(dataset)  # type: ignore[arg-type]  # torch declares no length for its data sets
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + len(self.history))
         order = torch.randperm(n, generator=generator) if training else torch.arange(n)
         batches = _Batches(order, min(self.batch_size, n), drop_last=training)

@@ -28,7 +28,7 @@ def unchanged_on_error(obj: object) -> Iterator[None]:
     before = dict(vars(obj))
     try:
         yield
-    except BaseException:
+    except BaseException:  # an interrupt leaves half a state as an error does; it is raised again
         vars(obj).clear()
         vars(obj).update(before)
         raise

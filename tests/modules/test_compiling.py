@@ -67,6 +67,7 @@ def test_a_mixer_compiles_as_one_graph(name):
     assert_close(compiled(x), mixer(x))
 
 
+# A trace warns of every length that it takes for fixed, and here the length is.
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize("name", COMPILED)
 def test_a_network_is_traced(name):

@@ -78,6 +78,7 @@ def test_a_tail_of_large_values_keeps_the_precision_of_what_was_before():
     assert off <= 1e-5 * exact[..., :500].abs().max()
 
 
+# torch 2.13 deprecates tracing; networks that are traced still have to be right.
 @pytest.mark.filterwarnings("ignore:.*torch.jit.trace. is deprecated:DeprecationWarning")
 def test_a_traced_convolution_is_the_convolution():
     inputs, others = draw(50, torch.float32), draw(50, torch.float32)[::-1]

@@ -10,7 +10,7 @@ distance says nothing about the class, and everything else in the image is the s
 import math
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -208,7 +208,7 @@ def synthesise(
     n_test: int,
     size: int = 32,
     seed: int = 0,
-    **rules: float,
+    **rules: Any,
 ) -> TaskData:
     """Draw the three parts.
 
@@ -228,7 +228,7 @@ def synthesise(
     left = n_train + n_validation + n_test
     while left:  # in portions, so that a full set does not need the points of all its paths at once
         n = min(left, _CANDIDATES)
-        scenes = draw_scenes(n, generator, size=size, **rules)  # type: ignore[arg-type]
+        scenes = draw_scenes(n, generator, size=size, **rules)
         images.append(render(scenes, size).flatten(1).numpy())
         labels.append(scenes.labels.numpy())
         left -= n

@@ -121,6 +121,7 @@ def run_case(seed: int) -> Outcome:
     fh = _HORIZONS[0 if rng.random() < 0.7 else rng.integers(len(_HORIZONS))]
     known = max(1, rows - 5)
     try:
+        # Such input earns warnings; what is judged are errors and numbers.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             forecaster = KLMemoryForecaster(**settings)

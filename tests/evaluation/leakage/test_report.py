@@ -17,6 +17,7 @@ from klforecast.evaluation import leakage_report
 from klforecast.evaluation.benchmark.adapter import HarnessForecaster
 from klforecast.evaluation.leakage import CHECKS, LeakageReport, Row
 
+# sktime announces a new default for what its own forecasters keep.
 FORGETS = "ignore:The default of config ``remember_data``:FutureWarning"
 # Both sktime's Theta and the forecasters of the harness go on from the end of `fit`.
 STANDS_STILL = "ignore:NotImplementedWarning:UserWarning"

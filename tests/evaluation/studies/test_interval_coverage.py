@@ -73,6 +73,7 @@ def make_panel():
     return Dataset("walks", frame, "0" * 64, (), None, "y", "none", "none", horizon=4)
 
 
+# Eight short series have fewer modes than the default asks for.
 @pytest.mark.filterwarnings("ignore:.*more than the data allow:UserWarning")
 def test_series_of_a_panel_are_scored_in_their_own_units():
     rows = interval_coverage.holdout_rows(make_panel())

@@ -21,7 +21,7 @@ TINY = Size(batch=2, length=9, channels=4, state=6, heads=2)
 @pytest.mark.parametrize("scan", [real_associative_scan, real_pscan])
 def test_the_rivals_compute_the_recurrence_they_are_named_for(scan):
     if scan is real_pscan:
-        pytest.importorskip("mambapy")
+        pytest.importorskip("mambapy", reason="the rival is its parallel scan")
     x, step, decay, write, read = s6_inputs(TINY)
     state = torch.zeros(2, 4, 6)
     outputs = []

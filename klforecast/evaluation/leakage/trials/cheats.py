@@ -130,7 +130,7 @@ class RemembersInAFunction(Honest):
 class RemembersInADefault(Honest):
     """A memory in a mutable default."""
 
-    def level(self, rows: np.ndarray, seen: list = []) -> np.ndarray:  # noqa: B006
+    def level(self, rows: np.ndarray, seen: list = []) -> np.ndarray:  # noqa: B006  (the cheat)
         seen.append(rows[-1])
         return super().level(rows) + _SHARE * np.mean(seen, axis=0)
 

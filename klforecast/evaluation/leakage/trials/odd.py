@@ -228,7 +228,7 @@ class Draws(Honest):
 
     def learn(self, rows: np.ndarray) -> None:
         super().learn(rows)
-        self.mean_ = self.mean_ + torch.randn(1).numpy() + np.random.standard_normal()  # noqa: NPY002
+        self.mean_ = self.mean_ + torch.randn(1).numpy() + np.random.standard_normal()  # noqa: NPY002  (the oddity)
 
 
 class DrawsSeeded(Honest):
