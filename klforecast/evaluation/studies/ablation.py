@@ -7,8 +7,8 @@ training deviations, as in `klforecast.evaluation.benchmark.protocol`. Nothing i
 the test rows are looked at only here.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -27,6 +27,7 @@ from klforecast.data.splits import window_cutoffs
 from klforecast.data.windows import sliding_windows
 from klforecast.evaluation.benchmark.protocol import require_borders, score_windows, standardize
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
+from klforecast.evaluation.studies.timing import cpu_seconds
 
 _WINDOWS_AT_ONCE = 256  # 5 MB of weather at the depth of a week
 
@@ -93,7 +94,8 @@ def ablate(data: Dataset, horizon: int, variants: Sequence[Variant]) -> list[dic
     Returns
     -------
     list of dict
-        One row for each variant: data set, horizon, variant, mse, mae, number of windows, seconds.
+        One row for each variant: data set, horizon, variant, mse, mae, number of windows, CPU seconds
+        of the fit.
     """
     borders = require_borders(data)
     y = standardize(data)
@@ -101,9 +103,7 @@ def ablate(data: Dataset, horizon: int, variants: Sequence[Variant]) -> list[dic
     rows = []
     for variant in variants:
         model = VariantModel(variant, horizon)
-        begun = time.perf_counter()
-        model.fit(y.iloc[: borders.validation_end])
-        seconds = time.perf_counter() - begun
+        seconds = cpu_seconds(partial(model.fit, y.iloc[: borders.validation_end]))
         scores = score_windows(model, y, cutoffs, horizon)
         rows.append(
             {

@@ -16,7 +16,6 @@ errors on windows of the training rows; seasonal naive also the textbook's norma
     sigma_h = sigma sqrt(ceil(h / m))      sigma: of the m-step differences (Hyndman & Athanasopoulos)
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -33,6 +32,7 @@ from klforecast.evaluation.benchmark.holdout import hold_out, season
 from klforecast.evaluation.benchmark.protocol import FittedModel, require_borders, standardize
 from klforecast.evaluation.benchmark.theta import Theta
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
+from klforecast.evaluation.studies.timing import timed
 from klforecast.ops.conformal import Calibration, Residuals, calibrate, pinball, score_quantiles
 
 _LIMITS = np.array([0.025, 0.1, 0.9, 0.975])  # of the 80 % and 95 % intervals
@@ -114,9 +114,7 @@ def window_rows(data: Dataset, horizon: int, every: int) -> list[dict[str, Any]]
     rows = []
 
     def add(model: str, quantiles_of: Callable[[np.ndarray], Quantiles], size: int) -> None:
-        begun = time.process_time()
-        scores = scored(quantiles_of, size)
-        seconds = time.process_time() - begun
+        scores, seconds = timed(lambda: scored(quantiles_of, size))
         rows.append(_row(data, horizon, model, scores, every, seconds))
 
     forecaster = KLMemoryForecaster(horizon=horizon).fit(known)
@@ -194,9 +192,7 @@ def holdout_rows(data: Dataset) -> list[dict[str, Any]]:
     rows = []
 
     def add(model: str, quantiles_of: Callable[[], Mapping[str, np.ndarray]]) -> None:
-        begun = time.process_time()
-        quantiles = quantiles_of()
-        seconds = time.process_time() - begun
+        quantiles, seconds = timed(quantiles_of)
         scores = score_intervals(
             (truth[None] / unit[name], quantiles[name][None] / unit[name])
             for name, truth in split.truth.items()

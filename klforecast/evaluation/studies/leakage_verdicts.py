@@ -15,7 +15,7 @@ from klforecast.evaluation.leakage.trials.cheats import cheats
 from klforecast.evaluation.leakage.trials.honest import Trial
 from klforecast.evaluation.leakage.trials.odd import odd_ones
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
-from klforecast.evaluation.studies.timing import cpu_seconds
+from klforecast.evaluation.studies.timing import timed
 
 KINDS = {"cheats": cheats, "odd ones": odd_ones}
 
@@ -31,16 +31,12 @@ class Verdict(NamedTuple):
 
 def judge(trial: Trial) -> Verdict:
     """Run all checks on one forecaster."""
-    reports = []
     # What a library has to say of its own forecasters is no finding here.
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("always")
-        seconds = cpu_seconds(
-            lambda: reports.append(
-                leakage_report(trial.make(), trial.y, trial.X, fh=range(1, trial.fh + 1))
-            )
+        report, seconds = timed(
+            lambda: leakage_report(trial.make(), trial.y, trial.X, fh=range(1, trial.fh + 1))
         )
-    [report] = reports
     rows = report.leaks or report.suspicions or report.errors
     checks = ", ".join(dict.fromkeys(row.check for row in rows))
     return Verdict(trial.name, report.verdict, checks, seconds)

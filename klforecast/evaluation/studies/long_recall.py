@@ -9,8 +9,8 @@ is 25 %. A memory of the training trajectory cannot help here by its constructio
 of the sequence that is classified.
 """
 
-import time
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from klforecast.evaluation.studies.command import append_rows, make_parser
+from klforecast.evaluation.studies.timing import one_thread, timed
 from klforecast.modules.encoders import ENCODERS, Sizes, build_encoder, encoder_entry
 from klforecast.modules.forecast import MEMORIES
 from klforecast.modules.memory.kl_memory import KLMemory
@@ -98,7 +99,20 @@ class Recaller(nn.Module):
 
 def recall(encoder: str, memory: str, seed: int) -> dict[str, Any]:
     """Train on the budget, and score on sequences that were not trained on; one row."""
-    begun = time.process_time()
+    accuracy, seconds = timed(lambda: _train_and_score(encoder, memory, seed))
+    return {
+        "task": "long recall",
+        "encoder": encoder,
+        "memory": memory,
+        "seed": seed,
+        "accuracy": accuracy,
+        "n_test": _N_TEST,
+        "cpu_seconds": seconds,
+        **BUDGET,
+    }
+
+
+def _train_and_score(encoder: str, memory: str, seed: int) -> float:
     data = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -117,16 +131,7 @@ def recall(encoder: str, memory: str, seed: int) -> dict[str, Any]:
     history, window, label = draw(_N_TEST, torch.Generator().manual_seed(10_000 + seed))
     with torch.no_grad():
         found = model.eval()(history, window)[0].argmax(dim=1)
-    return {
-        "task": "long recall",
-        "encoder": encoder,
-        "memory": memory,
-        "seed": seed,
-        "accuracy": (found == label).double().mean().item(),
-        "n_test": _N_TEST,
-        "cpu_seconds": time.process_time() - begun,
-        **BUDGET,
-    }
+    return (found == label).double().mean().item()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -136,11 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, required=True, help="file of JSON lines to append to")
     options = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    for seed in options.seeds:
-        for encoder in options.encoders:
-            for memory in MEMORIES:
-                append_rows(options.out, [recall(encoder, memory, seed)])
+    with one_thread():
+        for seed, encoder, memory in product(options.seeds, options.encoders, MEMORIES):
+            append_rows(options.out, [recall(encoder, memory, seed)])
 
 
 if __name__ == "__main__":

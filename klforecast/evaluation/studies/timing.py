@@ -7,9 +7,11 @@ in each round, so that whatever else runs meets all of them alike.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -23,6 +25,20 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+def timed(run: Callable[[], Result]) -> tuple[Result, float]:
+    """Return what a call returns, and its CPU seconds.
+
+    Examples
+    --------
+    >>> total, seconds = timed(lambda: sum(range(1000)))
+    >>> total, seconds >= 0
+    (499500, True)
+    """
+    begun = time.process_time()
+    result = run()
+    return result, time.process_time() - begun
+
+
 def cpu_seconds(run: Callable[[], Any]) -> float:
     """Return the CPU seconds of one call.
 
@@ -31,9 +47,7 @@ def cpu_seconds(run: Callable[[], Any]) -> float:
     >>> cpu_seconds(lambda: sum(range(1000))) >= 0
     True
     """
-    begun = time.process_time()
-    run()
-    return time.process_time() - begun
+    return timed(run)[1]
 
 
 def in_turns(runs: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
