@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
-from klforecast.evaluation.benchmark.classify_command import classify
+from klforecast.evaluation.classification.command import classify
 from klforecast.evaluation.leakage.command import leakage
 from klforecast.evaluation.lra.command import lra
 from klforecast.exceptions import KLForecastError

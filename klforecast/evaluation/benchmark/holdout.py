@@ -18,7 +18,7 @@ import pandas as pd
 from sktime.forecasting.base import BaseForecaster
 
 from klforecast.data.datasets import Dataset
-from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation import machine
 from klforecast.evaluation.benchmark.protocol import Cell, Task, WindowModel, count_parameters
 
 _OFFICIAL_SEASON = {"M4Weekly": 1}  # where the competition's m is not the calendar's period

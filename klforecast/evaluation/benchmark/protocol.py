@@ -24,7 +24,7 @@ import pandas as pd
 from klforecast.data.datasets import Dataset
 from klforecast.data.scaling import Standardizer
 from klforecast.data.splits import Borders, window_cutoffs
-from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation import machine
 from klforecast.exceptions import KLForecastError
 
 REGIMES = ("free", "lookback96")

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from klforecast.data.datasets import Dataset, dataset_names, load
-from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation import machine
 from klforecast.evaluation.benchmark.holdout import holdout_task, run_holdout
 from klforecast.evaluation.benchmark.models import GROUPS, MODELS, PUBLISHED_CELLS, model
 from klforecast.evaluation.benchmark.protocol import Cell, describe, run_windows, task_of

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation import machine
 from klforecast.evaluation.lra.compression import Predictor, compression_curve
 from klforecast.evaluation.lra.parts import Sequences
 from klforecast.evaluation.lra.speed import tokens_per_second

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation import machine
 from klforecast.evaluation.json_lines import plain
 from klforecast.evaluation.lra import run_rows
 from klforecast.evaluation.lra.config import Config

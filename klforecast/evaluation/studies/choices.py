@@ -27,8 +27,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from klforecast.evaluation.benchmark import machine
-from klforecast.evaluation.benchmark.rows import read_lines
+from klforecast.evaluation import machine
+from klforecast.evaluation.json_lines import read_lines
 from klforecast.evaluation.studies.command import (
     append_rows,
     make_parser,

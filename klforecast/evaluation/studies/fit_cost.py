@@ -20,7 +20,7 @@ from rich.table import Table
 
 from klforecast.core.plan import CorePlan, plan_core
 from klforecast.core.solve import solve_from_plan
-from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation import machine
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.evaluation.studies.timing import cpu_seconds
 

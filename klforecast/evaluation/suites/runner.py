@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from functools import partial
 from typing import Any
 
-from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation import machine
 from klforecast.evaluation.cells import CellKind, Prepared
 from klforecast.evaluation.suites.competitions import COMPETITION_CONFIGS, competition_task
 from klforecast.evaluation.suites.gift_eval import GIFT_EVAL_CONFIGS, gift_eval_task

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from klforecast.evaluation.benchmark.classification import render_table
 from klforecast.evaluation.benchmark.rows import read_rows
+from klforecast.evaluation.classification.run import render_table
 from klforecast.evaluation.json_lines import read_lines
 from klforecast.evaluation.lra.run_rows import read_runs
 from klforecast.evaluation.report.markdown import render_markdown

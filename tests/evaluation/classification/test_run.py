@@ -4,13 +4,13 @@ import pytest
 from typer.testing import CliRunner
 
 from klforecast.cli import app
-from klforecast.evaluation.benchmark import classification
-from klforecast.evaluation.benchmark.classification import (
+from klforecast.evaluation.cells import run_cells
+from klforecast.evaluation.classification import run
+from klforecast.evaluation.classification.run import (
     ClassificationCell,
     classification_cells,
     render_table,
 )
-from klforecast.evaluation.cells import run_cells
 
 SMALL = {"n_filters": 32}
 CELL = ClassificationCell("UnitTest", "spectral-ssm", 0, SMALL)
@@ -64,9 +64,9 @@ def test_the_table_marks_the_best_and_averages_the_sets_that_all_have_finished()
 
 
 def test_unequal_lengths_go_to_the_panel_classifier():
-    data = classification.load_labelled("JapaneseVowels")
-    part = classification.LabelledSeries(data.train.series[:60], data.train.labels[:60])
-    model = classification.MODELS["spectral-ssm"](0, **SMALL)
+    data = run.load_labelled("JapaneseVowels")
+    part = run.LabelledSeries(data.train.series[:60], data.train.labels[:60])
+    model = run.MODELS["spectral-ssm"](0, **SMALL)
     model.fit(part)
     assert type(model.classifier).__name__ == "SpectralSSMPanelClassifier"
     assert model.predict_proba(data.test.series[:5]).shape == (5, 2)

@@ -43,14 +43,14 @@ def classify(
     import torch
 
     from klforecast.evaluation.benchmark.changes import read_changes
-    from klforecast.evaluation.benchmark.classification import (
+    from klforecast.evaluation.cells import run_cells
+    from klforecast.evaluation.classification.run import (
         DATASETS,
         MODELS,
         ClassificationCell,
         classification_cells,
         render_table,
     )
-    from klforecast.evaluation.cells import run_cells
     from klforecast.evaluation.json_lines import read_lines
 
     torch.set_num_threads(threads)

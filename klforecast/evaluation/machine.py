@@ -45,7 +45,7 @@ def commit() -> str | None:
 
     None when the package does not run from a checkout, or git is not installed.
     """
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     try:

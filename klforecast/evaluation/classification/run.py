@@ -17,9 +17,9 @@ from sklearn.metrics import log_loss
 from klforecast.data.classification import ClassificationSet, LabelledSeries, load_labelled
 from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
 from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
-from klforecast.evaluation.benchmark import machine
-from klforecast.evaluation.benchmark.minirocket import MiniRocketRidge
+from klforecast.evaluation import machine
 from klforecast.evaluation.cells import CellKind, Prepared
+from klforecast.evaluation.classification.minirocket import MiniRocketRidge
 from klforecast.evaluation.json_lines import plain, read_lines
 
 # What the table in the documentation is about: every set that is at hand without a choice.

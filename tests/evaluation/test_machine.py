@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from klforecast.evaluation.benchmark import machine
+from klforecast.evaluation import machine
 
 
 def test_versions_name_the_libraries_and_what_is_missing():
@@ -23,7 +23,7 @@ def test_the_peak_counts_from_the_reset():
     assert machine.peak_memory_mb() - low > 0.9 * held.nbytes / 2**20
 
 
-CHECKOUT = Path(__file__).parents[3]
+CHECKOUT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(not (CHECKOUT / ".git").exists(), reason="the tests run outside a checkout")

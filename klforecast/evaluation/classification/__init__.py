@@ -1,0 +1,1 @@
+"""Classifiers on official splits: accuracy and cost, with MiniRocket beside them."""
