@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from klforecast.evaluation.lra.speed import tokens_per_second
-from klforecast.modules.ssm.cost import flops, n_parameters, n_steps
+from klforecast.modules.ssm.cost import flops_per_token, n_parameters
 from klforecast.modules.ssm.heads import SequencePredictor
 from klforecast.modules.ssm.layer import SpectralLayer
 from klforecast.modules.ssm.mask import ModeMask
@@ -116,7 +116,7 @@ def compression_curve(
                     "ratio": ratio,
                     "score": score(small),
                     "n_parameters": n_parameters(small),
-                    "flops_per_token": flops(small, x[:1]) / n_steps(x[:1]),
+                    "flops_per_token": flops_per_token(small, x[:1]),
                     "tokens_per_second": tokens_per_second(small, x),
                 }
             )

@@ -136,7 +136,7 @@ def profile_layers(model: Predictor, x: Tensor, repeats: int = 3) -> list[dict[s
     Returns
     -------
     list of dict
-        layer, milliseconds, share (of all layers' time), flops (see `flops_per_token`), n_parameters.
+        layer, milliseconds, share (of all layers' time), flops (see `modules.ssm.cost.flops`), n_parameters.
     """
     names = {module: name for name, module in model.named_modules()}
     backbone = model.backbone

@@ -11,35 +11,12 @@ def n_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
-def flops_per_token(
-    module: nn.Module,  # takes (1, length, n_channels), or token ids (1, length)
-    length: int,
-    n_channels: int | None = None,
-) -> float:
-    """Floating point operations of a forward pass over one sequence, per step of it.
+def flops(module: nn.Module, x: Tensor) -> int:
+    """Floating point operations of a forward pass over `x`.
 
     Counted by `torch.utils.flop_counter`: matrix products and attention, not element-wise work and
     not the FFTs of time-invariant layers.
-
-    Parameters
-    ----------
-    module : nn.Module
-        `SpectralSSM` or one of its heads.
-    length : int
-        Steps of the sequence.
-    n_channels : int, default=None
-        Channels of real sequences; None for token ids.
     """
-    x = (
-        torch.zeros(1, length, dtype=torch.long)
-        if n_channels is None
-        else torch.zeros(1, length, n_channels)
-    )
-    return flops(module, x) / length
-
-
-def flops(module: nn.Module, x: Tensor) -> int:
-    """Floating point operations of a forward pass over `x`, counted as by `flops_per_token`."""
     training = module.training
     module.eval()
     try:
@@ -55,3 +32,14 @@ def flops(module: nn.Module, x: Tensor) -> int:
 def n_steps(x: Tensor) -> int:
     """Steps of all sequences of a batch: token ids, or real numbers with channels at the end."""
     return x.numel() // x.shape[-1] if x.is_floating_point() else x.numel()
+
+
+def flops_per_token(module: nn.Module, x: Tensor) -> float:
+    """Floating point operations of a forward pass over `x` per step of its sequences; see `flops`.
+
+    Examples
+    --------
+    >>> flops_per_token(nn.Linear(3, 2), torch.zeros(1, 10, 3))
+    12.0
+    """
+    return flops(module, x) / n_steps(x)
