@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from klforecast.ops.checks import require_steps
-from klforecast.ops.linear_attention import fading, in_chunks, spoil, zero_state
+from klforecast.ops.linear_attention import fading, in_chunks, spoil, step_by_step, zero_state
 from klforecast.ops.precision import in_working_precision
 from klforecast.ops.spoiling import set_apart
 
@@ -54,12 +54,7 @@ def delta_rule_loop(
 ) -> tuple[Tensor, Tensor]:
     """Run step by step: the definition of `delta_rule`."""
     state = zero_state(k, v) if state is None else state
-    outputs = []
-    for t in range(q.shape[2]):
-        terms = q[:, :, t], k[:, :, t], v[:, :, t], rate[:, :, t], log_keep[:, :, t]
-        y, state = delta_rule_step(*terms, state)
-        outputs.append(y)
-    return torch.stack(outputs, dim=2), state
+    return step_by_step(delta_rule_step, (q, k, v, rate, log_keep), state)
 
 
 @in_working_precision

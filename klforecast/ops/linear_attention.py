@@ -16,6 +16,9 @@ See       Katharopoulos et al. 2020 (arXiv 2006.16236); Yang et al. 2024 (arXiv 
           the chunked form with decay.
 """
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -23,6 +26,8 @@ from torch.nn import functional as F
 from klforecast.ops.checks import require_steps
 from klforecast.ops.precision import in_working_precision
 from klforecast.ops.spoiling import set_apart
+
+State = TypeVar("State")
 
 # Of 4 to 128 the fastest at 512 steps, forward and back: 2.8 ms against 3.5 at 8 and 3.6 at 32.
 DEFAULT_CHUNK = 16
@@ -53,10 +58,18 @@ def linear_attention_loop(
 ) -> tuple[Tensor, Tensor]:
     """Run step by step: the definition of `linear_attention`."""
     state = zero_state(k, v) if state is None else state
+    return step_by_step(linear_attention_step, (q, k, v, log_keep), state)
+
+
+def step_by_step(
+    step: Callable[..., tuple[Tensor, State]],  # step(terms of one step, state)
+    terms: Sequence[Tensor],  # (batch, heads, length, features) each
+    state: State,
+) -> tuple[Tensor, State]:
+    """Run a recurrence over the length of its terms, as its definition says."""
     outputs = []
-    for t in range(q.shape[2]):
-        terms = q[:, :, t], k[:, :, t], v[:, :, t], log_keep[:, :, t]
-        y, state = linear_attention_step(*terms, state)
+    for now in zip(*(term.unbind(dim=2) for term in terms), strict=True):
+        y, state = step(*now, state)
         outputs.append(y)
     return torch.stack(outputs, dim=2), state
 

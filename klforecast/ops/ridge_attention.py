@@ -24,6 +24,7 @@ from klforecast.ops.linear_attention import (
     fading,
     in_chunks,
     linear_attention,
+    step_by_step,
     zero_state,
 )
 from klforecast.ops.precision import in_working_precision
@@ -61,13 +62,11 @@ def ridge_attention_loop(
 ) -> tuple[Tensor, State]:
     """Run step by step: the definition of `ridge_attention`."""
     state = (zero_state(k, k), zero_state(k, v)) if state is None else state
-    outputs = []
-    for q_t, k_t, v_t, keep_t in zip(
-        *(term.unbind(dim=2) for term in (q, k, v, log_keep)), strict=True
-    ):
-        y, state = ridge_attention_step(q_t, k_t, v_t, keep_t, ridge, state)
-        outputs.append(y)
-    return torch.stack(outputs, dim=2), state
+
+    def step(q: Tensor, k: Tensor, v: Tensor, keep: Tensor, state: State) -> tuple[Tensor, State]:
+        return ridge_attention_step(q, k, v, keep, ridge, state)
+
+    return step_by_step(step, (q, k, v, log_keep), state)
 
 
 @in_working_precision

@@ -13,6 +13,7 @@ from klforecast.evaluation.leakage.trials.honest import (
     Cutoffs,
     Honest,
     HonestWindows,
+    ReadsX,
     Rows,
     Trial,
     wandering,
@@ -364,15 +365,6 @@ class LooksAheadInUpdatePredict(Honest):
 
     def update_predict(self, y: Any, *arguments: Any, **options: Any) -> Any:
         return super().update_predict(y, *arguments, **options) + _SHARE * y.to_numpy().mean()
-
-
-class ReadsX(Honest):
-    """Adds the last column of X."""
-
-    _tags: ClassVar[dict[str, Any]] = {"capability:exogenous": True}
-
-    def _predict(self, fh: Any, X: Any = None) -> pd.DataFrame:
-        return super()._predict(fh, X) + X.loc[fh.to_absolute_index(self.cutoff)].to_numpy()[:, -1:]
 
 
 class _ReadsTheTable(HonestWindows):

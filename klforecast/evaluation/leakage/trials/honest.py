@@ -89,3 +89,12 @@ class HonestWindows(Honest):
         """Forecast from each cutoff, (cutoffs, horizon, channels)."""
         rows = pd.DataFrame(y).to_numpy()
         return np.repeat(self.forecast(rows, cutoffs)[:, None], HORIZON, axis=1)
+
+
+class ReadsX(Honest):
+    """Adds the last column of X, which is honest where X is known ahead."""
+
+    _tags: ClassVar[dict[str, Any]] = {"capability:exogenous": True}
+
+    def _predict(self, fh: Any, X: Any = None) -> pd.DataFrame:
+        return super()._predict(fh, X) + X.loc[fh.to_absolute_index(self.cutoff)].to_numpy()[:, -1:]

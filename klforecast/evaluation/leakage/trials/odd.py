@@ -42,6 +42,7 @@ from klforecast.evaluation.leakage.trials.honest import (
     Cutoffs,
     Honest,
     HonestWindows,
+    ReadsX,
     Rows,
     Trial,
     wandering,
@@ -204,15 +205,6 @@ class ReadsLaggedX(Honest):
         return super()._predict(fh, X) + 0.1 * self._past[-LENGTH:, -1].mean()
 
 
-class AddsX(Honest):
-    """It adds the known future of X."""
-
-    _tags: ClassVar[dict[str, Any]] = {"capability:exogenous": True}
-
-    def _predict(self, fh: Any, X: Any = None) -> pd.DataFrame:
-        return super()._predict(fh, X) + X.loc[fh.to_absolute_index(self.cutoff)].to_numpy()[:, -1:]
-
-
 class KnownX(HonestWindows):
     """Adds the known future of X, up to its horizon."""
 
@@ -349,7 +341,7 @@ def odd_ones() -> Sequence[Trial]:
     return [
         *(Trial(kind.__name__, kind, y) for kind in plain),
         Trial("reads lagged X", lambda: ReadsLaggedX(), y, lagged),
-        Trial("adds X", lambda: AddsX(), y, known),
+        Trial("adds X", ReadsX, y, known),
         Trial("known X, windows", lambda: KnownX(), y, known),
         Trial("constant series", lambda: HonestWindows(), pd.Series(np.full(160, 3.0))),
         Trial("constant series, naive", lambda: NaiveForecaster(), pd.Series(np.full(160, 3.0))),
