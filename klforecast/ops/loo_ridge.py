@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# 1e-4 to 1e3 of the mean eigenvalue in half decades: between two of them the error hardly changes.
+# 1e-4 to 1e3 of the mean eigenvalue in half decades: near its least value the error is flat.
 STRENGTHS = tuple(10.0 ** (power / 2) for power in range(-8, 7))
 
 

@@ -13,7 +13,9 @@ import torch
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
-_WINDOW = 96  # the shorter of the two lookbacks of published encoders; see docs/encoders.md
+_WINDOW = (
+    96  # the lookback that iTransformer (arXiv:2310.06625) and later encoders are published at
+)
 _DEPTH = (
     432  # two weeks of hours before that window; tokens of a deeper history were found to overfit
 )

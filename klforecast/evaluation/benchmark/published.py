@@ -14,7 +14,7 @@ from importlib.resources import files
 from statistics import fmean
 from typing import Any
 
-# Steps ahead that the papers report for all data sets, from Zhou et al. 2021 (arXiv:2012.07436) on.
+# Steps ahead that the papers report for all data sets, from Autoformer (arXiv:2106.13008) on.
 STANDARD_HORIZONS = (96, 192, 336, 720)
 ILI_HORIZONS = (24, 36, 48, 60)  # the same papers, for the weekly influenza data of 966 rows
 _TRUSTED_LOADERS = ("clean", "one window per batch")

@@ -10,7 +10,7 @@ from klforecast.evaluation.suites.task import SuiteTask
 COMPETITION_CONFIGS = tuple(COMPETITION_HORIZONS)
 """Names of the parts: competition and frequency."""
 
-# Of the official MASE: Makridakis & Hibon 2000 (M3), Makridakis et al. 2020 (M4).
+# Of the MASE as M4 has it (Makridakis et al. 2020): a year of months and quarters, one step else.
 _SEASONS = {"yearly": 1, "quarterly": 4, "monthly": 12, "other": 1, "weekly": 1}
 _DOMAINS = {"M1": "M1 micro to macro", "M3": "M3 micro to macro", "M4": "M4 weekly"}
 

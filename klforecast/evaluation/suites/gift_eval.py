@@ -18,7 +18,7 @@ from klforecast.evaluation.suites.task import SuiteTask
 _SHORT = {"M": 12, "W": 8, "D": 30, "H": 48, "15T": 48, "10T": 48, "5T": 48, "10S": 60}
 _SHORT_M4 = {"W": 13, "H": 48}  # those of the competition
 _TERMS = {"short": 1, "medium": 10, "long": 15}  # multiples of the short horizon
-# A day of steps below the day, a year of months, as gluonts.time_feature.get_seasonality has it.
+# An hour of seconds, a day of minutes and hours, a year of months: gluonts.time_feature.get_seasonality.
 _SEASON = {"M": 12, "W": 1, "D": 1, "H": 24, "15T": 96, "10T": 144, "5T": 288, "10S": 360}
 _TEST_SHARE = 0.1  # of the shortest series
 _MOST_WINDOWS = 20  # data.py, as above

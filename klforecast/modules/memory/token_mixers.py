@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 MIXERS = ("bottleneck", "dense", "factorized")
 
-_BOTTLENECK_WIDTH = 64  # that of the published variants v1 to v3 (Marquez 2025)
+_BOTTLENECK_WIDTH = (
+    64  # fixed, so that weights grow with d and not with its square; the default width of models
+)
 
 
 class FlatMixer(nn.Module):
