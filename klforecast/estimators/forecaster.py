@@ -38,7 +38,7 @@ from klforecast.estimators.covariates.ahead import (
     effect_ahead,
     effect_of_windows,
 )
-from klforecast.estimators.covariates.effects import Effects, learn_effects, rest_rows
+from klforecast.estimators.covariates.effects import Effects, learn_effects, residual_rows
 from klforecast.estimators.covariates.table import (
     Covariates,
     known_covariates,
@@ -67,7 +67,7 @@ from klforecast.estimators.frames.panel import (
     shift_rows,
     split_series,
 )
-from klforecast.estimators.intervals import FollowedLevels, follow, offsets
+from klforecast.estimators.intervals import IntervalLevels, offsets, update_levels
 from klforecast.estimators.local_pool import (
     LocalPool,
     fit_pool,
@@ -142,7 +142,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     local_experts : bool, default=True
         Whether the closed form is pooled with filters of each series' own past (exponential smoothing,
         seasonal indices), as far as they forecast its newest rows better. Trained encoders have none.
-    mixer : {"factorized", "dense", "bottleneck"}, default="factorized"
+    token_mixer : {"factorized", "dense", "bottleneck"}, default="factorized"
         How components become memory tokens (trained encoders only).
     d_model, n_layers, n_heads, patch_length : int, default=64, 2, 4, 16
         Width, depth and heads of the encoder; steps of one patch.
@@ -202,7 +202,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     scale_lag_ : int or None
         Steps of the change that is the unit of each series of a panel; None for a single series,
         whose unit is its deviation.
-    history_ : DataFrame
+    training_log_ : DataFrame
         One row per training epoch; empty for the closed form.
     scalers_ : dict of tuple to Standardizer
         Mean and scale of each series less the effect of its covariates, by its labels; ``()``
@@ -278,7 +278,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             "periods_",
             "n_components_",
             "n_channels_",
-            "history_",
+            "training_log_",
             "calibration_",
             "gap_covariance_",
             "pretraining_panel_",
@@ -301,12 +301,12 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     n_channels_: int
     input_length_: int
     n_components_: int
-    history_: pd.DataFrame
+    training_log_: pd.DataFrame
     pretraining_panel_: list[np.ndarray]
 
     _rows: KnownRows
     _covariates: Covariates | None
-    _followed: FollowedLevels
+    _interval_levels: IntervalLevels
     _open_stream: OpenStream | None
     _pool: LocalPool | None
     periods_: list[int]
@@ -327,7 +327,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         encoder: str = "linear",
         linear_core: bool = True,
         local_experts: bool = True,
-        mixer: str = "factorized",
+        token_mixer: str = "factorized",
         d_model: int = 64,
         n_layers: int = 2,
         n_heads: int = 4,
@@ -360,7 +360,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self.encoder = encoder
         self.linear_core = linear_core
         self.local_experts = local_experts
-        self.mixer = mixer
+        self.token_mixer = token_mixer
         self.d_model = d_model
         self.n_layers = n_layers
         self.n_heads = n_heads
@@ -405,7 +405,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             )
         if not hasattr(self, "_rows"):
             return
-        rows, levels = self._rows, self._followed.levels
+        rows, levels = self._rows, self._interval_levels.levels
         if not rows.series.keys() == rows.cutoffs.keys() == self.scalers_.keys() == levels.keys():
             raise ValueError("rows, cutoffs, scalers and levels are of different series")
 
@@ -573,7 +573,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             return forecasts
         levels = checks.check_levels(alpha)
         around = offsets(
-            self._followed,
+            self._interval_levels,
             self.calibration_,
             reader,
             windows_of,
@@ -745,8 +745,8 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         return self
 
     def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
-        self._followed = follow(
-            self._followed,
+        self._interval_levels = update_levels(
+            self._interval_levels,
             self._known_rows(),
             self._rows.cutoffs,
             self._reader(),
@@ -816,7 +816,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             covariates = None
         self._covariates = covariates
         residual = {
-            key: rest_rows(self.effects_, covariates, key, part) for key, part in series.items()
+            key: residual_rows(self.effects_, covariates, key, part) for key, part in series.items()
         }
         if self.effects_ is not None:
             # A season may be seen only where the covariates are taken off.
@@ -835,7 +835,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             # Effects of covariates are not learned online, and what they leave over changes with them.
             if covariates is None:
                 self._open_stream = open_stream(fitted.stream, series)
-        self._followed = FollowedLevels.start(self._rows.cutoffs, self.n_channels_)
+        self._interval_levels = IntervalLevels.start(self._rows.cutoffs, self.n_channels_)
 
     def _plan(
         self,
@@ -908,7 +908,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self.calibration_ = fitted.calibration
         self.input_length_, self.n_components_ = fitted.input_length, fitted.n_components
         self.memory_depth_ = self.reach_ = fitted.net.module_.depth
-        self.history_ = pd.DataFrame(
+        self.training_log_ = pd.DataFrame(
             [{key: row[key] for key in row if key != "batches"} for row in fitted.net.history]
         )
         warn_shrunk("input_length", self.input_length, self.input_length_)
@@ -988,7 +988,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         reader, places = self._reader(), list(known.items())
         windows_of, longest = reader.windows_before(places), max(own.max() for own in ahead)
         around = offsets(
-            self._followed,
+            self._interval_levels,
             self.calibration_,
             reader,
             windows_of,

@@ -47,7 +47,7 @@ def check_encoder(parameters: Mapping[str, Any]) -> None:
         check_integer(name, parameters[name], minimum=1, optional=True)
     check_choice("memory", parameters["memory"], ("history", "trajectory", "none"))
     check_choice("encoder", parameters["encoder"], ("linear", *ENCODERS))
-    check_choice("mixer", parameters["mixer"], ("factorized", "dense", "bottleneck"))
+    check_choice("token_mixer", parameters["token_mixer"], ("factorized", "dense", "bottleneck"))
     check_number("dropout", parameters["dropout"], 0, 1)
 
 

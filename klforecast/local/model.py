@@ -225,10 +225,10 @@ def quantiles(
     if not ((wanted > 0) & (wanted < 1)).all():
         raise ValueError(f"levels are {list(levels)}; pass numbers between 0 and 1, ends excluded")
     past = _known_panel(model, pasts)
-    centre = _mixed(model, past, steps, others)
+    point = _mixed(model, past, steps, others)
     ahead = np.arange(1, steps + 1)
     spread = residual_quantiles(model.errors, movement(past), ahead, wanted)
-    mixed = model.laws[:, 0, None, None] * (centre[:, :, None] + spread)
+    mixed = model.laws[:, 0, None, None] * (point[:, :, None] + spread)
     for place, forgetting in enumerate(FORGETTINGS, start=1):
         known = empirical_quantiles(past, forgetting, wanted)
         mixed += model.laws[:, place, None, None] * known[:, None]

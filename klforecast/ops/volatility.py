@@ -33,12 +33,12 @@ class ScaleModel(NamedTuple):
 
     Attributes
     ----------
-    centre, exponents, lowest, highest : Tensor of shape (C, F)
+    mean, exponents, lowest, highest : Tensor of shape (C, F)
         Mean of the features, their exponents b, and the range in which they were seen; features
         outside of it count as its border.
     """
 
-    centre: Tensor
+    mean: Tensor
     exponents: Tensor
     lowest: Tensor
     highest: Tensor
@@ -106,9 +106,9 @@ def fit_scale(features: Tensor, errors: Tensor) -> ScaleModel:
     size = errors.abs().mean(dim=1)
     size = size / size.mean(dim=0).clamp(min=torch.finfo(size.dtype).tiny)
     target = (size + _LEAST_MOVE).log()
-    centre = features.nanmean(dim=0).nan_to_num()
-    features = features.where(features.isfinite(), centre)
-    inputs, target = features - centre, target - target.mean(dim=0)
+    mean = features.nanmean(dim=0).nan_to_num()
+    features = features.where(features.isfinite(), mean)
+    inputs, target = features - mean, target - target.mean(dim=0)
     curvature = torch.einsum("ncf,ncg->cfg", inputs, inputs) / len(inputs)
     slope = torch.einsum("ncf,nc->cf", inputs, target) / len(inputs)
     unit = torch.eye(features.shape[-1], dtype=features.dtype)
@@ -118,13 +118,13 @@ def fit_scale(features: Tensor, errors: Tensor) -> ScaleModel:
     exponents = torch.linalg.solve(
         curvature + (pull + least) * unit, slope + (pull + least) * shared
     )
-    return ScaleModel(centre, exponents, features.amin(dim=0), features.amax(dim=0))
+    return ScaleModel(mean, exponents, features.amin(dim=0), features.amax(dim=0))
 
 
 def expected_scale(model: ScaleModel, features: Tensor) -> Tensor:
     """Scale of the errors to expect, (..., C), from features (..., C, F)."""
-    seen = features.where(features.isfinite(), model.centre).clamp(model.lowest, model.highest)
-    return ((seen - model.centre) * model.exponents).sum(dim=-1).exp()
+    seen = features.where(features.isfinite(), model.mean).clamp(model.lowest, model.highest)
+    return ((seen - model.mean) * model.exponents).sum(dim=-1).exp()
 
 
 def phase_volatility(past: Tensor, period: int, known: Tensor | None = None) -> Tensor:

@@ -168,7 +168,7 @@ class AFitThatIsKilledLeavesNoTrace(Contract):
             def killed(*_, **__):
                 raise KeyboardInterrupt
 
-            patch.setattr("klforecast.estimators.forecaster.FollowedLevels.start", killed)
+            patch.setattr("klforecast.estimators.forecaster.IntervalLevels.start", killed)
             patch.setattr("klforecast.estimators.forecaster.refit", killed)
             for method, rows in [("fit", self.y[:300]), ("update", self.y[200:300])]:
                 with pytest.raises(KeyboardInterrupt):
