@@ -136,14 +136,12 @@ def offsets(
             "call fit or pretrain again"
         )
     wanted = to_tensor(levels)
-    of_series = {
-        key: extend_steps(
-            score_quantiles(calibration, adapted_levels(present.levels[key], wanted)),
-            calibration.growth,
-            steps,
-        )
-        for key in set(keys)
-    }
+    size = max(steps, calibration.scores.shape[1]) * reader.channels * len(levels)
+    of_series: dict[Key, Tensor] = {}
+    for some in _batches(list(dict.fromkeys(keys)), size):
+        adapted = adapted_levels(torch.stack([present.levels[key] for key in some]), wanted)
+        quantiles = extend_steps(score_quantiles(calibration, adapted), calibration.growth, steps)
+        of_series |= dict(zip(some, quantiles, strict=True))
     scales = _scales(calibration, reader, windows_of, lengths, steps)
     around = np.empty((len(keys), steps, reader.channels, len(levels)))
     for row, (key, scale) in enumerate(zip(keys, scales, strict=True)):

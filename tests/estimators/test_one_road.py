@@ -6,7 +6,7 @@ import pytest
 
 from klforecast.core import stream
 from klforecast.data.scaling import RowStatistics
-from klforecast.estimators import fitting, forecaster
+from klforecast.estimators import fitting, stages
 from klforecast.estimators.forecaster import KLMemoryForecaster
 
 
@@ -28,7 +28,7 @@ def calls(monkeypatch):
     counted(stream, "shorten_moments")
     counted(stream, "extend_moments")
     counted(stream, "solve_from_moments")
-    counted(forecaster, "plan_core")
+    counted(stages, "plan_core")
     counted(fitting, "fill_panel")
     counted(RowStatistics, "of")
     return counts
