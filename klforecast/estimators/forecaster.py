@@ -11,12 +11,12 @@ in place, so that a call that fails can be undone.
 """
 
 from collections.abc import Hashable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.random import RandomState
-from skbase.utils.dependencies import _check_soft_dependencies
 from skorch.callbacks import Callback
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
@@ -649,7 +649,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     def _predict_proba(
         self, fh: ForecastingHorizon, X: Any = None, marginal: bool = True
     ) -> Any:  # a distribution of skpro
-        if not _check_soft_dependencies("skpro", severity="none"):
+        if find_spec("skpro") is None:
             return super()._predict_proba(fh=fh, X=X, marginal=marginal)
         return self._forecast(fh, X, LEVELS).empirical()
 

@@ -68,6 +68,8 @@ def from_version_2(state: Tree) -> Tree:
         lambda tree: _changed(tree, "scale", lambda scale: _renamed(scale, {"centre": "mean"})),
     )
     fitted = _changed(fitted, "net_", _present_net)
+    for name in ("_y_metadata", "_X_metadata"):
+        fitted = _changed(fitted, name, _with_plain_kinds)
     if isinstance(names := fitted.get("_pretrained_attrs"), list):
         fitted["_pretrained_attrs"] = [_ATTRIBUTES.get(str(name), name) for name in names]
     return {"parameters": _renamed(state["parameters"], _PARAMETERS), "fitted": fitted}
@@ -78,6 +80,23 @@ def _present_net(net: Tree) -> Tree:
         net, "options", lambda tree: _with_keys(tree, lambda key: _OPTIONS.get(key, key))
     )
     return _changed(net, "weights", lambda tree: _with_keys(tree, _present_weight))
+
+
+def _with_plain_kinds(metadata: Tree) -> Tree:
+    """What sktime notes of columns, a dict as it is written: kinds of numbers were records of their own."""
+    values = metadata.get("values")
+    if not isinstance(values, list):
+        return metadata
+    return {**metadata, "values": [_plain(value) for value in values]}
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [
+        item.get("value") if isinstance(item, dict) and item.get("$") == "DtypeKind" else item
+        for item in value
+    ]
 
 
 def _present_weight(name: str) -> str:
