@@ -163,7 +163,7 @@ def test_patchtst_learns_by_the_common_loop(series, name):
     task = Task("", 8, 1, past_limit=None, validation_rows=100, seed=0)
     changes = {"lookback": 48, "batch_size": 32, "learning_rate": 1e-3, "max_epochs": 5}
     model = getattr(recipes, name)(task, **changes).fit(series)
-    assert model.history_[-1] < 0.9 * model.history_[0]
+    assert model.validation_errors_[-1] < 0.9 * model.validation_errors_[0]
     assert model.predict_windows(series, [360, 400]).shape == (2, 8, 2)
 
 
