@@ -142,3 +142,22 @@ def test_folds_only_those_that_experts_use_and_each_once():
     assert [fold.period for fold in plan.folds] == [24, 168]
     alone = plan._replace(experts=tuple(e for e in plan.experts if isinstance(e, LevelExpert)))
     assert alone.folds == ()
+
+
+def test_a_short_series_keeps_two_cycles_and_the_modes_of_a_quarter_of_its_rows():
+    plan = plan_core([240], channels=1, horizon=12, periods=[12])
+    assert (plan.edges, plan.n_components) == ((24, 57), 24)
+    long = plan_core([2000], channels=1, horizon=12, periods=[12])
+    assert (long.edges, long.n_components) == ((96, 250), 96)
+
+
+def test_a_short_series_without_a_cycle_or_with_a_depth_of_its_own_keeps_its_window():
+    assert plan_core([240], channels=1, horizon=12).edges == (76,)
+    asked = plan_core([240], channels=1, horizon=12, periods=[12], memory_depth=60)
+    assert asked.edges == (60,)
+    assert plan_core([240], channels=1, horizon=12, periods=[12], memory="none").edges == (76,)
+
+
+def test_components_asked_for_are_those_of_a_short_series_too():
+    plan = plan_core([240], channels=1, horizon=12, periods=[12], n_components=3)
+    assert plan.n_components == 3

@@ -42,7 +42,7 @@ def test_a_seasonal_series_is_forecast():
 
 
 def test_all_windows_of_a_noiseless_cycle_are_forecast_exactly():
-    series = seasonal_series(600, noise=0.0)
+    series = seasonal_series(1200, noise=0.0)
     core = solve_linear_core([series], 24, periods=[12]).double()
     windows = series[:, 0].unfold(0, core.depth + 24, 1)
     found = core(windows[:, : core.depth, None])[:, :, 0]
