@@ -145,12 +145,30 @@ def check_cutoffs(cutoffs: Any, rows: int) -> np.ndarray:
     return positions
 
 
-def check_levels(alpha: Any) -> np.ndarray:
-    """Return the levels of quantiles as an array of floats between 0 and 1."""
-    levels = np.asarray(alpha, dtype=np.float64)
-    if levels.ndim != 1 or not ((levels > 0) & (levels < 1)).all():
-        raise ValueError(f"alpha={alpha!r}; pass a list of levels between 0 and 1, as [0.1, 0.9]")
-    return levels
+def read_rows(y: Any) -> pd.Series | pd.DataFrame:
+    """Take a table or array of one series as a pandas object, or raise a TypeError that says what came."""
+    if isinstance(y, pd.Series | pd.DataFrame):
+        return y
+    try:
+        values = np.asarray(y)
+    except ValueError as error:  # rows of different lengths
+        raise name_refusal(y, "y") from error
+    if values.ndim not in (1, 2):
+        raise name_refusal(y, "y")
+    return pd.DataFrame(values)
+
+
+def check_alone(estimator: Any) -> None:
+    """Raise a TypeError inside a pipeline of scikit-learn, which passes the series as X and X as the series.
+
+    It marks its steps with the context of its callbacks, from version 1.9 on.
+    """
+    if hasattr(estimator, "_parent_callback_ctx"):
+        raise TypeError(
+            f"{type(estimator).__name__} is a forecaster of sktime, and a pipeline of scikit-learn takes its "
+            "series for covariates; use sktime's TransformedTargetForecaster for steps on y, and "
+            "ForecastingPipeline for steps on X"
+        )
 
 
 def warn_unused_exogenous(name: str) -> None:

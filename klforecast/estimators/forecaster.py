@@ -30,7 +30,7 @@ from klforecast.core.stream import EarlierCore
 from klforecast.data.periods import candidate_seasons, find_panel_periods
 from klforecast.data.scaling import Standardizer, add_within_floats, multiply_within_floats
 from klforecast.estimators import checks
-from klforecast.estimators.arguments import check_flag, check_magnitude, warn_shrunk
+from klforecast.estimators.arguments import check_flag, check_levels, check_magnitude, warn_shrunk
 from klforecast.estimators.covariates.ahead import (
     doubt_ahead,
     doubt_of_windows,
@@ -446,6 +446,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         """
         if y is None:
             raise checks.name_refusal(y, "y")
+        checks.check_alone(self)
         with unchanged_on_error(self):
             return super().fit(y, X=X, fh=fh)
 
@@ -498,12 +499,93 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         -------
         self
         """
+        if y is None:
+            raise checks.name_refusal(y, "y")
         if X is not None:
             checks.warn_unused_exogenous(type(self).__name__)
         with unchanged_on_error(self):
             if not hasattr(self, "pretraining_panel_"):
                 self.reset()
             return super().pretrain(y, X=X, fh=fh)
+
+    def predict_interval(self, fh: Any = None, X: Any = None, coverage: Any = 0.9) -> pd.DataFrame:
+        """Forecast intervals that hold the truth with given probabilities.
+
+        Parameters
+        ----------
+        fh, X : see `predict`
+        coverage : float or sequence of distinct floats between 0 and 1, default=0.9
+            Probabilities.
+
+        Returns
+        -------
+        DataFrame, (rows, channels x coverage x 2)
+            In the units of y; columns are channel, coverage and "lower" or "upper".
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a horizon, covariates or probabilities that cannot be used.
+        """
+        coverage = check_levels("coverage", coverage, distinct=True)
+        return super().predict_interval(fh=fh, X=X, coverage=coverage)
+
+    def predict_quantiles(self, fh: Any = None, X: Any = None, alpha: Any = None) -> pd.DataFrame:
+        """Forecast quantiles.
+
+        Parameters
+        ----------
+        fh, X : see `predict`
+        alpha : float, sequence of distinct floats between 0 and 1, or None, default=None
+            Levels. None: 0.05 and 0.95.
+
+        Returns
+        -------
+        DataFrame, (rows, channels x levels)
+            In the units of y; columns are channel and level.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a horizon, covariates or levels that cannot be used.
+        """
+        if alpha is not None:
+            alpha = check_levels("alpha", alpha, distinct=True)
+        return super().predict_quantiles(fh=fh, X=X, alpha=alpha)
+
+    def predict_var(self, fh: Any = None, X: Any = None, cov: bool = False) -> pd.DataFrame:
+        """Forecast the variance of each step and channel.
+
+        Parameters
+        ----------
+        fh, X : see `predict`
+        cov : bool, default=False
+            Only False: how errors of different steps vary together is not known.
+
+        Returns
+        -------
+        DataFrame, (rows, channels)
+            In squared units of y.
+        """
+        check_flag("cov", cov)
+        return super().predict_var(fh=fh, X=X, cov=cov)
+
+    def predict_proba(self, fh: Any = None, X: Any = None, marginal: bool = True) -> Any:
+        """Forecast a distribution for each step and channel.
+
+        Parameters
+        ----------
+        fh, X : see `predict`
+        marginal : bool, default=True
+            The distributions are marginal whatever it is.
+
+        Returns
+        -------
+        skpro distribution
+            Empirical where skpro is installed, see `docs/intervals.md`.
+        """
+        check_flag("marginal", marginal)
+        return super().predict_proba(fh=fh, X=X, marginal=marginal)
 
     def predict_windows(
         self,
@@ -547,7 +629,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
                 f"predict_windows forecasts one series, but this forecaster was fitted on "
                 f"{len(self.scalers_)}; fit it on the one series, after pretrain on the panel"
             )
-        frame = y if isinstance(y, pd.Series | pd.DataFrame) else pd.DataFrame(np.asarray(y))
+        frame = checks.read_rows(y)
         checks.check_rows(frame)
         values = split_series(pd.DataFrame(frame))[()].values
         if isinstance(y, pd.DataFrame):
@@ -571,7 +653,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             )
         if alpha is None:
             return forecasts
-        levels = checks.check_levels(alpha)
+        levels = np.asarray(check_levels("alpha", alpha))
         around = offsets(
             self._followed,
             self.calibration_,
