@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from klforecast import KLMemoryForecaster
+from klforecast import KarhunenLoeve, KLMemoryForecaster, KLMemoryRegressor
 
 VALUES = np.sin(np.arange(80) * 2 * np.pi / 7) + 0.1 * np.random.default_rng(0).normal(size=80)
 Y = pd.Series(VALUES)
@@ -102,3 +103,14 @@ def test_a_pipeline_of_scikit_learn_is_told_which_one_to_use():
     pipeline = make_pipeline(StandardScaler(), KLMemoryForecaster(4))
     with pytest.raises(TypeError, match="TransformedTargetForecaster"):
         pipeline.fit(Y.to_frame(), Y)
+
+
+def test_transforms_and_regressions_of_what_is_no_number_are_refused():
+    windows = np.random.default_rng(0).normal(size=(20, 6))
+    for solver in (Y, None, ["exact"]):
+        with pytest.raises(ValueError, match=r"^solver is .*; pass one of 'exact', 'online'"):
+            KarhunenLoeve(2, solver=solver).fit(windows)
+    dates = pd.DataFrame({"a": pd.date_range("2024", periods=20)})
+    for y in (dates, csr_array(windows)):
+        with pytest.raises(TypeError, match=r"^y holds .*; pass an array of real numbers"):
+            KLMemoryRegressor().fit(windows, y)

@@ -16,6 +16,7 @@ import torch
 from scipy.special import ndtri
 
 from klforecast.core.covariate_effect import CovariateEffect
+from klforecast.core.linear_core import LinearCore
 from klforecast.estimators.covariates.effects import Effects
 from klforecast.estimators.covariates.table import Covariates
 from klforecast.estimators.frames.indices import Stamp, name_stamps, stamps_ahead
@@ -56,7 +57,8 @@ def effect_ahead(
     _warn_far(known.effect, covariates, key, known.stamps[ahead], *known.rows(ahead))
     effect = known.effect.of(*known.rows()).numpy()[ahead][steps - 1]
     if effects.core is not None:
-        rows = past[-effects.core.depth - effects.effect.basis.period :]
+        rows = _rows_read(effects, effects.core, past)
+        _warn_far_past(effects, covariates, key, rows)
         part = effects.forecast_part(effects.core, covariates, key, rows, [len(rows)], steps.max())
         effect = effect + part[0, steps - 1]
     return effects.scales[key] * effect
@@ -75,8 +77,12 @@ def doubt_ahead(
     """
     future = stamps_ahead(past[-1], np.arange(1, steps.max() + 1), covariates.frequency)
     known = _known_rows(effects, covariates, key, past, future)
-    doubt = known.effect.doubt(*known.rows()).numpy()
-    return effects.scales[key] * doubt[len(doubt) - len(future) :][steps - 1]
+    doubt = known.effect.doubt(*known.rows()).numpy()[-len(future) :][steps - 1]
+    if effects.core is not None:
+        rows = _rows_read(effects, effects.core, past)
+        part = effects.doubt_of_part(effects.core, covariates, key, rows, [len(rows)], steps.max())
+        doubt = doubt + part[0, steps - 1]
+    return effects.scales[key] * doubt
 
 
 def doubt_quantiles(doubt: np.ndarray, levels: np.ndarray) -> np.ndarray:  # (..., C) -> (..., C, Q)
@@ -146,6 +152,8 @@ def effect_of_windows(
     effect = part.of(*known).numpy()[cutoffs[:, None] + np.arange(horizon)]
     if effects.core is not None:
         past = rows[: cutoffs.max()]
+        reach = effects.core.depth + effects.effect.basis.period
+        _warn_far_past(effects, covariates, (), past[max(0, cutoffs.min() - reach) :])
         effect = effect + effects.forecast_part(
             effects.core, covariates, (), past, cutoffs, horizon
         )
@@ -161,8 +169,11 @@ def doubt_of_windows(
 ) -> np.ndarray:  # (n, horizon, channels), at least 0
     """What `doubt_ahead` gives after each cutoff of a single series."""
     part, _, *known = _rows_of_windows(effects, covariates, rows, cutoffs, horizon)
-    doubt = part.doubt(*known).numpy()
-    return effects.scales[()] * doubt[cutoffs[:, None] + np.arange(horizon)]
+    doubt = part.doubt(*known).numpy()[cutoffs[:, None] + np.arange(horizon)]
+    if effects.core is not None:
+        past = rows[: cutoffs.max()]
+        doubt = doubt + effects.doubt_of_part(effects.core, covariates, (), past, cutoffs, horizon)
+    return effects.scales[()] * doubt
 
 
 def _stamps_of_windows(
@@ -181,6 +192,18 @@ def _rows_of_windows(
     table = torch.from_numpy(covariates.table((), stamps, last))
     steps = torch.from_numpy(covariates.steps(stamps))
     return effects.effect.part(~effects.past), stamps, table, steps
+
+
+def _rows_read(effects: Effects, core: LinearCore, past: pd.Index) -> pd.Index:
+    """Rows from which the effect of the past-only columns is forecast, means over a cycle included."""
+    return past[-core.depth - effects.effect.basis.period :]
+
+
+def _warn_far_past(effects: Effects, covariates: Covariates, key: Key, rows: pd.Index) -> None:
+    """Say which past-only columns were far, at rows up to the cutoff, from all that `fit` saw."""
+    table = torch.from_numpy(covariates.table(key, rows, rows[-1]))
+    steps = torch.from_numpy(covariates.steps(rows))
+    _warn_far(effects.effect.part(effects.past), covariates, key, rows, table, steps)
 
 
 def _warn_far(

@@ -30,6 +30,8 @@ from klforecast.estimators.frames.context import fill_panel, forecast_windows, p
 from klforecast.estimators.frames.indices import Stamp
 from klforecast.estimators.frames.panel import Key, TimeSeries
 
+_MOST_DOUBT = 1e30  # deviations; the core computes in float32, whose largest number is 3e38
+
 
 class Effects(NamedTuple):
     """What was learned about covariates.
@@ -67,19 +69,43 @@ class Effects(NamedTuple):
         steps: int,
     ) -> np.ndarray:  # (cutoffs, steps, channels)
         """Forecast the effect of the past-only columns from its own past, in deviations."""
-        past = (
-            evaluate_effect(self.effect.part(self.past), covariates, key, rows, rows[-1])
-            - self.level
+        past = evaluate_effect(self.effect.part(self.past), covariates, key, rows, rows[-1])
+        return self._forecast(core, past - self.level, cutoffs, steps) + self.level
+
+    def doubt_of_part(
+        self,
+        core: LinearCore,
+        covariates: Covariates,
+        key: Key,
+        rows: pd.Index,
+        cutoffs: Sequence[int] | np.ndarray,
+        steps: int,
+    ) -> np.ndarray:  # (cutoffs, steps, channels), at least 0
+        """How far `forecast_part` is from the forecast of an effect that goes on beyond the edges.
+
+        The core is linear, so this is its forecast of what the edges take off.
+        """
+        held = self.effect.part(self.past)
+        free = held._replace(basis=held.basis.without_edges())
+        beyond, within = (
+            evaluate_effect(effect, covariates, key, rows, rows[-1]) for effect in (free, held)
         )
+        if np.array_equal(beyond, within):
+            return np.zeros((len(cutoffs), steps, within.shape[1]))
+        gap = np.clip(beyond - within, -_MOST_DOUBT, _MOST_DOUBT)
+        return np.abs(self._forecast(core, gap, cutoffs, steps))
+
+    def _forecast(
+        self, core: LinearCore, past: np.ndarray, cutoffs: Sequence[int] | np.ndarray, steps: int
+    ) -> np.ndarray:  # (cutoffs, steps, channels)
         depth, period = core.depth, self.effect.basis.period
-        forecasts = forecast_windows(
+        return forecast_windows(
             core,
             lambda batch: past_windows(past, np.asarray(cutoffs)[batch], depth, period),
             len(cutoffs),
             steps,
             (depth, past.shape[1]),
         )
-        return forecasts + self.level
 
 
 def learn_effects(
