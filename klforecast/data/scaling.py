@@ -117,15 +117,20 @@ class Standardizer:
 
     def transform(self, rows: np.ndarray) -> np.ndarray:  # (..., channels) -> (..., channels)
         """Units of the series to units of the training standard deviation."""
-        return (np.asarray(rows, dtype=np.float64) - self.mean) / self.scale
+        rows = np.asarray(rows, dtype=np.float64)
+        largest = np.fmax.reduce(np.abs(rows), axis=None, initial=0.0)
+        # Two of the largest floats differ by more than one of them; halves do not, and are exact.
+        half = 0.5 if largest > _LARGEST / 4 else 1.0
+        return (half * rows - half * self.mean) / (half * self.scale)
 
     def then(self, other: "Standardizer") -> "Standardizer":
         """One standardiser for this one and then another, which is in units of this one."""
         return Standardizer(self.mean + self.scale * other.mean, self.scale * other.scale)
 
     def inverse_transform(self, rows: np.ndarray) -> np.ndarray:  # (..., channels)
-        """Units of the training standard deviation back to units of the series."""
-        return np.asarray(rows, dtype=np.float64) * self.scale + self.mean
+        """Units of the training standard deviation back to units of the series, the largest floats at most."""
+        scaled = multiply_within_floats(np.asarray(rows, dtype=np.float64), self.scale)
+        return add_within_floats(scaled, self.mean)
 
 
 class ChangeStatistics(NamedTuple):

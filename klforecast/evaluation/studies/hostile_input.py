@@ -162,14 +162,15 @@ def _make_case(rng: np.random.Generator) -> _Case:
     sane = rng.random() < 0.8
     make_index = _INDICES[rng.choice(_SANE_INDICES) if sane else rng.integers(len(_INDICES))]
     keys, width = _KEYS[rng.choice([0, 0, 0, 1, 2])], int(rng.integers(1, 3))
-    indices = {key: make_index(int(rng.integers(1, 70)) + _LATER) for key in keys}
+    indices = {key: make_index(int(rng.integers(2, 70)) + _LATER) for key in keys}
     settings = {name: _setting(values, rng) for name, values in _SETTINGS.items()}
     y = {
         key: pd.DataFrame(_columns(len(index), width, rng), index) for key, index in indices.items()
     }
     X = None
     if rng.random() < 0.4:
-        X = {key: _covariates(index, rng) for key, index in indices.items()}
+        oddity = int(rng.integers(14))
+        X = {key: _covariates(index, oddity, rng) for key, index in indices.items()}
         settings["past_covariates"] = _PAST[rng.integers(len(_PAST) if rng.random() < 0.2 else 3)]
     updated = [key for key in keys if rng.random() < 0.7] or [keys[0]]
     return _Case(
@@ -185,8 +186,8 @@ def _make_case(rng: np.random.Generator) -> _Case:
 
 
 def _answers(case: _Case) -> Iterator[Any]:
-    known = {key: slice(None, max(1, len(rows) - _LATER - 5)) for key, rows in case.y.items()}
-    new = {key: slice(known[key].stop, max(1, len(case.y[key]) - _LATER)) for key in case.updated}
+    known = {key: slice(None, max(2, len(rows) - _LATER - 5)) for key, rows in case.y.items()}
+    new = {key: slice(known[key].stop, max(3, len(case.y[key]) - _LATER)) for key in case.updated}
     ahead = {key: slice(part.stop, None) for key, part in known.items()}
     later = ahead | {key: slice(part.stop, None) for key, part in new.items()}
     forecaster = KLMemoryForecaster(**case.settings)
@@ -202,9 +203,9 @@ def _answers(case: _Case) -> Iterator[Any]:
     yield case.forecast(forecaster, case.fh, _joined(case.X, later))
     if () in case.y:
         rows = case.y[()]
-        cutoffs = [len(rows) // 2 + 1, len(rows)]
-        X = None if case.X is None else pd.concat([case.X[()], case.X[()]]).to_numpy()
-        yield forecaster.predict_windows(rows, cutoffs[: 1 if case.X else 2], X=X, alpha=[0.1, 0.9])
+        X = None if case.X is None else case.X[()]
+        cutoffs = [len(rows) // 2 + 1, len(rows) - _LATER]
+        yield forecaster.predict_windows(rows, cutoffs, X=X, alpha=[0.1, 0.9])
 
 
 def _joined(
@@ -246,9 +247,8 @@ def _column(rows: int, rng: np.random.Generator) -> np.ndarray:
     return values
 
 
-def _covariates(index: pd.Index, rng: np.random.Generator) -> pd.DataFrame:
+def _covariates(index: pd.Index, oddity: int, rng: np.random.Generator) -> pd.DataFrame:
     X = pd.DataFrame(np.nan_to_num(_columns(len(index), 2, rng)), index, ["a", "b"])
-    oddity = rng.integers(12)
     if oddity == 0:
         return X.assign(a=np.nan)
     if oddity == 1:
