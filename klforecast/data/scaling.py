@@ -13,6 +13,10 @@ from typing import NamedTuple, Self
 import numpy as np
 
 _LARGEST = np.finfo(np.float64).max
+_HUGE = (
+    1e290  # above it some deviations from the mean are beyond the floats before the mean is added
+)
+_HUGE_UNIT = 2.0**64  # exact, and far more than deviations of any forecast
 _LEAST_CHANGE = 0.01  # in standard deviations
 
 
@@ -129,8 +133,10 @@ class Standardizer:
 
     def inverse_transform(self, rows: np.ndarray) -> np.ndarray:  # (..., channels)
         """Units of the training standard deviation back to units of the series, the largest floats at most."""
-        scaled = multiply_within_floats(np.asarray(rows, dtype=np.float64), self.scale)
-        return add_within_floats(scaled, self.mean)
+        unit = np.where(np.maximum(self.scale, np.abs(self.mean)) > _HUGE, _HUGE_UNIT, 1.0)
+        with np.errstate(over="ignore"):
+            small = np.asarray(rows, dtype=np.float64) * (self.scale / unit) + self.mean / unit
+        return multiply_within_floats(small, unit)
 
 
 class ChangeStatistics(NamedTuple):

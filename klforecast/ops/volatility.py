@@ -22,6 +22,9 @@ from torch import Tensor
 _SPANS = (16, 4, 1)  # parts of the past that are looked at: the last sixteenth, quarter, all
 _LEAST_MOVE = 1e-3  # of a standard deviation; keeps the logarithm of a past at rest finite
 _RIDGE = 0.1  # pull of a channel's exponents to those of all channels, in units of their curvature
+# Of the range seen, above its highest. At 0 intervals of series that grow ninefold held 57 % in place of 80, at 0.5
+# 66 %, with a CRPS 1.5 % lower; a whole range added a point.
+_BEYOND = 0.5
 _CYCLES = (
     8  # over which a phase is looked at: enough to see its size, few enough to follow the year
 )
@@ -34,8 +37,8 @@ class ScaleModel(NamedTuple):
     Attributes
     ----------
     centre, exponents, lowest, highest : Tensor of shape (C, F)
-        Mean of the features, their exponents b, and the range in which they were seen; features
-        outside of it count as its border.
+        Mean of the features, their exponents b, and the range in which they were seen. Below it they count
+        as its border, above it as they are up to half of the range.
     """
 
     centre: Tensor
@@ -123,7 +126,9 @@ def fit_scale(features: Tensor, errors: Tensor) -> ScaleModel:
 
 def expected_scale(model: ScaleModel, features: Tensor) -> Tensor:
     """Scale of the errors to expect, (..., C), from features (..., C, F)."""
-    seen = features.where(features.isfinite(), model.centre).clamp(model.lowest, model.highest)
+    beyond = _BEYOND * (model.highest - model.lowest)
+    known = features.where(features.isfinite(), model.centre)
+    seen = known.clamp(model.lowest, model.highest + beyond)
     return ((seen - model.centre) * model.exponents).sum(dim=-1).exp()
 
 

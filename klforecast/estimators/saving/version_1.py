@@ -27,7 +27,7 @@ def from_version_1(fitted: dict[str, Any]) -> dict[str, Any]:
     moved = dict(fitted)
     if _DROPPED in moved:
         del moved[_DROPPED]
-        moved |= {_NO_STREAM: None, **_SINCE, "reach_": moved["memory_depth_"]}
+        moved |= {_NO_STREAM: None, **_SINCE, "reach_": moved.get("memory_depth_")}
     for attribute, (record, parts) in _RECORDS.items():
         found = {part: moved.pop(f"_{part}") for part in parts if f"_{part}" in moved}
         if found:
