@@ -1,7 +1,7 @@
 """How much wider than its past errors a forecast has to be told, where errors have grown from part to part of time.
 
     log a_k = a + b k + noise                          a_k: mean |z - m| in run k of K runs of time, k = 0 ... K - 1
-    w       = exp((K + 1) / 2  max(0, b - t s_b))      s_b: standard error of the slope b; w < 1.1 counts as 1
+    w       = exp((K + 1) / 2  max(0, b - t s_b))      s_b: standard error of the slope b; w < 1.1 counts as 1, w <= 2
     z      -> m + w (z - m)                            z: score of a window at a step, m: median over windows
 
 Quantiles are read from the scores of all runs, whose middle is (K + 1) / 2 runs before the next one. Scores whose size
@@ -19,6 +19,8 @@ from torch import Tensor
 
 _RUNS = 5  # as many as the blocks of time that errors out of fold come from
 _CONFIDENCE = 0.95  # one-sided, as where columns of X are chosen
+_REST = 1e-3  # of the mean size, below which a run counts as at rest, as for volatility
+_MOST = 2.0  # further than twice the width five runs are not believed
 _LEAST = 1.1  # less is what chance does to the slope over runs of a few independent horizons each
 
 
@@ -40,7 +42,7 @@ def widening(scores: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (C,)
-        At least 1; 1 for fewer windows than two for each run.
+        From 1 to 2; 1 for fewer windows than two for each run.
 
     Examples
     --------
@@ -56,10 +58,11 @@ def widening(scores: Tensor) -> Tensor:
     size = scores.abs().mean(dim=1)
     run = torch.arange(n) * _RUNS // n
     means = torch.stack([size[run == k].mean(dim=0) for k in range(_RUNS)])
-    logarithm = (means + torch.finfo(scores.dtype).tiny).log()
+    tiny = torch.finfo(scores.dtype).tiny
+    logarithm = means.clamp(min=_REST * means.mean(dim=0) + tiny).log()
     together = logarithm.mean(dim=1, keepdim=True)
     growth = torch.maximum(_least_slope(logarithm), _least_slope(together))
-    factor = ((_RUNS + 1) / 2 * growth).exp()
+    factor = ((_RUNS + 1) / 2 * growth).exp().clamp(max=_MOST)
     return torch.where(factor < _LEAST, 1.0, factor)
 
 
