@@ -166,7 +166,9 @@ class ChangeStatistics(NamedTuple):
         scaled = rows / unit
         weights = _weights(len(rows) - steps, forgetting)
         size = np.sqrt(_mean(np.square(scaled[steps:] - scaled[:-steps]), weights))
-        return cls(float(weights.sum()), size * unit, rows[-steps:], forgetting)
+        return cls(
+            float(weights.sum()), multiply_within_floats(size, unit), rows[-steps:], forgetting
+        )
 
     def extend(self, rows: np.ndarray) -> Self:  # (time, channels)
         """Add newer rows, at least one."""
