@@ -24,7 +24,7 @@ from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan
 from klforecast.core.season import with_season
 from klforecast.core.solve import solve_from_plan
-from klforecast.data.scaling import Standardizer
+from klforecast.data.scaling import Standardizer, add_within_floats, multiply_within_floats
 from klforecast.estimators.covariates.table import Covariates
 from klforecast.estimators.frames.context import fill_panel, forecast_windows, past_windows
 from klforecast.estimators.frames.indices import Stamp
@@ -57,7 +57,8 @@ class Effects(NamedTuple):
 
     def of_rows(self, covariates: Covariates, key: Key, rows: pd.Index) -> np.ndarray:
         """Effect on neighbouring rows up to the cutoff, in the units of y, (n, channels)."""
-        return self.scales[key] * evaluate_effect(self.effect, covariates, key, rows, rows[-1])
+        effect = evaluate_effect(self.effect, covariates, key, rows, rows[-1])
+        return multiply_within_floats(effect, self.scales[key])
 
     def forecast_part(
         self,
@@ -182,7 +183,7 @@ def rest_rows(
         return series.values[start:]
     first = max(0, start - effects.effect.basis.period)
     effect = effects.of_rows(covariates, key, series.index[first:])
-    return series.values[start:] - effect[start - first :]
+    return add_within_floats(series.values[start:], -effect[start - first :])
 
 
 def evaluate_effect(
