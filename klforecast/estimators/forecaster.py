@@ -11,7 +11,6 @@ fails can be undone.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -654,9 +653,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             )
         if alpha is None:
             return forecasts
-        if isinstance(alpha, Real) and not isinstance(alpha, bool):
-            raise ValueError(f"alpha is {alpha}; pass numbers between 0 and 1, such as [0.1, 0.9]")
         levels = np.asarray(check_levels("alpha", alpha))
+        if np.ndim(alpha) == 0:
+            raise ValueError(f"alpha is {alpha}; pass numbers between 0 and 1, such as [0.1, 0.9]")
         around = offsets(
             self._followed,
             self.calibration_,
