@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from klforecast.core.gram import centre_gram
+from klforecast.core.gram import center_gram
 from klforecast.core.ridge import ridge_from_gram
 from klforecast.ops.linalg import safe_eigh
 
@@ -138,7 +138,7 @@ def window_coordinates(
 def _block_modes(gram: Tensor, count: int) -> Tensor:  # (b, b) -> (b, count)
     """The constant mode, then the leading modes of what is orthogonal to it."""
     size = len(gram)
-    rest = centre_gram(gram, torch.full((size,), 1 / size, dtype=torch.float64))
+    rest = center_gram(gram, torch.full((size,), 1 / size, dtype=torch.float64))
     # With an eigenvalue above all others the constant is the first mode, and is not drawn again among the zeros.
     trace = rest.trace()
     above_all = 2 * trace if trace > 0 else torch.ones_like(trace)
@@ -150,7 +150,7 @@ def _output_modes(gram: Tensor, coordinates: Coordinates, count: int) -> Tensor:
     depth = coordinates.depth
     last = torch.zeros(len(gram), dtype=torch.float64)
     last[depth - 1] = 1.0
-    centred = coordinates.project(centre_gram(gram, last))
+    centred = coordinates.project(center_gram(gram, last))
     inputs = coordinates.sizes[-1]
     cross = centred[:inputs, inputs:]
     coefficients = ridge_from_gram(centred[:inputs, :inputs], cross, _PILOT_STRENGTH)

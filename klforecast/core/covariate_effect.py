@@ -179,7 +179,7 @@ def without_harm(panel: CovariatePanel, plan: CorePlan, effect: CovariateEffect)
     ----------
     panel : CovariatePanel
     plan : CorePlan
-        Of the core that will forecast the rest.
+        Of the core that will forecast the residual.
     effect : CovariateEffect
         As solved on the panel.
 
@@ -190,13 +190,13 @@ def without_harm(panel: CovariatePanel, plan: CorePlan, effect: CovariateEffect)
 
     Notes
     -----
-    Two cores are solved, of the series and of its rest.
+    Two cores are solved, of the series and of its residual.
     """
-    rests = [
+    residuals = [
         series - effect.of(*rows)
         for series, *rows in zip(panel.series, panel.columns, panel.steps, strict=True)
     ]
-    with_it, alone = (_squared_error(series, plan) for series in (rests, panel.series))
+    with_it, alone = (_squared_error(series, plan) for series in (residuals, panel.series))
     helps = with_it < (1 - _LEAST_GAIN) * alone
     return CovariateEffect(
         effect.basis if helps.any() else effect.basis._replace(terms=effect.basis.terms[:0]),
@@ -214,7 +214,7 @@ def _squared_error(panel: Sequence[Tensor], plan: CorePlan) -> Tensor:  # (C,)
 
 
 def apart_is_better(panel: CovariatePanel, plan: CorePlan, effects: Sequence[Tensor]) -> bool:
-    """Tell whether a series is forecast better in two parts, the effect of covariates and the rest.
+    """Tell whether a series is forecast better in two parts, the effect of covariates and the residual.
 
     Parameters
     ----------
@@ -235,8 +235,8 @@ def apart_is_better(panel: CovariatePanel, plan: CorePlan, effects: Sequence[Ten
         return False
     whole = [panel.series[i] for i in long]
     parts = [effects[i] for i in long]
-    rests = [series - part for series, part in zip(whole, parts, strict=True)]
-    pilots = [Pilot(series, plan) for series in (whole, parts, rests)]
+    residuals = [series - part for series, part in zip(whole, parts, strict=True)]
+    pilots = [Pilot(series, plan) for series in (whole, parts, residuals)]
     if not pilots[0].is_enough:
         return False
     ratios = []
@@ -246,7 +246,7 @@ def apart_is_better(panel: CovariatePanel, plan: CorePlan, effects: Sequence[Ten
             known = cut_windows(panel.observed[long[i]].T, windows, plan)[..., plan.depth :]
             errors = [
                 pilot.errors(block, cut_windows(series[i].T, windows, plan))
-                for pilot, series in zip(pilots, (whole, parts, rests), strict=True)
+                for pilot, series in zip(pilots, (whole, parts, residuals), strict=True)
             ]
             together += float((errors[0] * known).square().sum())
             apart += float(((errors[1] + errors[2]) * known).square().sum())
@@ -280,8 +280,8 @@ def _nested_terms(basis: CovariateBasis, group: Sequence[int]) -> list[Tensor]:
     """Terms of a group of columns: the columns alone, their functions, and those at each phase."""
     column, function, harmonic = basis.terms.T
     own = torch.isin(column, torch.tensor(list(group)))
-    levels = (own & (function == 0) & (harmonic == 0), own & (harmonic == 0), own)
-    return [level.nonzero()[:, 0] for level in levels]
+    nested = (own & (function == 0) & (harmonic == 0), own & (harmonic == 0), own)
+    return [which.nonzero()[:, 0] for which in nested]
 
 
 def _choose(moments: Tensor, nested: Sequence[Sequence[Tensor]]) -> tuple[Tensor, float]:
@@ -290,16 +290,16 @@ def _choose(moments: Tensor, nested: Sequence[Sequence[Tensor]]) -> tuple[Tensor
     reached = torch.ones(len(moments), dtype=torch.float64)
     while True:
         best, least = None, reached
-        for group, levels in enumerate(nested):
-            others = [terms for other, terms in chosen.items() if other != group]
+        for group, of_group in enumerate(nested):
+            others = [kept for other, kept in chosen.items() if other != group]
             own = reached
-            for level in levels:
-                ratios = _ratios(_among(moments, torch.cat([*others, level])), _STRENGTH)
+            for terms in of_group:
+                ratios = _ratios(_among(moments, torch.cat([*others, terms])), _STRENGTH)
                 # More terms have to be better than fewer, not only than none.
                 if _agree(ratios - own):
                     own = ratios
                     if own.mean() < least.mean():
-                        best, least = (group, level), own
+                        best, least = (group, terms), own
         if best is None:
             break
         reached = least

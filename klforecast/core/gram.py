@@ -287,7 +287,7 @@ def fold_gram(gram: Tensor, period: int) -> Tensor:  # (n * period, n * period) 
     return torch.einsum("npmp->nm", cycles)
 
 
-def centre_gram(gram: Tensor, level: Tensor, ones: Tensor | None = None) -> Tensor:
+def center_gram(gram: Tensor, level: Tensor, ones: Tensor | None = None) -> Tensor:
     """Gram matrix of the windows after each was centred by its own level ``level @ window``.
 
     Centring is the linear map I - 1 level', so it acts on the Gram matrix from both sides.

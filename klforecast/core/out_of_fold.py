@@ -23,7 +23,7 @@ from klforecast.core.coordinates import Coordinates
 from klforecast.core.experts import Expert, Moments, folded_gram, shares
 from klforecast.core.mixture import weights_out_of_fold
 from klforecast.core.plan import CorePlan
-from klforecast.core.reversion import trust_in_reversion, variance_between_parts
+from klforecast.core.reversion import reversion_weight, variance_between_parts
 from klforecast.core.rows import Rows, spread_over, spread_rows
 from klforecast.ops.conformal import Residuals
 from klforecast.ops.volatility import phase_volatility, recent_volatility
@@ -156,9 +156,9 @@ def judge_out_of_fold(
 def _discount_reversion(weights: Tensor, panel: Sequence[Rows], plan: CorePlan) -> Tensor:
     """Take from the experts that return to the mean what the wandering of a channel speaks against."""
     between = [variance_between_parts(spread_rows(series, _N_ROWS)) for series in panel]
-    trust = trust_in_reversion(torch.stack(between).mean(dim=0))
+    weight = reversion_weight(torch.stack(between).mean(dim=0))
     reverting = torch.tensor([expert.reverts for expert in plan.experts])
-    kept = weights * torch.where(reverting, trust[:, None, None], 1.0)
+    kept = weights * torch.where(reverting, weight[:, None, None], 1.0)
     total = kept.sum(dim=-1, keepdim=True)
     return torch.where(total > 0, kept / total, weights)
 

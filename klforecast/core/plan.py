@@ -24,10 +24,10 @@ _LEAST_CYCLES = 3  # of a fold: fewer leave nothing to tell a slope from noise
 _N_COMPONENTS = 96  # modes a block; 24 cost 0.7 % on ETTh1, 192 gain nothing (docs/linear_core.md)
 _N_OUTPUTS = 64  # modes of the future: those beyond carry less than the ridge takes away
 _SHRINKAGE = 10.0  # to the prior, for each independent horizon; none costs 2 % on ETTh1 (docs/linear_core.md)
-_SHRINKAGE_UNTRUSTED = (
+_SHRINKAGE_WITHOUT_PRIOR = (
     0.5  # experts with nothing to fit do not overfit, so their errors may be believed
 )
-_WINDOWS_PER_INPUT = 10  # windows for each input below which a fitted expert is trusted less
+_WINDOWS_PER_INPUT = 10  # windows for each input below which the prior of a fitted expert falls
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,8 @@ def plan_core(
     folds = _folds(period, depth, max(lengths) - horizon) if options.memory == "history" else ()
     windows = sum(min(max(0, rows - depth - horizon + 1), remembered) for rows in lengths)
     windows *= channels
-    trust = min(1.0, windows / (_WINDOWS_PER_INPUT * edges[0])) if windows >= edges[0] else 0.0
-    setting = Setting(edges, folds, period, channels, trust)
+    prior = min(1.0, windows / (_WINDOWS_PER_INPUT * edges[0])) if windows >= edges[0] else 0.0
+    setting = Setting(edges, folds, period, channels, prior)
     experts = tuple(expert for kind in EXPERTS.values() for expert in kind.propose(setting))
     return CorePlan(
         horizon,
@@ -162,7 +162,7 @@ def plan_core(
         _N_OUTPUTS,
         _segments(horizon),
         experts,
-        trust * _SHRINKAGE + (1 - trust) * _SHRINKAGE_UNTRUSTED,
+        prior * _SHRINKAGE + (1 - prior) * _SHRINKAGE_WITHOUT_PRIOR,
         period,
         options.forgetting,
     )

@@ -1,4 +1,4 @@
-"""How far the mean of a series can be trusted to pull it back.
+"""How strongly the mean of a series pulls it back.
 
 The rows are cut into K equal parts. Of their variance, the share that lies between the parts is
 
@@ -48,13 +48,13 @@ def variance_between_parts(rows: Tensor) -> Tensor:
     return torch.where(total > 0, 1 - within / total, 0.0)
 
 
-def trust_in_reversion(share: Tensor) -> Tensor:
+def reversion_weight(share: Tensor) -> Tensor:
     """Weight of forecasts that return to the mean: 1 up to a share of 0.7, 0 from 0.85 on.
 
     Examples
     --------
     >>> import torch
-    >>> trust_in_reversion(torch.tensor([0.2, 0.775, 0.96]))
+    >>> reversion_weight(torch.tensor([0.2, 0.775, 0.96]))
     tensor([1.0000, 0.5000, 0.0000])
     """
     return ((_WANDERS - share) / (_WANDERS - _RETURNS)).clamp(0, 1)

@@ -58,7 +58,7 @@ def with_season(
     ----------
     panel : CovariatePanel
     plan : CorePlan
-        Of the core that will forecast the rest.
+        Of the core that will forecast the residual.
     effect : CovariateEffect
         Of the other columns.
     waves : Tensor of shape (k,), bool
@@ -76,17 +76,17 @@ def with_season(
         rows - effect.of(*own)
         for rows, *own in zip(panel.series, panel.columns, panel.steps, strict=True)
     ]
-    rest = panel._replace(series=series)
+    residual = panel._replace(series=series)
     terms = torch.nn.functional.pad(waves.nonzero(), (0, 2))
     basis = effect.basis._replace(terms=terms)
-    early = _solve(rest, basis, [len(rows) - len(rows) // _JUDGED for rows in series])
+    early = _solve(residual, basis, [len(rows) - len(rows) // _JUDGED for rows in series])
     plain, seasonal = (
-        _late_error(candidate, plan) for candidate in (series, _less(rest, basis, early))
+        _late_error(candidate, plan) for candidate in (series, _less(residual, basis, early))
     )
     helps = seasonal < plain
     if not helps.any():
         return effect
-    whole = _solve(rest, basis, [len(rows) for rows in series])
+    whole = _solve(residual, basis, [len(rows) for rows in series])
     return CovariateEffect(
         basis._replace(terms=torch.cat([effect.basis.terms, terms])),
         torch.cat([effect.coefficients, torch.where(helps[:, None], whole, 0.0)], dim=1),

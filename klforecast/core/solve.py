@@ -17,7 +17,7 @@ from klforecast.core.coordinates import Coordinates, window_coordinates
 from klforecast.core.experts import Fold, Moments
 from klforecast.core.gram import (
     WindowMoments,
-    centre_gram,
+    center_gram,
     fold_gram,
     window_gram,
     window_moments,
@@ -241,4 +241,4 @@ def _fold_exactly(gram: Tensor, fold: Fold, depth: int) -> Tensor:
     stop = start + (len(gram) - start) // fold.period * fold.period
     level = torch.zeros(stop - start, dtype=torch.float64)
     level[depth - start - fold.level * fold.period : depth - start] = 1 / (fold.level * fold.period)
-    return fold_gram(centre_gram(gram[start:stop, start:stop], level), fold.period)
+    return fold_gram(center_gram(gram[start:stop, start:stop], level), fold.period)

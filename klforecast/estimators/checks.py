@@ -1,7 +1,7 @@
 """What the estimators refuse, and the words in which they say so."""
 
 import warnings
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 from pandas.api.types import is_integer_dtype
 from pandas.tseries.offsets import BaseOffset
 
-from klforecast.estimators.arguments import show
+from klforecast.estimators.arguments import check_levels, show
 from klforecast.estimators.frames.indices import check_regular, find_frequency, name_stamps
 from klforecast.estimators.frames.panel import Key, TimeSeries, name_series, split_series
 
@@ -127,6 +127,51 @@ def check_channels(known: int, got: int) -> None:
         )
 
 
+def check_shape(kept: tuple[int, ...], made: tuple[int, ...], period: int) -> None:
+    """Raise a ValueError unless horizon, depth and channels, as kept, are those of the net."""
+    if kept != made or period < 1:
+        raise ValueError(
+            f"horizon, depth and channels are {kept}, of the net {made}, the period is {period}"
+        )
+
+
+def check_same_series(*parts: Mapping[Key, Any]) -> None:
+    """Raise a ValueError unless rows, cutoffs, scalers and levels are of the same series."""
+    if any(part.keys() != parts[0].keys() for part in parts):
+        raise ValueError("rows, cutoffs, scalers and levels are of different series")
+
+
+def check_one_series(series: Collection[Key]) -> None:
+    """Raise a ValueError unless the forecaster was fitted on a single series."""
+    if () not in series:
+        raise ValueError(
+            f"predict_windows forecasts one series, but this forecaster was fitted on "
+            f"{len(series)}; fit it on the one series, after pretrain on the panel"
+        )
+
+
+def check_windows(
+    y: pd.Series | pd.DataFrame | np.ndarray,  # (time, channels)
+    cutoffs: Any,
+    columns: pd.Index,
+) -> tuple[TimeSeries, np.ndarray]:
+    """Return the rows of one series with the columns of fit, and cutoffs in it, each with a row before it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For rows or cutoffs that cannot be used.
+    """
+    frame = read_rows(y)
+    check_rows(frame)
+    series = split_series(pd.DataFrame(frame))[()]
+    if isinstance(y, pd.DataFrame):
+        check_columns(columns, y.columns, "y")
+    else:
+        check_channels(len(columns), series.values.shape[1])
+    return series, check_cutoffs(cutoffs, len(series.values))
+
+
 def check_cutoffs(cutoffs: Any, rows: int) -> np.ndarray:
     """Return the cutoffs as an array of integers, each with at least one row before it."""
     positions = np.asarray(cutoffs)
@@ -158,6 +203,14 @@ def read_rows(y: Any) -> pd.Series | pd.DataFrame:
     return pd.DataFrame(values)
 
 
+def window_levels(alpha: Any) -> np.ndarray:
+    """Return the levels of quantiles at many cutoffs, a list of them."""
+    levels = np.asarray(check_levels("alpha", alpha))
+    if np.ndim(alpha) == 0:
+        raise ValueError(f"alpha is {alpha}; pass numbers between 0 and 1, such as [0.1, 0.9]")
+    return levels
+
+
 def check_alone(estimator: Any) -> None:
     """Raise a TypeError inside a pipeline of scikit-learn, which passes the series as X and X as the series.
 
@@ -168,6 +221,15 @@ def check_alone(estimator: Any) -> None:
             f"{type(estimator).__name__} is a forecaster of sktime, and a pipeline of scikit-learn takes its "
             "series for covariates; use sktime's TransformedTargetForecaster for steps on y, and "
             "ForecastingPipeline for steps on X"
+        )
+
+
+def refuse_covariance(name: str, wanted: bool) -> None:
+    """Raise a NotImplementedError if `predict_var` is asked for more than variances."""
+    if wanted:
+        raise NotImplementedError(
+            f"{name} knows the errors of each step and channel, not how they vary together; pass "
+            "cov=False"
         )
 
 

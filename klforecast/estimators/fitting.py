@@ -16,6 +16,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 from torch import Tensor
 
@@ -57,6 +58,10 @@ class Fitted(NamedTuple):
 
     Attributes
     ----------
+    plan : CorePlan
+        The shape of the core.
+    scale_lag : int or None
+        Steps of the change that is the unit of each series; None for the standard deviation.
     net : ForecastNet
         Maps scaled pasts to scaled forecasts.
     scalers : dict of tuple to Standardizer
@@ -73,6 +78,8 @@ class Fitted(NamedTuple):
         The core without the newest rows, where it was asked for.
     """
 
+    plan: CorePlan
+    scale_lag: int | None
     net: ForecastNet
     scalers: dict[Key, Standardizer]
     gap_covariance: Tensor
@@ -81,6 +88,12 @@ class Fitted(NamedTuple):
     n_components: int
     stream: Stream | None
     earlier: EarlierCore | None
+
+    def training_log(self) -> pd.DataFrame:
+        """One row for each epoch of training; none for the closed form."""
+        return pd.DataFrame(
+            [{key: row[key] for key in row if key != "batches"} for row in self.net.history]
+        )
 
 
 class Refitted(NamedTuple):
@@ -136,6 +149,8 @@ def fit_panel(
         return _train_encoder(measured, plan, scale_lag, options.encoder, options, solve)
     stream, solved = _solve(measured, plan, scale_lag)
     return Fitted(
+        plan,
+        scale_lag,
         wrap_core(solved.core, solve, options.training),
         measured.scalers,
         measured.gap_covariance,
@@ -155,7 +170,6 @@ def open_stream(stream: Stream | None, series: Mapping[Key, TimeSeries]) -> Open
 def extend_fit(
     opened: OpenStream | None,
     series: Mapping[Key, TimeSeries],
-    horizon: int,
     options: Options,
 ) -> OpenStream | None:
     """Absorb the rows that are new; None where it takes a new fit.
@@ -166,9 +180,8 @@ def extend_fit(
         As the last fit or update left it.
     series : mapping of tuple to TimeSeries
         All rows known.
-    horizon : int
-        Steps that the user asked for; a longer series may support more of them.
     options : Options
+        A longer series may support more of the steps that were asked for.
 
     Returns
     -------
@@ -180,7 +193,7 @@ def extend_fit(
     lengths = [len(part.values) for part in series.values()]
     if max(lengths) >= 2 * stream.longest:
         channels = next(iter(series.values())).values.shape[1]
-        possible = min(horizon, longest_horizon(max(lengths)))
+        possible = min(options.horizon, longest_horizon(max(lengths)))
         periods = [stream.plan.period] if stream.plan.period > 1 else []
         if plan_core(lengths, channels, possible, periods, options.core) != stream.plan:
             return None
@@ -271,6 +284,8 @@ def _train_encoder(
         training=options.training,
     )
     return Fitted(
+        plan,
+        scale_lag,
         net,
         measured.scalers,
         measured.gap_covariance,

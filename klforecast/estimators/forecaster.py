@@ -4,95 +4,61 @@
     predict   the rows up to the cutoff -> forecast, a pure function of those rows
     update    new rows -> the context moves on; `update_params=True` also absorbs them
 
-This file knows sktime, and holds the parts: the rows known (`frames.known_rows`), the effect of X
-(`covariates.effects`), the fit (`fitting`), what its net reads (`window_reader`), the levels of the
-intervals (`intervals`). What is learned is replaced and never changed in place, so that a call that
-fails can be undone.
+This file is what a user and sktime see, and holds the parts: the rows known (`frames.known_rows`), the
+stages of a fit (`stages`), what its net reads (`window_reader`), what it says (`forecasting`,
+`distribution`), the levels of its intervals (`intervals`). What is learned is replaced and never changed
+in place, so that a call that fails can be undone.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.random import RandomState
-from pandas.api.types import is_integer
-from pandas.tseries.offsets import BaseOffset
-from skbase.utils.dependencies import _check_soft_dependencies
 from skorch.callbacks import Callback
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
-from klforecast.core.pilot import plan_pilot
-from klforecast.core.plan import CorePlan, plan_core
-from klforecast.core.season import LONGEST_CYCLE
-from klforecast.core.stream import EarlierCore
-from klforecast.data.periods import candidate_seasons, find_panel_periods
-from klforecast.data.scaling import Standardizer, add_within_floats, multiply_within_floats
-from klforecast.estimators import checks
-from klforecast.estimators.arguments import check_flag, check_levels, check_magnitude, warn_shrunk
-from klforecast.estimators.covariates.ahead import (
-    doubt_ahead,
-    doubt_of_windows,
-    doubt_quantiles,
-    effect_ahead,
-    effect_of_windows,
-)
-from klforecast.estimators.covariates.effects import Effects, learn_effects, rest_rows
+from klforecast.data.scaling import Standardizer
+from klforecast.estimators import checks, stages
+from klforecast.estimators.arguments import check_flag, check_levels
+from klforecast.estimators.covariates.effects import Effects
 from klforecast.estimators.covariates.table import (
     Covariates,
+    covariates_joined,
     known_covariates,
-    more_covariates,
     of_windows,
     with_future,
-    with_long_season,
 )
-from klforecast.estimators.fitting import (
-    Fitted,
-    OpenStream,
-    extend_fit,
-    fit_panel,
-    open_stream,
-    refit,
-)
-from klforecast.estimators.frames.horizon import read_horizon
-from klforecast.estimators.frames.indices import stamps_ahead, steps_ahead
+from klforecast.estimators.distribution import LEVELS, Distribution
+from klforecast.estimators.fitting import Fitted, OpenStream
+from klforecast.estimators.forecasting import Predictor, forecast_from_cutoffs, forecast_series
+from klforecast.estimators.frames.containers import convert_checked
+from klforecast.estimators.frames.horizon import StepsAhead
 from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import (
     Key,
     TimeSeries,
     first_rows,
-    is_row_frame,
-    join_series,
-    shift_rows,
     split_series,
 )
-from klforecast.estimators.intervals import FollowedLevels, follow, offsets
-from klforecast.estimators.local_pool import (
-    LocalPool,
-    fit_pool,
-    pooled_forecasts,
-    pooled_quantiles,
-    pooled_window_quantiles,
-    pooled_windows,
-    rows_spared,
-)
-from klforecast.estimators.options import LINEAR, Options
-from klforecast.estimators.parameters import check_parameters, check_sizes
+from klforecast.estimators.intervals import IntervalLevels, update_levels
+from klforecast.estimators.local_pool import LocalPool
+from klforecast.estimators.options import Options
+from klforecast.estimators.parameters import check_fit, warn_of_shrunk
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
+from klforecast.estimators.tags import FORECASTER_TAGS
 from klforecast.estimators.window_reader import WindowReader
-from klforecast.local.model import LONGEST
-from klforecast.ops.arrays import to_tensor
 from klforecast.ops.conformal import Calibration
-from klforecast.ops.missing import GapFiller, interpolate
+from klforecast.ops.missing import GapFiller
 from klforecast.training.nets import ForecastNet
 from klforecast.training.rollback import unchanged_on_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_DISTRIBUTION = (np.arange(100) + 0.5) / 100  # levels that stand for a whole distribution
 
 
 class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
@@ -142,7 +108,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     local_experts : bool, default=True
         Whether the closed form is pooled with filters of each series' own past (exponential smoothing,
         seasonal indices), as far as they forecast its newest rows better. Trained encoders have none.
-    mixer : {"factorized", "dense", "bottleneck"}, default="factorized"
+    token_mixer : {"factorized", "dense", "bottleneck"}, default="factorized"
         How components become memory tokens (trained encoders only).
     d_model, n_layers, n_heads, patch_length : int, default=64, 2, 4, 16
         Width, depth and heads of the encoder; steps of one patch.
@@ -202,7 +168,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     scale_lag_ : int or None
         Steps of the change that is the unit of each series of a panel; None for a single series,
         whose unit is its deviation.
-    history_ : DataFrame
+    training_log_ : DataFrame
         One row per training epoch; empty for the closed form.
     scalers_ : dict of tuple to Standardizer
         Mean and scale of each series less the effect of its covariates, by its labels; ``()``
@@ -250,43 +216,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     # The rows are kept here, in the form in which they are used.
     _config = {"remember_data": False}
 
-    _tags = {
-        "authors": ["klforecast developers"],
-        "maintainers": ["klforecast developers"],
-        "python_dependencies": ["torch", "skorch"],
-        "y_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
-        "X_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
-        "capability:multivariate": True,
-        "capability:exogenous": True,
-        "capability:categorical_in_X": False,
-        "X-y-must-have-same-index": False,
-        "capability:insample": False,
-        "capability:pred_int": True,
-        "capability:pred_int:insample": False,
-        "capability:missing_values": True,
-        "capability:unequal_length": True,
-        "capability:update": True,
-        "capability:pretrain": True,
-        "pretrain:fitted_params": [
-            "net_",
-            "horizon_",
-            "scale_lag_",
-            "memory_depth_",
-            "reach_",
-            "input_length_",
-            "period_",
-            "periods_",
-            "n_components_",
-            "n_channels_",
-            "history_",
-            "calibration_",
-            "gap_covariance_",
-            "pretraining_panel_",
-        ],
-        "requires-fh-in-fit": False,
-        "capability:random_state": True,
-        "property:randomness": "derandomized",
-    }
+    _tags = FORECASTER_TAGS
 
     net_: ForecastNet
     effects_: Effects | None
@@ -301,15 +231,15 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     n_channels_: int
     input_length_: int
     n_components_: int
-    history_: pd.DataFrame
+    training_log_: pd.DataFrame
+    periods_: list[int]
     pretraining_panel_: list[np.ndarray]
 
     _rows: KnownRows
     _covariates: Covariates | None
-    _followed: FollowedLevels
+    _interval_levels: IntervalLevels
     _open_stream: OpenStream | None
     _pool: LocalPool | None
-    periods_: list[int]
     _cutoff: pd.Index | None
     _fh: ForecastingHorizon | None
 
@@ -327,7 +257,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         encoder: str = "linear",
         linear_core: bool = True,
         local_experts: bool = True,
-        mixer: str = "factorized",
+        token_mixer: str = "factorized",
         d_model: int = 64,
         n_layers: int = 2,
         n_heads: int = 4,
@@ -360,7 +290,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self.encoder = encoder
         self.linear_core = linear_core
         self.local_experts = local_experts
-        self.mixer = mixer
+        self.token_mixer = token_mixer
         self.d_model = d_model
         self.n_layers = n_layers
         self.n_heads = n_heads
@@ -393,21 +323,13 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
 
     def _check_state(self) -> None:
         super()._check_state()
-        if not hasattr(self, "net_"):
-            return
-        module = self.net_.module_
-        kept = (self.horizon_, self.memory_depth_, self.n_channels_)
-        made = (module.horizon, module.depth, self.gap_covariance_.shape[0])
-        if kept != made or self.period_ < 1:
-            raise ValueError(
-                f"horizon, depth and channels are {kept}, of the net {made}, the period is "
-                f"{self.period_}"
-            )
-        if not hasattr(self, "_rows"):
-            return
-        rows, levels = self._rows, self._followed.levels
-        if not rows.series.keys() == rows.cutoffs.keys() == self.scalers_.keys() == levels.keys():
-            raise ValueError("rows, cutoffs, scalers and levels are of different series")
+        if hasattr(self, "net_"):
+            module, channels = self.net_.module_, len(self.gap_covariance_)
+            kept = (self.horizon_, self.memory_depth_, self.n_channels_)
+            checks.check_shape(kept, (module.horizon, module.depth, channels), self.period_)
+        if hasattr(self, "net_") and hasattr(self, "_rows"):
+            rows, levels = self._rows, self._interval_levels.levels
+            checks.check_same_series(rows.series, rows.cutoffs, self.scalers_, levels)
 
     def __sklearn_tags__(self) -> Any:
         """Say what to use in place of the tools of scikit-learn, which take rows for independent."""
@@ -624,59 +546,12 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         (3, 24, 1)
         """
         self.check_is_fitted(method_name="predict_windows")
-        if () not in self.scalers_:
-            raise ValueError(
-                f"predict_windows forecasts one series, but this forecaster was fitted on "
-                f"{len(self.scalers_)}; fit it on the one series, after pretrain on the panel"
-            )
-        frame = checks.read_rows(y)
-        checks.check_rows(frame)
-        values = split_series(pd.DataFrame(frame))[()].values
-        if isinstance(y, pd.DataFrame):
-            checks.check_columns(self._rows.columns, y.columns, "y")
-        else:
-            checks.check_channels(self.n_channels_, values.shape[1])
-        positions = checks.check_cutoffs(cutoffs, len(values))
-        covariates = of_windows(self._covariates, X, frame.index)
-        read = slice(0, positions.max(initial=1))
-        past = TimeSeries(values[read], frame.index[read])
-        reader = self._reader()._replace(covariates=covariates)
-        windows_of = reader.windows_within((), past, positions)
-        scaler, horizon = self.scalers_[()], self.horizon
-        core = reader.forecast(windows_of, len(positions), horizon)
-        pasts = [((), first_rows(past, cutoff)) for cutoff in positions]
-        point = pooled_windows(self._pool, reader, pasts, core)
-        forecasts = scaler.inverse_transform(point)
-        if covariates is not None and len(positions):
-            forecasts = forecasts + effect_of_windows(
-                self.effects_, covariates, past.index, positions, horizon
-            )
-        if alpha is None:
-            return forecasts
-        levels = np.asarray(check_levels("alpha", alpha))
-        if np.ndim(alpha) == 0:
-            raise ValueError(f"alpha is {alpha}; pass numbers between 0 and 1, such as [0.1, 0.9]")
-        around = offsets(
-            self._followed,
-            self.calibration_,
-            reader,
-            windows_of,
-            [()] * len(positions),
-            positions,
-            horizon,
-            levels,
-        )
-        if self._pool is not None:
-            own = core[..., None] + around
-            pooled = pooled_window_quantiles(self._pool, reader, pasts, own, levels)
-            around = pooled - point[..., None]
-        quantiles = add_within_floats(
-            forecasts[..., None], multiply_within_floats(around, scaler.scale[:, None])
-        )
-        if covariates is None or self.effects_ is None or not len(positions):
-            return quantiles
-        doubt = doubt_of_windows(self.effects_, covariates, past.index, positions, horizon)
-        return add_within_floats(quantiles, doubt_quantiles(doubt, levels))
+        checks.check_one_series(self.scalers_)
+        series, positions = checks.check_windows(y, cutoffs, self._rows.columns)
+        predictor = self._predictor(of_windows(self._covariates, X, series.index))
+        levels = None if alpha is None else checks.window_levels(alpha)
+        past = first_rows(series, positions.max(initial=1))
+        return forecast_from_cutoffs(predictor, past, positions, self.horizon, levels)
 
     def plot_modes(self, n_modes: int = 4, *, ax: "Axes | None" = None) -> "Axes":
         """Draw the leading modes of the past that the model reads, each with its period.
@@ -689,18 +564,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         n_modes : int, default=4
             Modes to draw, largest eigenvalue first.
         ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        matplotlib Axes
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        NotFittedError
-            Before `fit`.
+            Where to draw; a new figure by default. Without matplotlib that is an ImportError.
 
         Examples
         --------
@@ -723,21 +587,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         On the left the share of the variance of each mode, largest first, with the number of
         components that a linear core keeps of each block. On the right how much a past step moves the
         forecast, by its age, at the last known rows. Below, where the memory reads the past, what
-        each of its tokens attends to: the weight of each step in the token, dark where it is
-        largest. For a trained encoder that is a derivative at the last known rows. The tokens of
-        the linear core are its components, whose weights are their modes at any rows; the leading
-        four of each block of the history are shown by name.
-
-        Returns
-        -------
-        matplotlib Figure
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        NotFittedError
-            Before `fit`.
+        each of its tokens attends to, dark where most: for a trained encoder a derivative at the last
+        known rows, for the linear core its components, whose weights are their modes at any rows; the
+        leading four of each block are shown by name. Without matplotlib this is an ImportError.
         """
         from klforecast.estimators.plots.memory import draw_memory
 
@@ -758,352 +610,139 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         """
         if fh is None and not self.is_fitted:
             return None
-        wanted = fh if fh is not None else self._fh
-        read = read_horizon(
-            self.horizon if wanted is None else wanted,
-            self._rows.cutoffs,
-            self._rows.frequency,
-            len(self._rows.longest.values),
-        )
         if fh is not None:
-            self._fh = read
-        return read
+            self._fh = self._rows.read_horizon(fh)
+            return self._fh
+        return self._rows.read_horizon(self.horizon if self._fh is None else self._fh)
 
     def _check_X_y(self, X: Any = None, y: Any = None, **options: Any) -> tuple[Any, Any]:
         """Refuse bad rows in our own words, before sktime converts them."""
-        in_rows = is_row_frame(y)
-        checks.check_container(y, "y")
-        if in_rows:
-            checks.check_rows(y)
-        if is_row_frame(X):
-            checks.check_covariate_rows(X)
-        try:
-            X_inner, y_inner = super()._check_X_y(X=X, y=y, **options)
-        except TypeError as error:
-            bad = next((name for name in "yX" if f"input {name} must be" in str(error)), None)
-            if bad is None:
-                raise
-            raise checks.name_refusal({"y": y, "X": X}[bad], bad) from error
-        if X is not None and not is_row_frame(X):
-            checks.check_covariate_rows(X_inner)
-        if y is not None and not in_rows:
-            checks.check_rows(y_inner)
-        if isinstance(y, np.ndarray) and self.is_fitted and is_integer(self.cutoff[0]):
-            y_inner = shift_rows(y_inner, int(self.cutoff[0]) + 1)
-        if isinstance(X, np.ndarray) and self.is_fitted and is_integer(self.cutoff[0]):
-            X_inner = shift_rows(X_inner, int(self.cutoff[0]) + 1)
-        return X_inner, y_inner
+        return convert_checked(
+            X,
+            y,
+            lambda: super(KLMemoryForecaster, self)._check_X_y(X=X, y=y, **options),
+            self.cutoff[0] if self.is_fitted else None,
+        )
 
     def _update_y_X(self, y: pd.DataFrame, X: Any = None, **options: Any) -> None:
         """Take over rows and cutoff; called by sktime before `_fit` and `_update`."""
         if self.is_fitted:
-            rows = self._rows.joined(y)
-            more = more_covariates(self._covariates, X)
-            if self._covariates is not None:
-                self._covariates = self._covariates.joined(more)
-                for key, new in split_series(y).items():
-                    self._covariates.table(key, new.index)
+            self._rows = self._rows.joined(y)
+            self._covariates = covariates_joined(self._covariates, X, split_series(y))
         else:
-            rows = KnownRows.of(y)
+            self._rows = KnownRows.of(y)
             self._covariates = known_covariates(
-                X, rows.series, rows.frequency, self.past_covariates, self.calendar_features
+                X, self._rows, self.past_covariates, self.calendar_features
             )
-        self._rows = rows
         super()._update_y_X(y, X, **options)
 
     def _set_cutoff_from_y(self, y: pd.DataFrame) -> None:
-        """Note the latest cutoff for sktime.
-
-        It would take the latest stamp of the rows just passed, which may be of one series of many,
-        and fail at steps that pandas cannot infer.
-        """
+        """Note the latest cutoff; sktime would take the last of the rows just passed, of one series of many."""
         self._cutoff = self._rows.latest()
 
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> Self:
-        check_parameters(self.get_params(deep=False))
-        check_sizes(self.get_params(deep=False), len(self._rows.longest.values), y.shape[1])
-        checks.check_values(self._rows.series, self._rows.columns)
-        if hasattr(self, "pretraining_panel_"):
-            checks.check_channels(self.n_channels_, y.shape[1])
+        known = self.n_channels_ if self._is_pretrained else None
+        check_fit(self.get_params(deep=False), self._rows.series, y.columns, known)
         self._learn()
         return self
 
     def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
-        self._followed = follow(
-            self._followed,
+        rows, reader = self._rows, self._reader()
+        self._interval_levels = update_levels(
+            self._interval_levels,
             self._known_rows(),
-            self._rows.cutoffs,
-            self._reader(),
+            rows.cutoffs,
+            reader,
             self.calibration_,
             self.horizon_,
         )
-        if not update_params or hasattr(self, "pretraining_panel_"):
+        if not update_params or self._is_pretrained:
             return self
-        options = Options.of(self.get_params(deep=False))
-        opened = extend_fit(self._open_stream, self._rows.series, self.horizon, options)
-        if opened is None:
+        updated = stages.absorb(
+            rows, self._open_stream, self.net_, reader, self.periods_, self._options()
+        )
+        if updated is None:
             self._learn()
             return self
-        spared = self._rows_spared()
-        refitted = refit(self.net_, opened, self._rows.series, spared)
-        self._open_stream = opened
-        self.net_, self.scalers_, self.calibration_, earlier = refitted
-        self._fit_pool(earlier, spared)
+        self.net_, self.scalers_, self.calibration_, _ = updated.refitted
+        self._open_stream, self._pool = updated.open_stream, updated.pool
+        self.reach_ = stages.reach(self.memory_depth_, self._pool)
         return self
 
     def _pretrain(
         self, y: pd.DataFrame, X: Any = None, fh: ForecastingHorizon | None = None
     ) -> Self:
-        check_parameters(self.get_params(deep=False))
-        panel = split_series(y)
-        check_sizes(
-            self.get_params(deep=False), max(len(own.values) for own in panel.values()), y.shape[1]
-        )
+        panel, options = split_series(y), self._options()
         frequency = checks.check_panel(panel)
-        checks.check_values(panel, y.columns)
-        known = getattr(self, "pretraining_panel_", ())
-        if known:
-            checks.check_channels(self.n_channels_, y.shape[1])
-        self.pretraining_panel_ = [*known, *(series.values for series in panel.values())]
-        rows = {(place,): values for place, values in enumerate(self.pretraining_panel_)}
-        longest = max(map(len, self.pretraining_panel_))
-        plan = self._plan(rows, frequency, checks.shrink_horizon(self.horizon, longest))
-        self._fit_panel(rows, plan)
+        known = self.n_channels_ if self._is_pretrained else None
+        check_fit(self.get_params(deep=False), panel, y.columns, known)
+        before = self.pretraining_panel_ if self._is_pretrained else []
+        self.pretraining_panel_ = [*before, *(series.values for series in panel.values())]
+        fitted, self.periods_ = stages.pretrain(self.pretraining_panel_, frequency, options)
+        self._take(fitted)
         return self
 
     def _learn(self) -> None:
-        """Learn from all known rows: the effect of X, then what the memory makes of the rest."""
-        pretrained = hasattr(self, "pretraining_panel_")
-        series, covariates = self._rows.series, self._covariates
-        longest = len(self._rows.longest.values)
-        # A pretrained net has its horizon already, and no warning is due.
-        horizon = (
-            min(self.horizon, checks.longest_horizon(longest))
-            if pretrained
-            else checks.shrink_horizon(self.horizon, longest)
+        """Learn from all known rows: the effect of X, then what the memory makes of the residual."""
+        separated = stages.separate_effects(
+            self._rows, self._covariates, self._options(), self._is_pretrained
         )
-        rows = {key: part.values for key, part in series.items()}
-        plan = self._plan(rows, self._rows.frequency, horizon)
-        season = (
-            1 if pretrained else self._long_season(self._rows.longest.values, self._rows.frequency)
-        )
-        covariates = with_long_season(covariates, series, self._rows.frequency, season)
-        self.effects_ = None
-        if covariates is not None:
-            pilot_plan = plan_pilot(
-                [*map(len, rows.values())],
-                plan,
-                lambda ahead: self._plan(rows, self._rows.frequency, ahead),
-            )
-            self.effects_ = learn_effects(series, covariates, plan, pilot_plan)
-        if covariates is not None and covariates.is_season_alone and self.effects_ is None:
-            covariates = None
-        self._covariates = covariates
-        residual = {
-            key: rest_rows(self.effects_, covariates, key, part) for key, part in series.items()
-        }
-        if self.effects_ is not None:
-            # A season may be seen only where the covariates are taken off.
-            plan = self._plan(residual, self._rows.frequency, horizon)
-        self._open_stream, self._pool = None, None
-        if pretrained:
-            self.scalers_ = {
-                key: Standardizer.fit(part, self.forgetting, self.scale_lag_)
-                for key, part in residual.items()
-            }
+        self._covariates, self.effects_ = separated.covariates, separated.effects
+        self.periods_ = separated.plan.periods
+        if self._is_pretrained:
+            self.scalers_ = stages.scale_residual(separated, self.forgetting, self.scale_lag_)
+            self._open_stream, self._pool = None, None
         else:
-            spared = self._rows_spared()
-            fitted = self._fit_panel(residual, plan, spared)
+            fitted, self._open_stream, self._pool = stages.learn(
+                self._rows, separated, self._options()
+            )
+            self._take(fitted)
             self.scalers_ = fitted.scalers
-            self._fit_pool(fitted.earlier, spared)
-            # Effects of covariates are not learned online, and what they leave over changes with them.
-            if covariates is None:
-                self._open_stream = open_stream(fitted.stream, series)
-        self._followed = FollowedLevels.start(self._rows.cutoffs, self.n_channels_)
+            self.reach_ = stages.reach(self.memory_depth_, self._pool)
+        self._interval_levels = IntervalLevels.start(self._rows.cutoffs, self.n_channels_)
 
-    def _plan(
-        self,
-        panel: Mapping[Key, np.ndarray],  # (time, channels) each, in the units of the data
-        frequency: BaseOffset | None,
-        horizon: int,
-    ) -> CorePlan:
-        longest = max(panel.values(), key=len)
-        self.periods_ = self._find_periods(list(panel.values()), frequency)
-        return plan_core(
-            [len(rows) for rows in panel.values()],
-            longest.shape[1],
-            horizon,
-            self.periods_,
-            Options.of(self.get_params(deep=False)).core,
-        )
-
-    def _find_periods(self, panel: Sequence[np.ndarray], frequency: BaseOffset | None) -> list[int]:
-        """Cycles of the series that fit into a window, in steps, the leading one first."""
-        if self.period is not None and self.period <= LONGEST_CYCLE:
-            return [self.period] if self.period > 1 else []
-        return [period for period in _periods_of(panel, frequency) if 1 < period <= LONGEST_CYCLE]
-
-    def _long_season(self, rows: np.ndarray, frequency: BaseOffset | None) -> int:
-        """The leading cycle of one series that fits into no window; 1 for none."""
-        if self.period is not None and self.period <= LONGEST_CYCLE:
-            return 1
-        periods = _periods_of([rows], frequency) if self.period is None else [self.period]
-        long = next((period for period in periods if period > LONGEST_CYCLE), 1)
-        if len(rows) >= 2 * long:
-            return long
-        checks.warn_no_season(long, len(rows))
-        return 1
-
-    def _rows_spared(self) -> int:
-        """Rows without which a linear core is solved once more, to be compared with local experts."""
-        if not self.local_experts or self.encoder != LINEAR:
-            return 0
-        lengths = [len(part.values) for part in self._rows.series.values()]
-        horizon = min(self.horizon, checks.longest_horizon(max(lengths)))
-        return rows_spared(lengths, horizon, self._seasons())
-
-    def _fit_pool(self, earlier: EarlierCore | None, spared: int) -> None:
-        self._pool = None
-        self.reach_ = self.memory_depth_
-        if spared and earlier is not None:
-            reader = self._reader()._replace(module=earlier.core, scalers=earlier.scalers)
-            self._pool = fit_pool(self._rows.series, reader, self.horizon_, self._seasons(), spared)
-        if self._pool is not None and self._pool.share.any():
-            self.reach_ = max(self.reach_, LONGEST)
-
-    def _seasons(self) -> Sequence[int]:
-        """What local experts take for seasons: the period asked for, or all that there may be."""
-        if self.period is not None:
-            return self.periods_
-        return candidate_seasons(self.periods_, self._rows.frequency)
-
-    def _fit_panel(
-        self, panel: Mapping[Key, np.ndarray], plan: CorePlan, spared: int = 0
-    ) -> Fitted:
-        """Turn rows into weights, and take over what was learned: the only place where the net is made."""
-        self.horizon_ = plan.horizon
-        self.scale_lag_ = plan.horizon if len(panel) > 1 else None
-        options = Options.of(self.get_params(deep=False))
-        fitted = fit_panel(panel, plan, self.scale_lag_, options, spared)
-        self.n_channels_ = next(iter(panel.values())).shape[1]
-        self.period_ = plan.period
+    def _take(self, fitted: Fitted) -> None:
+        """Take over what was learned from a panel: the only place where the net changes its shape."""
+        self.horizon_, self.scale_lag_ = fitted.plan.horizon, fitted.scale_lag
+        self.period_, self.n_channels_ = fitted.plan.period, len(fitted.gap_covariance)
         self.net_ = fitted.net
-        self.gap_covariance_ = fitted.gap_covariance
-        self.calibration_ = fitted.calibration
+        self.gap_covariance_, self.calibration_ = fitted.gap_covariance, fitted.calibration
         self.input_length_, self.n_components_ = fitted.input_length, fitted.n_components
         self.memory_depth_ = self.reach_ = fitted.net.module_.depth
-        self.history_ = pd.DataFrame(
-            [{key: row[key] for key in row if key != "batches"} for row in fitted.net.history]
+        self.training_log_ = fitted.training_log()
+        warn_of_shrunk(
+            self.get_params(deep=False), self.input_length_, self.memory_depth_, self.n_components_
         )
-        warn_shrunk("input_length", self.input_length, self.input_length_)
-        if self.memory == "history":
-            warn_shrunk("memory_depth", self.memory_depth, self.memory_depth_)
-            if self.n_components is not None and not self.n_components_:
-                checks.warn_no_history(self.n_components, self.memory_depth_)
-            else:
-                warn_shrunk("n_components", self.n_components, self.n_components_)
-        return fitted
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:
-        known = self._known_rows()
-        cutoffs = {key: past.index[-1] for key, past in known.items()}
-        frequency = self._rows.frequency
-        ahead = {cutoff: steps_ahead(fh, cutoff, frequency) for cutoff in set(cutoffs.values())}
-        covariates = with_future(self._covariates, X, cutoffs)
-        reader, places = self._reader(), list(known.items())
-        longest = max(steps.max() for steps in ahead.values())
-        core = reader.forecast(reader.windows_before(places), len(places), longest)
-        scaled = pooled_forecasts(self._pool, reader, places, core)
-        forecasts = {
-            key: self.scalers_[key].inverse_transform(rows[ahead[cutoffs[key]] - 1])
-            for key, rows in zip(known, scaled, strict=True)
-        }
-        if covariates is not None:
-            for key, past in known.items():
-                steps = ahead[cutoffs[key]]
-                effect = effect_ahead(self.effects_, covariates, key, past.index, steps)
-                forecasts[key] = forecasts[key] + effect
-        stamps = [stamps_ahead(cutoff, ahead[cutoff], frequency) for cutoff in cutoffs.values()]
-        return join_series(forecasts, stamps, self._rows.columns, self._rows.index_names)
+        return self._forecast(fh, X).point
 
     def _predict_quantiles(
         self, fh: ForecastingHorizon, X: Any, alpha: Sequence[float]
     ) -> pd.DataFrame:
-        forecast = self._predict(fh=fh, X=X)
-        values = add_within_floats(
-            forecast.to_numpy()[..., None], self._offsets_ahead(fh, X, np.asarray(alpha))
-        )
-        columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
-        return pd.DataFrame(values.reshape(len(values), -1), forecast.index, columns)
+        return self._forecast(fh, X, np.asarray(alpha)).quantile_frame(self._get_varnames(), alpha)
 
     def _predict_var(
         self, fh: ForecastingHorizon, X: Any = None, cov: bool = False
     ) -> pd.DataFrame:
-        if cov:
-            raise NotImplementedError(
-                f"{type(self).__name__} knows the errors of each step and channel, not how they "
-                f"vary together; pass cov=False"
-            )
-        forecast = self._predict(fh=fh, X=X)
-        around = self._offsets_ahead(fh, X, _DISTRIBUTION)
-        check_magnitude("the error of the forecasts", around)
-        return pd.DataFrame(around.var(axis=-1), forecast.index, forecast.columns)
+        checks.refuse_covariance(type(self).__name__, cov)
+        return self._forecast(fh, X, LEVELS).variance()
 
     def _predict_proba(
         self, fh: ForecastingHorizon, X: Any = None, marginal: bool = True
     ) -> Any:  # a distribution of skpro
-        if not _check_soft_dependencies("skpro", severity="none"):
+        if find_spec("skpro") is None:
             return super()._predict_proba(fh=fh, X=X, marginal=marginal)
-        from skpro.distributions.empirical import Empirical
+        return self._forecast(fh, X, LEVELS).empirical()
 
-        forecast = self._predict(fh=fh, X=X)
-        values = add_within_floats(
-            forecast.to_numpy()[..., None], self._offsets_ahead(fh, X, _DISTRIBUTION)
-        )
-        draws = [pd.DataFrame(draw, forecast.index, forecast.columns) for draw in values.T.mT]
-        return Empirical(pd.concat(dict(enumerate(draws))))
-
-    def _offsets_ahead(
-        self, fh: ForecastingHorizon, X: Any, levels: np.ndarray
-    ) -> np.ndarray:  # (rows, C, Q), in the order of `_predict`
-        """Quantiles around the forecasts of all series, in the units of the data."""
-        known = self._known_rows()
-        ahead = [steps_ahead(fh, past.index[-1], self._rows.frequency) for past in known.values()]
-        reader, places = self._reader(), list(known.items())
-        windows_of, longest = reader.windows_before(places), max(own.max() for own in ahead)
-        around = offsets(
-            self._followed,
-            self.calibration_,
-            reader,
-            windows_of,
-            list(known),
-            [len(past.values) for past in known.values()],
-            longest,
-            levels,
-        )
-        if self._pool is not None:
-            core = reader.forecast(windows_of, len(places), longest)
-            point = pooled_forecasts(self._pool, reader, places, core)
-            own = core[..., None] + around
-            around = pooled_quantiles(self._pool, reader, places, own, levels) - point[..., None]
-        in_units = np.concatenate(
-            [
-                multiply_within_floats(
-                    own_offsets[own_ahead - 1], self.scalers_[key].scale[:, None]
-                )
-                for key, own_offsets, own_ahead in zip(known, around, ahead, strict=True)
-            ]
-        )
-        covariates = with_future(
-            self._covariates, X, {key: past.index[-1] for key, past in known.items()}
-        )
-        if covariates is None or self.effects_ is None:
-            return in_units
-        doubts = [
-            doubt_ahead(self.effects_, covariates, key, past.index, own_ahead)
-            for (key, past), own_ahead in zip(known.items(), ahead, strict=True)
-        ]
-        return add_within_floats(in_units, doubt_quantiles(np.concatenate(doubts), levels))
+    def _forecast(
+        self, fh: ForecastingHorizon, X: Any, levels: np.ndarray | None = None
+    ) -> Distribution:
+        known, rows = self._known_rows(), self._rows
+        ahead = StepsAhead.of(fh, rows.cutoffs, rows.frequency)
+        predictor = self._predictor(with_future(self._covariates, X, rows.cutoffs))
+        forecasts, around = forecast_series(predictor, known, ahead.steps, levels)
+        return Distribution(ahead.join(forecasts, rows.columns, rows.index_names), around)
 
     def known_rows(self) -> dict[Key, TimeSeries]:
         """Rows known so far, one array per series, up to its cutoff.
@@ -1138,6 +777,17 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             self.scalers_[key].transform(part.values) for key, part in self._rows.series.items()
         ]
 
+    @property
+    def _is_pretrained(self) -> bool:
+        return hasattr(self, "pretraining_panel_")
+
+    def _options(self) -> Options:
+        return Options.of(self.get_params(deep=False))
+
+    def _predictor(self, covariates: Covariates | None) -> Predictor:
+        reader = self._reader()._replace(covariates=covariates)
+        return Predictor(reader, self._pool, self._interval_levels, self.calibration_)
+
     def _reader(self) -> WindowReader:
         return WindowReader(
             self.net_.module_,
@@ -1149,10 +799,3 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
             self.period_,
             self.n_channels_,
         )
-
-
-def _periods_of(panel: Sequence[np.ndarray], frequency: BaseOffset | None) -> tuple[int, ...]:
-    whole = [
-        interpolate(to_tensor(rows), 1).numpy() if np.isnan(rows).any() else rows for rows in panel
-    ]
-    return find_panel_periods(whole, frequency)

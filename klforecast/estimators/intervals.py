@@ -1,7 +1,7 @@
 """Intervals around the forecasts of a reader: quantiles of its errors out of fold, which follow the rows seen.
 
-    offsets   scale of the moment x quantile of scores, around a scaled point forecast
-    follow    windows whose horizon is complete move the levels at which scores are read
+    offsets         scale of the moment x quantile of scores, around a scaled point forecast
+    update_levels   windows whose horizon is complete move the levels at which scores are read
 
 The mathematics is in `klforecast.ops.conformal`; here are series and batches.
 """
@@ -40,7 +40,7 @@ _SCORED_WINDOWS = 256
 _VALUES_PER_BATCH = 2**22  # 32 MB in float64
 
 
-class FollowedLevels(NamedTuple):
+class IntervalLevels(NamedTuple):
     """The levels at which the scores of each series are read, and up to where its rows have moved them.
 
     Attributes
@@ -56,7 +56,7 @@ class FollowedLevels(NamedTuple):
     scored_until: dict[Key, Stamp]
 
     @classmethod
-    def start(cls, cutoffs: Mapping[Key, Stamp], channels: int) -> "FollowedLevels":
+    def start(cls, cutoffs: Mapping[Key, Stamp], channels: int) -> "IntervalLevels":
         """Take the levels as they are asked for; only rows after the present cutoffs move them."""
         nominal = nominal_levels(channels)
         return cls(dict.fromkeys(cutoffs, nominal), dict(cutoffs), dict(cutoffs))
@@ -70,19 +70,19 @@ class FollowedLevels(NamedTuple):
         return np.arange(max(learned, scored + 1 - horizon), len(rows.index) - horizon + 1)
 
 
-def follow(
-    followed: FollowedLevels,
+def update_levels(
+    present: IntervalLevels,
     known: Mapping[Key, TimeSeries],
     cutoffs: Mapping[Key, Stamp],
     reader: WindowReader,
     calibration: Calibration | None,
     horizon: int,
-) -> FollowedLevels:
+) -> IntervalLevels:
     """Let every horizon that new rows complete move the levels of its series.
 
     Parameters
     ----------
-    followed : FollowedLevels
+    present : IntervalLevels
     known : mapping of tuple to TimeSeries
         Rows of each series up to its cutoff.
     cutoffs : mapping of tuple to stamp
@@ -94,27 +94,27 @@ def follow(
 
     Returns
     -------
-    FollowedLevels
+    IntervalLevels
     """
     if calibration is None:
-        return followed
+        return present
     most = max(1, _SCORED_WINDOWS // len(known))
     windows, steps = {}, {}
     for key, rows in known.items():
-        complete = followed.newly_complete(key, rows, horizon)
+        complete = present.newly_complete(key, rows, horizon)
         steps[key] = max(1, -(-len(complete) // most))
         # The latest one is among those kept.
         windows[key] = complete[::-1][:: steps[key]][::-1]
     places = [(key, cutoff) for key, complete in windows.items() for cutoff in complete]
-    levels = followed.levels
+    levels = present.levels
     if places:
         errors = _scaled_errors(known, places, reader, calibration, horizon)
         levels = _moved(levels, errors, [key for key, _ in places], steps, calibration, horizon)
-    return followed._replace(levels=levels, scored_until=dict(cutoffs))
+    return present._replace(levels=levels, scored_until=dict(cutoffs))
 
 
 def offsets(
-    followed: FollowedLevels,
+    present: IntervalLevels,
     calibration: Calibration | None,
     reader: WindowReader,
     windows_of: WindowsOf,
@@ -136,14 +136,12 @@ def offsets(
             "call fit or pretrain again"
         )
     wanted = to_tensor(levels)
-    of_series = {
-        key: extend_steps(
-            score_quantiles(calibration, adapted_levels(followed.levels[key], wanted)),
-            calibration.growth,
-            steps,
-        )
-        for key in set(keys)
-    }
+    size = max(steps, calibration.scores.shape[1]) * reader.channels * len(levels)
+    of_series: dict[Key, Tensor] = {}
+    for some in _batches(list(dict.fromkeys(keys)), size):
+        adapted = adapted_levels(torch.stack([present.levels[key] for key in some]), wanted)
+        quantiles = extend_steps(score_quantiles(calibration, adapted), calibration.growth, steps)
+        of_series |= dict(zip(some, quantiles, strict=True))
     scales = _scales(calibration, reader, windows_of, lengths, steps)
     around = np.empty((len(keys), steps, reader.channels, len(levels)))
     for row, (key, scale) in enumerate(zip(keys, scales, strict=True)):

@@ -1,7 +1,4 @@
-"""The core and the local experts of each series as one forecast.
-
-    forecast_h    = (1 - w_h) core_h + w_h local_h           w of the near or of the far steps, for each channel
-    quantile_h(p) = the same of their quantiles (Vincent 1912)
+"""How much local experts say beside the core, for each channel of each series; `pooling` is what they then say.
 
 The core is one map for the whole panel, fitted to all windows; local experts (`klforecast.local`) are filters of a
 series' own past, weighted for it. Which of them is right shows in the newest rows: the core solved without them and
@@ -17,7 +14,7 @@ import numpy as np
 from klforecast.data.scaling import binary_unit
 from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
 from klforecast.estimators.window_reader import WindowReader
-from klforecast.local.model import LocalModel, fit_local, forecast, near_steps, quantiles
+from klforecast.local.model import LocalModel, fit_local, forecast, near_steps
 
 _HORIZONS = 10  # that the newest rows hold, on which core and local experts are compared
 _SHARE_SPARED = (
@@ -217,100 +214,6 @@ def _local_share(errors: np.ndarray, horizons: np.ndarray) -> np.ndarray:  # (N,
     return 1 / (1 + np.exp(-(np.log(_PRIOR / (1 - _PRIOR)) + of_panel + own)))
 
 
-def pooled_forecasts(
-    pool: LocalPool | None,
-    reader: WindowReader,
-    places: Sequence[tuple[Key, TimeSeries]],
-    core: np.ndarray,  # (series, steps, channels), scaled
-) -> np.ndarray:  # (series, steps, channels), scaled
-    """Forecasts of the series of a pool, in its order."""
-    if pool is None:
-        return core
-    if not pool.share.any():
-        return np.maximum(core, _floor(pool, reader))
-    steps = core.shape[1]
-    local = forecast(pool.model, _pasts(pool, reader, places), steps)
-    local = local.reshape(len(places), -1, steps).transpose(0, 2, 1)
-    share = pool.shares_ahead(steps)
-    return np.maximum(
-        (1 - share) * core + share * _scaled(pool, reader, local), _floor(pool, reader)
-    )
-
-
-def pooled_quantiles(
-    pool: LocalPool | None,
-    reader: WindowReader,
-    places: Sequence[tuple[Key, TimeSeries]],
-    core: np.ndarray,  # (series, steps, channels, Q), scaled
-    levels: np.ndarray,  # (Q,)
-) -> np.ndarray:  # (series, steps, channels, Q), scaled
-    """Quantiles of the series of a pool, in its order."""
-    if pool is None:
-        return core
-    if not pool.share.any():
-        return np.maximum(core, _floor(pool, reader)[..., None])
-    steps = core.shape[1]
-    local = quantiles(pool.model, _pasts(pool, reader, places), steps, list(levels))
-    local = local.reshape(len(places), -1, steps, len(levels)).transpose(0, 2, 3, 1)
-    scaled = _scaled(pool, reader, local).transpose(0, 1, 3, 2)
-    share = pool.shares_ahead(steps)[..., None]
-    return np.maximum((1 - share) * core + share * scaled, _floor(pool, reader)[..., None])
-
-
-def pooled_windows(
-    pool: LocalPool | None,
-    reader: WindowReader,
-    pasts: Sequence[tuple[Key, TimeSeries]],
-    core: np.ndarray,  # (windows, steps, channels), scaled
-) -> np.ndarray:
-    """Forecasts from many cutoffs of the one series of a pool; see `pooled_forecasts`."""
-    if pool is None:
-        return core
-    if not pool.share.any():
-        return np.maximum(core, _floor(pool, reader))
-    return np.concatenate(
-        [
-            pooled_forecasts(pool, reader, [past], core[place : place + 1])
-            for place, past in enumerate(pasts)
-        ]
-        or [core]
-    )
-
-
-def pooled_window_quantiles(
-    pool: LocalPool,
-    reader: WindowReader,
-    pasts: Sequence[tuple[Key, TimeSeries]],
-    core: np.ndarray,  # (windows, steps, channels, Q), scaled
-    levels: np.ndarray,  # (Q,)
-) -> np.ndarray:
-    """Quantiles at many cutoffs of the one series of a pool; see `pooled_quantiles`."""
-    return np.concatenate(
-        [
-            pooled_quantiles(pool, reader, [past], core[place : place + 1], levels)
-            for place, past in enumerate(pasts)
-        ]
-        or [core]
-    )
-
-
-def _floor(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1, channels), scaled
-    """Zero for channels whose past has nothing below it, unless an effect of covariates is added later."""
-    floors = pool.model.floor.reshape(len(pool.keys), -1)
-    if reader.effects is not None:
-        floors = np.full_like(floors, -np.inf)
-    return _scaled(pool, reader, floors[:, None])
-
-
-def _pasts(
-    pool: LocalPool, reader: WindowReader, places: Sequence[tuple[Key, TimeSeries]]
-) -> list[np.ndarray]:
-    return [
-        reader.residual_rows(key, past) / unit
-        for (key, past), unit in zip(places, pool.units, strict=True)
-    ]
-
-
 def _own_units(
     reader: WindowReader, keys: Sequence[Key], units: np.ndarray, values: np.ndarray
 ) -> np.ndarray:
@@ -319,15 +222,5 @@ def _own_units(
         [
             part * (reader.scalers[key].scale / unit) + reader.scalers[key].mean / unit
             for key, part, unit in zip(keys, values, units, strict=True)
-        ]
-    )
-
-
-def _scaled(pool: LocalPool, reader: WindowReader, values: np.ndarray) -> np.ndarray:
-    """The way back."""
-    return np.stack(
-        [
-            (part - reader.scalers[key].mean / unit) * (unit / reader.scalers[key].scale)
-            for key, part, unit in zip(pool.keys, values, pool.units, strict=True)
         ]
     )

@@ -12,7 +12,7 @@ LINEAR = "linear"
 
 
 class Options(NamedTuple):
-    """Three records, made once.
+    """What the stages of a fit are told, made once.
 
     Attributes
     ----------
@@ -22,12 +22,21 @@ class Options(NamedTuple):
     training : TrainingOptions
     linear_core : bool
         Whether an encoder corrects the core or forecasts alone.
+    local_experts : bool
+        Whether local experts are asked beside a linear core.
+    horizon : int
+        Steps ahead that were asked for.
+    period : int or None
+        Steps of the cycle that was asked for.
     """
 
     core: CoreOptions
     encoder: EncoderOptions | None
     training: TrainingOptions
     linear_core: bool
+    local_experts: bool
+    horizon: int
+    period: int | None
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> "Options":
@@ -47,6 +56,9 @@ class Options(NamedTuple):
             else EncoderOptions(**_among(EncoderOptions, arguments)),
             TrainingOptions(**_among(TrainingOptions, arguments)),
             arguments["linear_core"],
+            arguments["local_experts"] and arguments["encoder"] == LINEAR,
+            arguments["horizon"],
+            arguments["period"],
         )
 
 

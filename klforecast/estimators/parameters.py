@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
 from skorch.callbacks import Callback
 
 from klforecast.estimators.arguments import (
@@ -13,7 +14,10 @@ from klforecast.estimators.arguments import (
     check_number,
     check_seed,
     show,
+    warn_shrunk,
 )
+from klforecast.estimators.checks import check_channels, check_values, warn_no_history
+from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.modules.encoders import ENCODERS
 from klforecast.training.callbacks import SCHEDULES
 from klforecast.training.nets import LOSSES
@@ -47,7 +51,7 @@ def check_encoder(parameters: Mapping[str, Any]) -> None:
         check_integer(name, parameters[name], minimum=1, optional=True)
     check_choice("memory", parameters["memory"], ("history", "trajectory", "none"))
     check_choice("encoder", parameters["encoder"], ("linear", *ENCODERS))
-    check_choice("mixer", parameters["mixer"], ("factorized", "dense", "bottleneck"))
+    check_choice("token_mixer", parameters["token_mixer"], ("factorized", "dense", "bottleneck"))
     check_number("dropout", parameters["dropout"], 0, 1)
 
 
@@ -96,6 +100,45 @@ def check_sizes(parameters: Mapping[str, Any], rows: int, channels: int) -> None
             f"memory_tokens={tokens} make some {weights:.0e} weights; with {rows} rows of {channels} "
             f"channels pass sizes that make at most {limit:.0e}"
         )
+
+
+def check_fit(
+    parameters: Mapping[str, Any],
+    panel: Mapping[Key, TimeSeries],
+    columns: pd.Index,
+    channels: int | None,
+) -> None:
+    """Raise unless a fit of these rows with these arguments makes sense.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Constructor arguments of the forecaster.
+    panel : mapping of tuple to TimeSeries
+    columns : Index
+        Names of the channels.
+    channels : int or None
+        Of the pretrained net; None where there is none.
+    """
+    check_parameters(parameters)
+    check_sizes(parameters, max(len(part.values) for part in panel.values()), len(columns))
+    check_values(panel, columns)
+    if channels is not None:
+        check_channels(channels, len(columns))
+
+
+def warn_of_shrunk(
+    parameters: Mapping[str, Any], input_length: int, memory_depth: int, n_components: int
+) -> None:
+    """Warn of each size for which the data allowed less than was asked for."""
+    warn_shrunk("input_length", parameters["input_length"], input_length)
+    if parameters["memory"] != "history":
+        return
+    warn_shrunk("memory_depth", parameters["memory_depth"], memory_depth)
+    if parameters["n_components"] is not None and not n_components:
+        warn_no_history(parameters["n_components"], memory_depth)
+    else:
+        warn_shrunk("n_components", parameters["n_components"], n_components)
 
 
 def _check_size(name: str, value: int | None, most: int, rows: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from klforecast.data.scaling import Standardizer
-from klforecast.estimators.covariates.effects import Effects, rest_rows
+from klforecast.estimators.covariates.effects import Effects, residual_rows
 from klforecast.estimators.covariates.table import Covariates
 from klforecast.estimators.frames.context import FilledRows, extend_past, forecast_windows
 from klforecast.estimators.frames.panel import Key, TimeSeries
@@ -67,7 +67,7 @@ class WindowReader(NamedTuple):
         self, key: Key, series: TimeSeries, start: int = 0
     ) -> np.ndarray:  # (time - start, channels)
         """Rows from `start` on, less the effect of covariates, in the units of the data."""
-        return rest_rows(self.effects, self.covariates, key, series, start)
+        return residual_rows(self.effects, self.covariates, key, series, start)
 
     def residual(
         self, key: Key, series: TimeSeries, start: int = 0

@@ -115,13 +115,13 @@ def _adjusted(
         forgettings, seasonal_indices(past, first, forgettings, multiplicative), strict=True
     ):
         before, ahead = laid_out(found, past.shape[1], steps)
-        rest = past / before if multiplicative else past - before
+        residual = past / before if multiplicative else past - before
         for period in longer:
-            indices = seasonal_indices(rest, period, [forgetting], multiplicative)[0]
+            indices = seasonal_indices(residual, period, [forgetting], multiplicative)[0]
             before, after = laid_out(indices, past.shape[1], steps)
-            rest = rest / before if multiplicative else rest - before
+            residual = residual / before if multiplicative else residual - before
             ahead = ahead * after if multiplicative else ahead + after
-        made = filter_forecasts(rest, steps)
+        made = filter_forecasts(residual, steps)
         banks.append(made * ahead[:, None] if multiplicative else made + ahead[:, None])
     return banks
 

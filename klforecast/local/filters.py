@@ -91,8 +91,8 @@ def filter_forecasts(past: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """
     known = np.isfinite(past)
     count = known.sum(axis=1)
-    centre = np.where(known, past, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan)
-    values = np.where(known, past - centre[:, None], 0.0)
+    mean = np.where(known, past, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan)
+    values = np.where(known, past - mean[:, None], 0.0)
     discounts = _discounts(past.shape[1])
     n = len(_FORGETTINGS)
     s0, s1, s2 = np.split(known.astype(np.float64) @ discounts, 3, axis=1)
@@ -113,4 +113,4 @@ def filter_forecasts(past: np.ndarray, steps: np.ndarray) -> np.ndarray:
         ahead = steps if damping == 1 else damping * (1 - damping**steps) / (1 - damping)
         rise = share * slope[:, number, None, None] * (age[:, :, None] + ahead)
         forecasts.append(level[:, :, None] + rise)
-    return np.concatenate(forecasts, axis=1) + centre[:, None, None]
+    return np.concatenate(forecasts, axis=1) + mean[:, None, None]

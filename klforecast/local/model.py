@@ -201,6 +201,7 @@ def quantiles(
     steps: int,
     levels: Sequence[float],
     others: np.ndarray | None = None,
+    point: np.ndarray | None = None,
 ) -> np.ndarray:
     """Quantiles of the coming rows.
 
@@ -210,6 +211,8 @@ def quantiles(
         As for `forecast`.
     levels : sequence of float
         In the open interval from 0 to 1.
+    point : ndarray of shape (N, steps), optional
+        What `forecast` gives for the same, where it is known already.
 
     Returns
     -------
@@ -225,10 +228,11 @@ def quantiles(
     if not ((wanted > 0) & (wanted < 1)).all():
         raise ValueError(f"levels are {list(levels)}; pass numbers between 0 and 1, ends excluded")
     past = _known_panel(model, pasts)
-    centre = _mixed(model, past, steps, others)
+    if point is None:
+        point = _mixed(model, past, steps, others)
     ahead = np.arange(1, steps + 1)
     spread = residual_quantiles(model.errors, movement(past), ahead, wanted)
-    mixed = model.laws[:, 0, None, None] * (centre[:, :, None] + spread)
+    mixed = model.laws[:, 0, None, None] * (point[:, :, None] + spread)
     for place, forgetting in enumerate(FORGETTINGS, start=1):
         known = empirical_quantiles(past, forgetting, wanted)
         mixed += model.laws[:, place, None, None] * known[:, None]

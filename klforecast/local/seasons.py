@@ -6,7 +6,7 @@
 
 with v the variance of r within the phases, s^2 that of the indices between them and n the cycles: the estimator of
 James & Stein (1961) as Miller & Williams (2003), Int. J. Forecasting 19(4) use it for seasonal factors. Twice the noise
-is taken off, because neighbouring rests share their moving averages; that made M3's monthly series 4 % better than
+is taken off, because neighbouring residuals share their moving averages; that made M3's monthly series 4 % better than
 plain indices and taking it off once 3 %.
 
 Letters   N series, T rows, P period
@@ -59,30 +59,32 @@ def seasonal_indices(
     known = np.isfinite(past)
     trend, half = _moving_average(past, known, period), period // 2
     inner = past[:, half : half + trend.shape[1]]
-    rest = np.full_like(past, np.nan)
+    detrended = np.full_like(past, np.nan)
     if multiplicative:
         usable = np.where(trend > 0, trend, np.nan)
-        rest[:, half : half + trend.shape[1]] = inner / usable
+        detrended[:, half : half + trend.shape[1]] = inner / usable
     else:
-        rest[:, half : half + trend.shape[1]] = inner - trend
-    rest = rest[:, rows - cycles * period :].reshape(n, cycles, period)
-    seen = np.isfinite(rest)
-    rest = np.where(seen, rest, 0.0)
+        detrended[:, half : half + trend.shape[1]] = inner - trend
+    detrended = detrended[:, rows - cycles * period :].reshape(n, cycles, period)
+    seen = np.isfinite(detrended)
+    detrended = np.where(seen, detrended, 0.0)
     enough = known.sum(axis=1) >= 2 * period
-    return np.stack([_indices(rest, seen, f, none, enough) for f in forgettings])
+    return np.stack([_indices(detrended, seen, f, none, enough) for f in forgettings])
 
 
 def _indices(
-    rest: np.ndarray,  # (N, cycles, P), zero where nothing was seen
+    detrended: np.ndarray,  # (N, cycles, P), zero where nothing was seen
     seen: np.ndarray,
     forgetting: float,
     none: float,
     enough: np.ndarray,  # (N,)
 ) -> np.ndarray:  # (N, P)
-    weight = seen * ((1 - forgetting) ** np.arange(rest.shape[1] - 1, -1, -1.0))[:, None]
+    weight = seen * ((1 - forgetting) ** np.arange(detrended.shape[1] - 1, -1, -1.0))[:, None]
     total = weight.sum(axis=1)
-    indices = np.where(total > 0, (weight * rest).sum(axis=1) / np.where(total > 0, total, 1), none)
-    indices = _shrunk(indices, rest, weight, seen)
+    indices = np.where(
+        total > 0, (weight * detrended).sum(axis=1) / np.where(total > 0, total, 1), none
+    )
+    indices = _shrunk(indices, detrended, weight, seen)
     mean = indices.mean(axis=1, keepdims=True)
     if none == 1:
         indices = np.maximum(indices / np.where(mean > 0, mean, 1.0), _LEAST_FACTOR)
@@ -106,12 +108,12 @@ def _moving_average(past: np.ndarray, known: np.ndarray, period: int) -> np.ndar
 
 def _shrunk(
     indices: np.ndarray,  # (N, P)
-    rest: np.ndarray,  # (N, cycles, P)
+    detrended: np.ndarray,  # (N, cycles, P)
     weight: np.ndarray,
     seen: np.ndarray,
 ) -> np.ndarray:
-    period, cycles = indices.shape[1], rest.shape[1]
-    scatter = (weight * np.where(seen, rest - indices[:, None], 0.0) ** 2).sum(axis=(1, 2))
+    period, cycles = indices.shape[1], detrended.shape[1]
+    scatter = (weight * np.where(seen, detrended - indices[:, None], 0.0) ** 2).sum(axis=(1, 2))
     total = weight.sum(axis=(1, 2))
     # One of the cycles is spent on the indices themselves.
     within = scatter / np.maximum(total * (1 - 1 / cycles), 1e-9)

@@ -3,10 +3,10 @@
     influence       mean of |d forecast / d past| over channels and a few steps ahead
     token weights   of a linear core, whose tokens are its components psi' past: |psi|
                     of an encoder with memory: |d token / d past|, the norm over the features of a
-                    token, its mean over channels; through norm, mixer and modes, at one past
+                    token, its mean over channels; through norm, token mixer and modes, at one past
 
 Components are linear in the past, so that their weights hold for every past. Tokens are not: the
-mixer bends, and history and window are normalised by level and scale of the window, through which
+token mixer bends, and history and window are normalised by level and scale of the window, through which
 the steps of the window weigh too. Their weights hold near the past that is given.
 """
 

@@ -1,4 +1,4 @@
-"""The residual block around a mixer over time, normed before each of its two parts.
+"""The residual block around a sequence mixer, normed before each of its two parts.
 
 x = x + dropout(mixer(norm(x)))        x = x + dropout(mlp(norm(x)))        mlp: GELU within
 """
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class PreNormBlock(nn.Module):
-    """Base of blocks around a mixer; a subclass runs the mixer on `mixer_norm` and adds the rest.
+    """Base of blocks around a sequence mixer; a subclass runs it on `mixer_norm` and adds the rest.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class PreNormBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def add(self, x: Tensor, mixed: Tensor) -> Tensor:
-        """Add what the mixer made of normed x, and what the feed-forward part makes of the sum."""
+        """Add what the sequence mixer made of normed x, and what the feed-forward part makes of the sum."""
         x = x + self.dropout(mixed)
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 

@@ -70,7 +70,7 @@ class ForecastModule(nn.Module):
         Karhunen-Loeve components of the rows.
     memory_tokens : int, default=4
         Tokens made of them.
-    mixer : {"bottleneck", "dense", "factorized"}, default="factorized"
+    token_mixer : {"bottleneck", "dense", "factorized"}, default="factorized"
         See `klforecast.modules.memory.token_mixers`.
     memory_options : Mapping, default=None
         Further options of `KLMemory`, for example of a preset.
@@ -104,7 +104,7 @@ class ForecastModule(nn.Module):
         row_length: int = 24,
         n_components: int = 5,
         memory_tokens: int = 4,
-        mixer: str = "factorized",
+        token_mixer: str = "factorized",
         memory_options: Mapping[str, Any] | None = None,
         d_model: int = 64,
         n_layers: int = 2,
@@ -130,7 +130,7 @@ class ForecastModule(nn.Module):
                 "memory_depth": memory_depth,
                 "n_components": n_components,
                 "memory_tokens": memory_tokens,
-                "mixer": mixer,
+                "token_mixer": token_mixer,
                 "dropout": dropout,
                 "state_size": state_size,
             }

@@ -82,9 +82,9 @@ def interpolate(series: Tensor, period: int) -> Tensor:  # (T, C) -> (T, C)
     counts = torch.zeros_like(sums).index_add_(0, phase, observed.to(series.dtype))
     everywhere = values.sum(dim=0) / observed.sum(dim=0).clamp(min=1)
     cycle = torch.where(counts > 0, sums / counts.clamp(min=1), everywhere)[phase]
-    rest = torch.where(observed, values - cycle, 0.0)
-    filled = torch.empty_like(rest)
-    for channel, (known, value) in enumerate(zip(observed.T, rest.T, strict=True)):
+    residual = torch.where(observed, values - cycle, 0.0)
+    filled = torch.empty_like(residual)
+    for channel, (known, value) in enumerate(zip(observed.T, residual.T, strict=True)):
         filled[:, channel] = _straight_lines(known, value)
     last = torch.finfo(series.dtype).max
     return torch.where(observed, series, ((filled + cycle) * unit).clamp(-last, last))

@@ -136,9 +136,10 @@ class ForecastNet(JudgedNet):
             return self._train(X)
 
     def initialize_criterion(self) -> Self:
-        """Take the criterion that `loss` names, which a saved net remembers."""
-        self.criterion = LOSSES[self.loss]
-        return super().initialize_criterion()
+        """Make the criterion that `loss` names; the argument `criterion` is left as it was given."""
+        options = self.get_params_for("criterion")
+        self.criterion_ = self.initialized_instance(LOSSES[self.loss], options)
+        return self
 
     def validate(self, windows: PanelWindows) -> tuple[float, dict[str, Tensor]]:
         """Judge the present weights, see `KeepBest`.

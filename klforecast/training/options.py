@@ -36,7 +36,7 @@ class EncoderOptions:
     row_length: int | None = None
     n_components: int | None = None
     memory_tokens: int = 4
-    mixer: str = "factorized"
+    token_mixer: str = "factorized"
     memory_options: Mapping[str, Any] | None = None
     d_model: int = 64
     n_layers: int = 2

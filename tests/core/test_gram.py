@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from klforecast.core.gram import (
-    centre_gram,
+    center_gram,
     extend_moments,
     fold_gram,
     rescale_moments,
@@ -106,7 +106,7 @@ def test_centring_the_gram_matrix_is_centring_every_window(steps):
     level[steps] = 1 / len(level[steps])
     centred = windows - windows[:, steps].mean(dim=1, keepdim=True)
     assert_close(
-        centre_gram(windows.T @ windows, level), centred.T @ centred, rtol=1e-12, atol=1e-8
+        center_gram(windows.T @ windows, level), centred.T @ centred, rtol=1e-12, atol=1e-8
     )
 
 
@@ -118,7 +118,7 @@ def test_centring_in_coordinates_is_centring_before_them():
     coordinates = windows @ basis
     centred = coordinates - (coordinates @ level)[:, None] * ones
     assert_close(
-        centre_gram(coordinates.T @ coordinates, level, ones),
+        center_gram(coordinates.T @ coordinates, level, ones),
         centred.T @ centred,
         rtol=1e-12,
         atol=1e-8,
@@ -130,7 +130,7 @@ def test_centred_windows_of_a_constant_series_are_exactly_zero(value):
     gram = window_gram([window_moments(torch.full((200, 1), value), 30)])
     level = torch.zeros(30, dtype=torch.float64)
     level[20:25] = 0.2
-    assert not centre_gram(gram, level).any()
+    assert not center_gram(gram, level).any()
 
 
 FORGETTING = [1.0, 0.999, 0.9, 0.3]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from klforecast.core.reversion import trust_in_reversion, variance_between_parts
+from klforecast.core.reversion import reversion_weight, variance_between_parts
 
 
 def noise(*shape, seed=0):
@@ -61,9 +61,9 @@ def test_the_share_does_not_depend_on_units(scale, shift):
     assert_close(variance_between_parts(scale * rows + shift), variance_between_parts(rows))
 
 
-def test_trust_falls_from_one_to_nothing_around_the_share_of_a_random_walk():
-    trust = trust_in_reversion(torch.linspace(0, 1, 101))
-    assert (trust.diff() <= 0).all()
-    assert trust[:70].eq(1).all()
-    assert trust[86:].eq(0).all()
-    assert 0 < trust[80] < 1
+def test_the_weight_of_reversion_falls_from_one_to_nothing_around_the_share_of_a_random_walk():
+    weight = reversion_weight(torch.linspace(0, 1, 101))
+    assert (weight.diff() <= 0).all()
+    assert weight[:70].eq(1).all()
+    assert weight[86:].eq(0).all()
+    assert 0 < weight[80] < 1

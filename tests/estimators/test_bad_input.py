@@ -99,7 +99,7 @@ BAD_PARAMETERS = {
     "n_components": [(0, ValueError), (1.0, TypeError)],
     "memory": [("long", ValueError)],
     "encoder": [("lstn", ValueError)],
-    "mixer": [("sum", ValueError)],
+    "token_mixer": [("sum", ValueError)],
     "dropout": [(1.0, ValueError), (-0.1, ValueError), (None, TypeError)],
     "validation_fraction": [(1.0, ValueError)],
     "lr": [(0, ValueError), (np.nan, ValueError)],

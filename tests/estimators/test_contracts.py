@@ -109,11 +109,12 @@ class FitStartsFromNothing(Contract):
         np.testing.assert_array_equal(again.predict(fh=FH), anew.predict(fh=FH))
 
     class Broken(KLMemoryForecaster):
-        def _fit_panel(self, panel, plan, spared=0):
+        def _learn(self):
             # sktime's reset spares attributes with two underscores in their name.
-            before = getattr(self, "seen__before", panel)
-            self.seen__before = panel
-            return super()._fit_panel(before, plan, spared)
+            given = self._rows
+            self._rows = getattr(self, "seen__before", given)
+            super()._learn()
+            self.seen__before = self._rows = given
 
 
 class CloneAndSetParamsCarryNothing(Contract):
@@ -168,8 +169,8 @@ class AFitThatIsKilledLeavesNoTrace(Contract):
             def killed(*_, **__):
                 raise KeyboardInterrupt
 
-            patch.setattr("klforecast.estimators.forecaster.FollowedLevels.start", killed)
-            patch.setattr("klforecast.estimators.forecaster.refit", killed)
+            patch.setattr("klforecast.estimators.forecaster.IntervalLevels.start", killed)
+            patch.setattr("klforecast.estimators.stages.refit", killed)
             for method, rows in [("fit", self.y[:300]), ("update", self.y[200:300])]:
                 with pytest.raises(KeyboardInterrupt):
                     getattr(forecaster, method)(rows)

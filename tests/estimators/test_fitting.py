@@ -121,6 +121,6 @@ def test_every_constructor_argument_is_read_by_someone():
 
 def test_an_encoder_reports_its_epochs(hourly):
     forecaster = KLMemoryForecaster(6, random_state=0, **(TINY | {"max_epochs": 2})).fit(hourly)
-    assert len(forecaster.history_) == 2
-    assert np.isfinite(forecaster.history_["train_loss"]).all()
-    assert KLMemoryForecaster(6).fit(hourly).history_.empty
+    assert len(forecaster.training_log_) == 2
+    assert np.isfinite(forecaster.training_log_["train_loss"]).all()
+    assert KLMemoryForecaster(6).fit(hourly).training_log_.empty

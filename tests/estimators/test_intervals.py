@@ -206,26 +206,30 @@ class TestUpdate:
         before = state_of(fitted.net_)
         fitted.update(self.new_rows(30, 1.0), update_params=False)
         assert state_of(fitted.net_) == before
-        assert not torch.equal(fitted._followed.levels[()][0], GRID)
+        assert not torch.equal(fitted._interval_levels.levels[()][0], GRID)
 
     def test_levels_wait_for_a_whole_horizon_after_the_fit(self, fitted):
         new = self.new_rows(6, 5.0)
         fitted.update(new[:5], update_params=False)
-        assert torch.equal(fitted._followed.levels[()][0], GRID)
+        assert torch.equal(fitted._interval_levels.levels[()][0], GRID)
         fitted.update(new[5:], update_params=False)
-        assert not torch.equal(fitted._followed.levels[()][0], GRID)
+        assert not torch.equal(fitted._interval_levels.levels[()][0], GRID)
 
     def test_rows_one_by_one_move_the_levels_as_all_at_once(self, fitted):
         new, twin = self.new_rows(20, 2.0), pickle.loads(pickle.dumps(fitted))
         fitted.update(new, update_params=False)
         for row in range(20):
             twin.update(new[row : row + 1], update_params=False)
-        torch.testing.assert_close(fitted._followed.levels[()], twin._followed.levels[()])
+        torch.testing.assert_close(
+            fitted._interval_levels.levels[()], twin._interval_levels.levels[()]
+        )
 
     def test_rows_that_are_passed_twice_count_once(self, fitted):
         new = self.new_rows(30, 2.0)
-        once = fitted.update(new, update_params=False)._followed.levels[()]
-        assert torch.equal(fitted.update(new[-12:], update_params=False)._followed.levels[()], once)
+        once = fitted.update(new, update_params=False)._interval_levels.levels[()]
+        assert torch.equal(
+            fitted.update(new[-12:], update_params=False)._interval_levels.levels[()], once
+        )
 
     def test_intervals_widen_when_errors_grow(self, fitted):
         before = fitted.predict_windows(noisy(600), [600], alpha=[0.1, 0.9])
@@ -239,7 +243,7 @@ class TestUpdate:
         for start in range(0, 300, 50):
             twin.update(new[start : start + 50], update_params=False)
         torch.testing.assert_close(
-            fitted._followed.levels[()], twin._followed.levels[()], atol=0.02, rtol=0
+            fitted._interval_levels.levels[()], twin._interval_levels.levels[()], atol=0.02, rtol=0
         )
 
     def test_learning_online_renews_the_scores_and_keeps_the_levels(self, fitted):
@@ -247,7 +251,7 @@ class TestUpdate:
         twin.update(new, update_params=False)
         before = fitted.calibration_.scores
         fitted.update(new, update_params=True)
-        assert torch.equal(fitted._followed.levels[()], twin._followed.levels[()])
+        assert torch.equal(fitted._interval_levels.levels[()], twin._interval_levels.levels[()])
         assert not torch.equal(fitted.calibration_.scores, before)
 
     def test_a_new_fit_starts_the_levels_anew(self, fitted):
@@ -255,7 +259,7 @@ class TestUpdate:
         rows.iloc[-1] += 1  # a known row that is replaced takes a new fit
         fitted.update(self.new_rows(60, 4.0), update_params=False)
         fitted.update(rows[-1:], update_params=True)
-        assert torch.equal(fitted._followed.levels[()][0], GRID)
+        assert torch.equal(fitted._interval_levels.levels[()][0], GRID)
 
     def test_each_series_of_a_panel_has_levels_of_its_own(self):
         parts = {"calm": noisy(640), "wild": noisy(640, 1)}
@@ -263,14 +267,14 @@ class TestUpdate:
         parts["wild"] *= 5
         new = pd.concat({k: rows[600:] for k, rows in parts.items()}, names=["site", "time"])
         fitted = KLMemoryForecaster(**LINEAR).fit(known).update(new, update_params=False)
-        calm, wild = (fitted._followed.levels[key,][0] for key in ("calm", "wild"))
+        calm, wild = (fitted._interval_levels.levels[key,][0] for key in ("calm", "wild"))
         assert wild[-3] - wild[2] > calm[-3] - calm[2]
 
     def test_an_update_that_fails_leaves_the_levels(self, fitted):
-        before = fitted._followed
+        before = fitted._interval_levels
         with pytest.raises(ValueError, match="no row for 20 stamps"):
             fitted.update(self.new_rows(60, 4.0)[20:], update_params=False)
-        assert fitted._followed is before
+        assert fitted._interval_levels is before
 
 
 def test_what_pretraining_left_over_makes_the_intervals_of_a_series(panel, hourly):

@@ -63,6 +63,13 @@ def test_predicting_with_a_pool_agrees_with_windows_and_quantiles_do_not_cross()
     np.testing.assert_allclose(windows[0, :, 0], now, rtol=1e-9)
 
 
+def test_no_cutoffs_give_no_forecasts():
+    y = daily_series(weekly(150, 50.0))
+    fitted = KLMemoryForecaster(14).fit(y[:120])
+    assert fitted.predict_windows(y, []).shape == (0, 14, 1)
+    assert fitted.predict_windows(y, [], alpha=[0.1, 0.9]).shape == (0, 14, 1, 2)
+
+
 def test_a_panel_is_no_worse_than_its_series_one_by_one():
     panel = {f"s{i}": weekly(100 + i, 10.0 ** (i % 4), seed=i) for i in range(12)}
     frame = pd.concat({name: pd.DataFrame({"y": rows[:-14]}) for name, rows in panel.items()})

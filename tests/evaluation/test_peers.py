@@ -62,8 +62,8 @@ def test_dlinear_is_one_linear_map_of_trend_and_rest(past):
     padded = torch.cat([past[:, :1].expand(-1, 12, -1), past, past[:, -1:].expand(-1, 12, -1)], 1)
     trend = torch.stack([padded[:, i : i + 25].mean(dim=1) for i in range(48)], dim=1)
     expected = torch.einsum("hl,blc->bhc", net.trend.weight, trend)
-    expected += torch.einsum("hl,blc->bhc", net.rest.weight, past - trend)
-    assert_close(net(past), expected + (net.trend.bias + net.rest.bias)[:, None])
+    expected += torch.einsum("hl,blc->bhc", net.remainder.weight, past - trend)
+    assert_close(net(past), expected + (net.trend.bias + net.remainder.bias)[:, None])
 
 
 def test_rlinear_follows_the_level_and_scale_of_its_window(past):
@@ -80,16 +80,18 @@ def test_itransformer_treats_channels_alike(past):
 def test_the_weights_of_the_best_epoch_are_kept(series):
     model = forecaster(max_epochs=50, patience=2, learning_rate=0.3, schedule="constant")
     model.fit(series)
-    assert model.history_[-1] > min(model.history_)  # the last epoch is not the best one
+    assert model.validation_errors_[-1] > min(
+        model.validation_errors_
+    )  # the last epoch is not the best one
     values = (torch.tensor(series.to_numpy()).float() - model.mean_) / model.scale_
     cutoffs = torch.arange(300, 393)
     again = model._validation_error(values, cutoffs - 32)
-    assert again == pytest.approx(min(model.history_), rel=1e-6)
+    assert again == pytest.approx(min(model.validation_errors_), rel=1e-6)
 
 
 def test_training_stops_after_the_patience(series):
     model = forecaster(max_epochs=50, patience=2, learning_rate=0.3, schedule="constant")
-    history = model.fit(series).history_
+    history = model.fit(series).validation_errors_
     assert len(history) == int(np.argmin(history)) + 1 + 2
 
 
@@ -161,7 +163,7 @@ def test_patchtst_learns_by_the_common_loop(series, name):
     task = Task("", 8, 1, past_limit=None, validation_rows=100, seed=0)
     changes = {"lookback": 48, "batch_size": 32, "learning_rate": 1e-3, "max_epochs": 5}
     model = getattr(recipes, name)(task, **changes).fit(series)
-    assert model.history_[-1] < 0.9 * model.history_[0]
+    assert model.validation_errors_[-1] < 0.9 * model.validation_errors_[0]
     assert model.predict_windows(series, [360, 400]).shape == (2, 8, 2)
 
 

@@ -225,6 +225,12 @@ def test_training_lowers_the_loss_that_is_asked_for(loss, power, fit_small, pane
     )
 
 
+def test_a_fit_leaves_the_arguments_of_the_net_as_they_were(fit_small, panel):
+    net = fit_small(panel, loss="mae")
+    assert net.get_params(deep=False)["criterion"] is torch.nn.MSELoss
+    assert isinstance(net.criterion_, torch.nn.L1Loss)
+
+
 def test_weights_decay_but_the_gate_does_not(fit_small, panel):
     net = fit_small(panel, weight_decay=0.25)
     gate, rest = net.optimizer_.param_groups

@@ -19,7 +19,7 @@ from torch import Tensor
 from klforecast.core.coordinates import Coordinates
 
 REFERENCE = 0.1
-"""Prior of an expert with nothing to fit, beside 1 for one that is fitted and trusted."""
+"""Prior of an expert with nothing to fit, beside 1 for one that is fitted from windows enough."""
 
 CYCLES_OF_A_WEEK = 7
 """A season of days has a longer one beside it more often than not; seven days are the one that calendars have."""
@@ -61,7 +61,7 @@ class Setting(NamedTuple):
         Steps of the leading cycle; 1 for none.
     channels : int
         Channels of each series.
-    trust : float
+    prior : float
         Prior weight of what is fitted, from 0 (there is nothing to fit from) to 1.
     """
 
@@ -69,7 +69,7 @@ class Setting(NamedTuple):
     folds: tuple[Fold, ...]
     period: int
     channels: int
-    trust: float
+    prior: float
 
     @property
     def recent(self) -> int:
@@ -89,7 +89,7 @@ class Setting(NamedTuple):
     @property
     def poolings(self) -> tuple[str, ...]:
         """Whose windows a fitted map may be solved from."""
-        if self.trust == 0:
+        if self.prior == 0:
             return ()
         return ("shared", "channel") if self.channels > 1 else ("shared",)
 
@@ -97,10 +97,10 @@ class Setting(NamedTuple):
     def reference(self) -> float:
         """Prior of a level as reference.
 
-        Where there is a season, levels, which have none, are trusted no more than what is fitted; the last cycle gets
+        Where there is a season, levels, which have none, weigh no more than what is fitted; the last cycle gets
         the share that both lose.
         """
-        return self.trust * REFERENCE if self.seasonal else REFERENCE
+        return self.prior * REFERENCE if self.seasonal else REFERENCE
 
 
 class Expert(Protocol):

@@ -29,7 +29,7 @@ class DriftExpert(NothingToFit):
     @classmethod
     def propose(cls, setting: Setting) -> Iterator[Self]:
         """Beside little that can be fitted, where there is no season: over two steps, a quarter of the window, all."""
-        doubt = 1 - setting.trust
+        doubt = 1 - setting.prior
         if not doubt or setting.period > 1:
             return
         for steps in dict.fromkeys((2, setting.recent // 4, setting.recent - 1)):

@@ -46,7 +46,7 @@ class FoldedExpert:
         """One for each fold and pooling."""
         for fold in setting.folds:
             for pooling in setting.poolings:
-                yield cls(fold, pooling, STRENGTH, _RANK, setting.trust)
+                yield cls(fold, pooling, STRENGTH, _RANK, setting.prior)
 
     def solve(self, moments: Moments, coordinates: Coordinates) -> Tensor:
         """Map of shape (H, d)."""

@@ -34,7 +34,7 @@ class GrowthExpert(NothingToFit):
     @classmethod
     def propose(cls, setting: Setting) -> Iterator[Self]:
         """Beside little that can be fitted: the gain of one step, of a quarter of a cycle and of a whole one."""
-        period, doubt = setting.period, 1 - setting.trust
+        period, doubt = setting.period, 1 - setting.prior
         if not doubt or period == 1:
             return
         for steps in dict.fromkeys((1, max(1, period // 4), period)):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from klforecast.core.coordinates import Coordinates
 from klforecast.core.experts.base import Fold, Moments, Setting, around_level
-from klforecast.core.gram import centre_gram
+from klforecast.core.gram import center_gram
 from klforecast.core.ridge import ridge_from_gram
 
 STRENGTH = 0.01
@@ -50,13 +50,13 @@ class RidgeExpert:
     @classmethod
     def propose(cls, setting: Setting) -> Iterator[Self]:
         """One for each depth, one that reverts to the mean, and one for the recent steps alone."""
-        edges, trust = setting.edges, setting.trust
+        edges, prior = setting.edges, setting.prior
         for pooling in setting.poolings:
             for edge in edges[1:] or edges:
-                yield cls(edge, True, pooling, STRENGTH, trust)
-            yield cls(edges[-1], False, pooling, _UNCENTRED_STRENGTH, _MINOR * trust)
+                yield cls(edge, True, pooling, STRENGTH, prior)
+            yield cls(edges[-1], False, pooling, _UNCENTRED_STRENGTH, _MINOR * prior)
             if len(edges) > 1:
-                yield cls(edges[0], True, pooling, STRENGTH, _MINOR * trust)
+                yield cls(edges[0], True, pooling, STRENGTH, _MINOR * prior)
 
     @property
     def reverts(self) -> bool:
@@ -73,7 +73,7 @@ class RidgeExpert:
         if self.centred:
             level[coordinates.recent - 1] = 1.0
             ones = torch.cat([coordinates.ones()[:size], coordinates.output_modes.sum(dim=0)])
-            gram = centre_gram(
+            gram = center_gram(
                 gram, torch.nn.functional.pad(level[:size], (0, len(used) - size)), ones
             )
         coefficients = ridge_from_gram(gram[:size, :size], gram[:size, size:], self.strength)

@@ -10,7 +10,9 @@ from torch import Tensor
 from klforecast.core.coordinates import Coordinates
 from klforecast.core.experts.base import REFERENCE, Moments, NothingToFit, Setting
 
-_NAIVE = 0.3  # what the last cycle gains where fitted experts are not trusted: it is then the one to beat
+_NAIVE = (
+    0.3  # what the last cycle gains where fitted experts have no prior: it is then the one to beat
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class SeasonalExpert(NothingToFit):
         """The last cycle; beside little that can be fitted, the mean of all recent ones too."""
         if not setting.seasonal:
             return
-        doubt = 1 - setting.trust
+        doubt = 1 - setting.prior
         yield cls(setting.period, 1, REFERENCE + doubt * _NAIVE)
         if doubt and 2 * setting.period <= setting.recent:
             yield cls(setting.period, setting.recent // setting.period, doubt * REFERENCE)

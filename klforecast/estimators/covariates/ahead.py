@@ -19,8 +19,51 @@ from klforecast.core.covariate_effect import CovariateEffect
 from klforecast.core.linear_core import LinearCore
 from klforecast.estimators.covariates.effects import Effects
 from klforecast.estimators.covariates.table import Covariates
-from klforecast.estimators.frames.indices import Stamp, name_stamps, stamps_ahead
+from klforecast.estimators.frames.indices import name_stamps, stamps_ahead
 from klforecast.estimators.frames.panel import Key, name_series
+
+
+class EffectAhead(NamedTuple):
+    """The effect of covariates at some steps ahead, in the units of y.
+
+    Attributes
+    ----------
+    effect : CovariateEffect
+        Of the columns whose future is known.
+    table : Tensor of shape (n, k)
+        Rows of X around the steps.
+    steps : Tensor of shape (n,)
+        Their numbers.
+    places : ndarray of int
+        Those rows that are forecast, in any shape.
+    of_past : ndarray of shape (*places, channels) or None
+        Forecast of the effect of the past-only columns, in deviations.
+    doubt_of_past : ndarray of shape (*places, channels) or None
+        How far that is from the forecast of an effect that goes on beyond the edges.
+    scale : ndarray of shape (channels,)
+        Deviation of the series.
+    """
+
+    effect: CovariateEffect
+    table: torch.Tensor
+    steps: torch.Tensor
+    places: np.ndarray
+    of_past: np.ndarray | None
+    doubt_of_past: np.ndarray | None
+    scale: np.ndarray
+
+    def values(self) -> np.ndarray:  # (*places, channels)
+        """Add this to the forecast of the residual."""
+        effect = self.effect.of(self.table, self.steps).numpy()[self.places]
+        return self.scale * (effect if self.of_past is None else effect + self.of_past)
+
+    def doubt(self) -> np.ndarray:  # (*places, channels), at least 0
+        """How far the effect is from one that goes on linearly beyond the range that `fit` saw.
+
+        Zero as long as columns stay within it; intervals are wider by it.
+        """
+        doubt = self.effect.doubt(self.table, self.steps).numpy()[self.places]
+        return self.scale * (doubt if self.doubt_of_past is None else doubt + self.doubt_of_past)
 
 
 def effect_ahead(
@@ -29,8 +72,8 @@ def effect_ahead(
     key: Key,
     past: pd.Index,
     steps: np.ndarray,  # (n,) int, 1 for the first step after the past
-) -> np.ndarray:  # (n, channels)
-    """Effect on some of the rows after the last one of `past`, in the units of y.
+) -> EffectAhead | None:
+    """Effect on some of the rows after the last one of `past`; None if nothing has an effect.
 
     Rows of X between these may be left out: what is averaged over the last cycle is then the row
     before, and a UserWarning says so. Another one names columns that are far from all that `fit`
@@ -44,45 +87,59 @@ def effect_ahead(
     future = stamps_ahead(past[-1], np.arange(1, steps.max() + 1), covariates.frequency)
     covariates.table(key, future[steps - 1], past[-1])
     if effects is None:
-        return np.zeros((len(steps), 1))
-    known = _known_rows(effects, covariates, key, past, future)
-    if known.carried:
+        return None
+    effect = effects.effect.part(~effects.past)
+    stamps = past[-effects.effect.basis.period :].append(future)
+    carried = covariates.carried(key, stamps)
+    table = torch.from_numpy(covariates.table(key, carried, past[-1]))
+    numbers = torch.from_numpy(covariates.steps(stamps))
+    n_carried = int((carried != stamps).sum()) if len(effect.basis.terms) else 0
+    if n_carried:
         warnings.warn(
-            f"X has no row at {known.carried} steps between those of fh; the row before "
+            f"X has no row at {n_carried} steps between those of fh; the row before "
             "stands for each of them in means over the last cycle",
             UserWarning,
             stacklevel=2,
         )
-    ahead = slice(len(known.stamps) - len(future), None)
-    _warn_far(known.effect, covariates, key, known.stamps[ahead], *known.rows(ahead))
-    effect = known.effect.of(*known.rows()).numpy()[ahead][steps - 1]
+    first = len(stamps) - len(future)
+    _warn_far(effect, covariates, key, stamps[first:], table[first:], numbers[first:])
+    of_past, doubt = None, None
     if effects.core is not None:
         rows = _rows_read(effects, effects.core, past)
         _warn_far_past(effects, covariates, key, rows)
-        part = effects.forecast_part(effects.core, covariates, key, rows, [len(rows)], steps.max())
-        effect = effect + part[0, steps - 1]
-    return effects.scales[key] * effect
+        asked = (effects.core, covariates, key, rows, [len(rows)], steps.max())
+        of_past = effects.forecast_part(*asked)[0, steps - 1]
+        doubt = effects.doubt_of_part(*asked)[0, steps - 1]
+    places = first + steps - 1
+    return EffectAhead(effect, table, numbers, places, of_past, doubt, effects.scales[key])
 
 
-def doubt_ahead(
-    effects: Effects,
+def effect_of_windows(
+    effects: Effects | None,
     covariates: Covariates,
-    key: Key,
-    past: pd.Index,
-    steps: np.ndarray,  # (n,) int, 1 for the first step after the past
-) -> np.ndarray:  # (n, channels), at least 0
-    """How far `effect_ahead` is, in the units of y, from an effect that goes on linearly.
-
-    Zero as long as columns stay within the range that `fit` saw; intervals are wider by it.
-    """
-    future = stamps_ahead(past[-1], np.arange(1, steps.max() + 1), covariates.frequency)
-    known = _known_rows(effects, covariates, key, past, future)
-    doubt = known.effect.doubt(*known.rows()).numpy()[-len(future) :][steps - 1]
+    rows: pd.Index,
+    cutoffs: np.ndarray,  # (n,) int, 1 .. len(rows)
+    horizon: int,
+) -> EffectAhead | None:
+    """Effect on the `horizon` rows after each cutoff of a single series, as by :func:`effect_ahead`."""
+    last = rows[cutoffs.max() - 1]
+    future = stamps_ahead(last, np.arange(1, horizon + 1), covariates.frequency)
+    stamps = rows[: cutoffs.max()].append(future)
+    table = torch.from_numpy(covariates.table((), stamps, last))
+    if effects is None:
+        return None
+    effect = effects.effect.part(~effects.past)
+    numbers = torch.from_numpy(covariates.steps(stamps))
+    _warn_far(effect, covariates, (), stamps, table, numbers)
+    of_past, doubt = None, None
     if effects.core is not None:
-        rows = _rows_read(effects, effects.core, past)
-        part = effects.doubt_of_part(effects.core, covariates, key, rows, [len(rows)], steps.max())
-        doubt = doubt + part[0, steps - 1]
-    return effects.scales[key] * doubt
+        past = rows[: cutoffs.max()]
+        reach = effects.core.depth + effects.effect.basis.period
+        _warn_far_past(effects, covariates, (), past[max(0, cutoffs.min() - reach) :])
+        asked = (effects.core, covariates, (), past, cutoffs, horizon)
+        of_past, doubt = effects.forecast_part(*asked), effects.doubt_of_part(*asked)
+    places = cutoffs[:, None] + np.arange(horizon)
+    return EffectAhead(effect, table, numbers, places, of_past, doubt, effects.scales[()])
 
 
 def doubt_quantiles(doubt: np.ndarray, levels: np.ndarray) -> np.ndarray:  # (..., C) -> (..., C, Q)
@@ -97,101 +154,6 @@ def doubt_quantiles(doubt: np.ndarray, levels: np.ndarray) -> np.ndarray:  # (..
     array([[-2.,  0.,  2.]])
     """
     return doubt[..., None] * (ndtri(levels) / ndtri(0.9))
-
-
-class _KnownRows(NamedTuple):
-    """The rows of the last cycle and of the future, and the effect of what is known of them.
-
-    Attributes
-    ----------
-    effect : CovariateEffect
-        Of the columns whose future is known.
-    stamps : Index, (n,)
-    table : Tensor of shape (n, k)
-    steps : Tensor of shape (n,)
-    carried : int
-        Rows that X does not have, for which the row before stands.
-    """
-
-    effect: CovariateEffect
-    stamps: pd.Index
-    table: torch.Tensor
-    steps: torch.Tensor
-    carried: int
-
-    def rows(self, which: slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.table[which], self.steps[which]
-
-
-def _known_rows(
-    effects: Effects, covariates: Covariates, key: Key, past: pd.Index, future: pd.Index
-) -> _KnownRows:
-    part = effects.effect.part(~effects.past)
-    stamps = past[-effects.effect.basis.period :].append(future)
-    carried = covariates.carried(key, stamps)
-    table = torch.from_numpy(covariates.table(key, carried, past[-1]))
-    steps = torch.from_numpy(covariates.steps(stamps))
-    count = int((carried != stamps).sum()) if len(part.basis.terms) else 0
-    return _KnownRows(part, stamps, table, steps, count)
-
-
-def effect_of_windows(
-    effects: Effects | None,
-    covariates: Covariates,
-    rows: pd.Index,
-    cutoffs: np.ndarray,  # (n,) int, 1 .. len(rows)
-    horizon: int,
-) -> np.ndarray:  # (n, horizon, channels)
-    """Effect on the rows after each cutoff of a single series, as by :func:`effect_ahead`."""
-    if effects is None:
-        stamps, last = _stamps_of_windows(covariates, rows, cutoffs, horizon)
-        covariates.table((), stamps, last)
-        return np.zeros((len(cutoffs), horizon, 1))
-    part, stamps, *known = _rows_of_windows(effects, covariates, rows, cutoffs, horizon)
-    _warn_far(part, covariates, (), stamps, *known)
-    effect = part.of(*known).numpy()[cutoffs[:, None] + np.arange(horizon)]
-    if effects.core is not None:
-        past = rows[: cutoffs.max()]
-        reach = effects.core.depth + effects.effect.basis.period
-        _warn_far_past(effects, covariates, (), past[max(0, cutoffs.min() - reach) :])
-        effect = effect + effects.forecast_part(
-            effects.core, covariates, (), past, cutoffs, horizon
-        )
-    return effects.scales[()] * effect
-
-
-def doubt_of_windows(
-    effects: Effects,
-    covariates: Covariates,
-    rows: pd.Index,
-    cutoffs: np.ndarray,  # (n,) int, 1 .. len(rows)
-    horizon: int,
-) -> np.ndarray:  # (n, horizon, channels), at least 0
-    """What `doubt_ahead` gives after each cutoff of a single series."""
-    part, _, *known = _rows_of_windows(effects, covariates, rows, cutoffs, horizon)
-    doubt = part.doubt(*known).numpy()[cutoffs[:, None] + np.arange(horizon)]
-    if effects.core is not None:
-        past = rows[: cutoffs.max()]
-        doubt = doubt + effects.doubt_of_part(effects.core, covariates, (), past, cutoffs, horizon)
-    return effects.scales[()] * doubt
-
-
-def _stamps_of_windows(
-    covariates: Covariates, rows: pd.Index, cutoffs: np.ndarray, horizon: int
-) -> tuple[pd.Index, Stamp]:
-    """All rows up to the last step of the last window, and the last cutoff."""
-    last = rows[cutoffs.max() - 1]
-    future = stamps_ahead(last, np.arange(1, horizon + 1), covariates.frequency)
-    return rows[: cutoffs.max()].append(future), last
-
-
-def _rows_of_windows(
-    effects: Effects, covariates: Covariates, rows: pd.Index, cutoffs: np.ndarray, horizon: int
-) -> tuple[CovariateEffect, pd.Index, torch.Tensor, torch.Tensor]:
-    stamps, last = _stamps_of_windows(covariates, rows, cutoffs, horizon)
-    table = torch.from_numpy(covariates.table((), stamps, last))
-    steps = torch.from_numpy(covariates.steps(stamps))
-    return effects.effect.part(~effects.past), stamps, table, steps
 
 
 def _rows_read(effects: Effects, core: LinearCore, past: pd.Index) -> pd.Index:

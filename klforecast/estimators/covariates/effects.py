@@ -1,6 +1,6 @@
-"""Between a series and its rest: the effect of covariates taken off before the memory, added after.
+"""Between a series and its residual: the effect of covariates taken off before the memory, added after.
 
-    rest = y - scale * (effect of the known-future columns + effect of the past-only columns)
+    residual = y - scale * (effect of the known-future columns + effect of the past-only columns)
 
 The effect is learned in deviations of y, once for all series of a panel. The known-future part of a
 forecast is the effect of the future rows; the past-only part is forecast by a core of its own.
@@ -43,8 +43,8 @@ class Effects(NamedTuple):
     past : Tensor of shape (k,), bool
         Columns whose future is not known.
     core : LinearCore or None
-        Forecasts the effect of the past-only columns, less its `level`; None if there is none.
-    level : ndarray, (channels,)
+        Forecasts the effect of the past-only columns, less its `past_mean`; None if there is none.
+    past_mean : ndarray, (channels,)
     scales : dict of tuple to ndarray of shape (channels,)
         Deviation of each series.
     """
@@ -52,7 +52,7 @@ class Effects(NamedTuple):
     effect: CovariateEffect
     past: torch.Tensor
     core: LinearCore | None
-    level: np.ndarray
+    past_mean: np.ndarray
     scales: dict[Key, np.ndarray]
 
     def of_rows(self, covariates: Covariates, key: Key, rows: pd.Index) -> np.ndarray:
@@ -71,7 +71,7 @@ class Effects(NamedTuple):
     ) -> np.ndarray:  # (cutoffs, steps, channels)
         """Forecast the effect of the past-only columns from its own past, in deviations."""
         past = evaluate_effect(self.effect.part(self.past), covariates, key, rows, rows[-1])
-        return self._forecast(core, past - self.level, cutoffs, steps) + self.level
+        return self._forecast(core, past - self.past_mean, cutoffs, steps) + self.past_mean
 
     def doubt_of_part(
         self,
@@ -149,15 +149,15 @@ def learn_effects(
     past = torch.from_numpy(covariates.is_past)
     plain = torch.from_numpy(covariates.is_calendar)
     effect = solve_effect(panel, pilot_plan, plan.period, covariates.groups, plain)
-    core, level = None, np.zeros(filled[0].shape[1])
+    core, past_mean = None, np.zeros(filled[0].shape[1])
     if len(effect.part(past).basis.terms):
         parts = [effect.part(past).of(*rows) for rows in zip(tables, steps, strict=True)]
         known = [effect.part(~past).of(*rows) for rows in zip(tables, steps, strict=True)]
-        rest = [rows - part for rows, part in zip(filled, known, strict=True)]
-        if apart_is_better(panel._replace(series=rest), pilot_plan, parts):
+        residual = [rows - part for rows, part in zip(filled, known, strict=True)]
+        if apart_is_better(panel._replace(series=residual), pilot_plan, parts):
             mean = torch.cat(parts).mean(dim=0)
             core = solve_from_plan([part - mean for part in parts], plan, most_errors=0).core
-            level = mean.numpy()
+            past_mean = mean.numpy()
         else:
             groups = [group for group in covariates.groups if not past[group].any()]
             effect = solve_effect(panel, pilot_plan, plan.period, groups, plain)
@@ -168,10 +168,10 @@ def learn_effects(
     if len(effect.basis.terms) == 0:
         return None
     scales = {key: scaler.scale for key, scaler in scalers.items()}
-    return Effects(effect, past, core, level, scales)
+    return Effects(effect, past, core, past_mean, scales)
 
 
-def rest_rows(
+def residual_rows(
     effects: Effects | None,
     covariates: Covariates | None,
     key: Key,

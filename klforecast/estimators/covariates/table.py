@@ -19,6 +19,7 @@ from klforecast.core.season import season_waves
 from klforecast.estimators.arguments import show
 from klforecast.estimators.checks import check_covariate_rows
 from klforecast.estimators.frames.indices import Stamp, kind_of_index, name_stamps, step_numbers
+from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import Key, TimeSeries, name_series, split_series
 
 _DAY = 24 * 3600.0
@@ -200,8 +201,7 @@ class Covariates(NamedTuple):
 
 def known_covariates(
     X: pd.DataFrame | None,
-    series: Mapping[Key, TimeSeries],
-    frequency: BaseOffset | None,
+    rows: KnownRows,
     past_covariates: Sequence[Hashable] | None,
     calendar_features: Sequence[str] | None,
 ) -> Covariates | None:
@@ -212,17 +212,35 @@ def known_covariates(
     TypeError, ValueError
         For names that cannot be used.
     """
-    index = next(iter(series.values())).index
-    calendar = check_calendar(calendar_features, index)
+    series = rows.series.values()
+    calendar = check_calendar(calendar_features, next(iter(series)).index)
     past = check_past_covariates(past_covariates, None if X is None else X.columns)
     if X is None and not calendar:
         return None
-    origin = min(rows.index[0] for rows in series.values())
-    columns = pd.Index([]) if X is None else X.columns
-    if X is not None:
-        _check_kind(X, origin)
-    rows = {} if X is None else split_series(X)
-    return Covariates(columns, past, calendar, origin, frequency, rows)
+    origin = min(part.index[0] for part in series)
+    if X is None:
+        return Covariates(pd.Index([]), past, calendar, origin, rows.frequency, {})
+    _check_kind(X, origin)
+    return Covariates(X.columns, past, calendar, origin, rows.frequency, split_series(X))
+
+
+def covariates_joined(
+    known: Covariates | None, X: pd.DataFrame | None, new: Mapping[Key, TimeSeries]
+) -> Covariates | None:
+    """Take in what `update` was given, with a row of X for each of the new rows of y.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If rows of X are missing, or of other columns than those of `fit`.
+    """
+    more = more_covariates(known, X)
+    if known is None:
+        return None
+    joined = known.joined(more)
+    for key, rows in new.items():
+        joined.table(key, rows.index)
+    return joined
 
 
 def with_long_season(

@@ -4,8 +4,8 @@ sktime counts stamps in periods, which many grids do not have: business month en
 Here they are counted on the grid itself, so that dated steps give what counted ones give on every regular index.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,12 +20,50 @@ from klforecast.estimators.frames.indices import (
     stamps_ahead,
     steps_ahead,
 )
-from klforecast.estimators.frames.panel import Key
+from klforecast.estimators.frames.panel import Key, join_series
 
 _STEPS_PER_ROW = 100  # what lies a hundred times the known past ahead, no past can tell
 _LEAST_STEPS = 10_000  # that may always be asked for, since they cost next to nothing
 _LAST_INTEGER = 2**63 - 1  # of an index
 _WANTED = "pass steps such as fh=[1, 2, 3], or stamps after the last row of y"
+
+
+class StepsAhead(NamedTuple):
+    """A forecasting horizon as each series of a panel sees it from its own cutoff.
+
+    Attributes
+    ----------
+    steps : dict of tuple to ndarray of int, shape (n,)
+        From 1 for the first step after the cutoff.
+    stamps : dict of tuple to Index, (n,)
+    """
+
+    steps: dict[Key, np.ndarray]
+    stamps: dict[Key, pd.Index]
+
+    @classmethod
+    def of(
+        cls, fh: ForecastingHorizon, cutoffs: Mapping[Key, Stamp], frequency: BaseOffset | None
+    ) -> "StepsAhead":
+        """Count the steps from each cutoff, once for all series that share it.
+
+        Raises
+        ------
+        ValueError
+            If a stamp does not lie on the grid of the series.
+        """
+        ahead = {at: steps_ahead(fh, at, frequency) for at in set(cutoffs.values())}
+        stamps = {at: stamps_ahead(at, steps, frequency) for at, steps in ahead.items()}
+        return cls(
+            {key: ahead[at] for key, at in cutoffs.items()},
+            {key: stamps[at] for key, at in cutoffs.items()},
+        )
+
+    def join(
+        self, forecasts: Mapping[Key, np.ndarray], columns: pd.Index, names: Sequence
+    ) -> pd.DataFrame:
+        """Put forecasts at these steps, (n, channels) each, into one frame."""
+        return join_series(forecasts, [self.stamps[key] for key in forecasts], columns, names)
 
 
 def read_horizon(

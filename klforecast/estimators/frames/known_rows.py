@@ -1,12 +1,14 @@
 """All rows that a forecaster was given, one array per series, and where each series stands."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from pandas.tseries.offsets import BaseOffset
+from sktime.forecasting.base import ForecastingHorizon
 
 from klforecast.estimators import checks
+from klforecast.estimators.frames.horizon import read_horizon
 from klforecast.estimators.frames.indices import Stamp
 from klforecast.estimators.frames.panel import (
     Key,
@@ -76,6 +78,10 @@ class KnownRows(NamedTuple):
     def longest(self) -> TimeSeries:
         """The first of the longest series."""
         return max(self.series.values(), key=lambda series: len(series.values))
+
+    def read_horizon(self, fh: Any) -> ForecastingHorizon:
+        """Take over a forecasting horizon that every series can be forecast at; see `read_horizon`."""
+        return read_horizon(fh, self.cutoffs, self.frequency, len(self.longest.values))
 
     def until_cutoffs(self) -> dict[Key, TimeSeries]:
         """Rows of each series up to its cutoff."""

@@ -1,13 +1,12 @@
 """Pictures of what a fitted forecaster remembers: modes with their periods, spectrum, weights.
 
-modes     eigenvectors of the covariance over time of all pasts of `memory_depth_` steps, each minus
-          its own mean
+modes     of all pasts of `memory_depth_` steps, see `klforecast.ops.window_modes`
 weights   how much each past step moves the forecast, and each memory token: derivatives, see
           `klforecast.modules.attribution`
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,13 +19,12 @@ from klforecast.estimators.frames.context import extend_past
 from klforecast.estimators.plots.plotting import new_axes, new_figure
 from klforecast.modules.attribution import influence, token_weights
 from klforecast.ops.arrays import to_tensor
-from klforecast.ops.linalg import fix_signs, safe_eigh
+from klforecast.ops.window_modes import mode_period, window_modes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WINDOWS_AT_MOST = 2000
 _COMPONENTS_SHOWN = 4  # of each block of a linear core
 _CYCLES_SHOWN = 10  # of the slowest mode drawn
 _CLOSE = 0.06  # relative difference from a cycle of the calendar that still bears its name
@@ -41,59 +39,6 @@ _DAYS = {
     "yearly": 365.25,
 }
 _DAYS_PER_STEP = {"W": 7.0, "M": 30.44, "Q": 91.3, "Y": 365.25, "B": 1.4, "D": 1.0}
-
-
-class WindowModes(NamedTuple):
-    """Modes over time of many pasts, and what they explain."""
-
-    modes: np.ndarray  # (depth, n_modes), the newest step last
-    shares: np.ndarray  # (depth,), of the variance, all of them, descending
-
-
-def window_modes(
-    panel: Sequence[np.ndarray],  # (time, channels) each
-    depth: int,
-    n_modes: int,
-) -> WindowModes:
-    """Decompose the covariance over time of the windows of `depth` steps in a panel.
-
-    Some 2,000 windows, evenly spread, stand for all of them.
-
-    Examples
-    --------
-    >>> wave = np.sin(np.arange(120.0) * np.pi / 6)[:, None]
-    >>> window_modes([wave], 24, 2).shares[:3].round(3)
-    array([0.505, 0.495, 0.   ])
-    """
-    depth = min(depth, max(2, max(map(len, panel)) // 2))
-    windows = np.concatenate(
-        [
-            np.lib.stride_tricks.sliding_window_view(rows, depth, axis=0).reshape(-1, depth)
-            for rows in panel
-            if len(rows) >= depth
-        ]
-    )
-    chosen = to_tensor(windows[:: max(1, len(windows) // _WINDOWS_AT_MOST)])
-    centred = chosen - chosen.mean(dim=1, keepdim=True)
-    eigenvalues, modes = safe_eigh(centred.mT @ centred / len(centred))
-    shares = eigenvalues / eigenvalues.sum().clamp(min=1e-300)
-    return WindowModes(fix_signs(modes[:, :n_modes]).numpy(), shares.numpy())
-
-
-def mode_period(mode: np.ndarray) -> float:
-    """Period in steps of the strongest frequency of a mode; infinite for less than a cycle.
-
-    Examples
-    --------
-    >>> round(mode_period(np.sin(np.arange(96) * np.pi / 12)), 1)
-    24.0
-    """
-    padded = 16 * len(mode)
-    tapered = (mode - mode.mean()) * np.hanning(len(mode) + 2)[1:-1]
-    strength = np.abs(np.fft.rfft(tapered, padded))
-    best = int(strength[1:].argmax()) + 1
-    period = padded / best
-    return np.inf if period > 0.9 * len(mode) else period
 
 
 def name_period(period: float, frequency: BaseOffset | None) -> str:

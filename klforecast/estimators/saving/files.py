@@ -8,7 +8,7 @@ file or none. It is read by a closed grammar (`grammar`): an estimator takes fro
 its constructor and its own attributes, each of its declared type, and a file names nothing that is
 called. The SHA-256 over all of it finds damage; it does not say who wrote the file.
 
-Version 1 had the same form (`version_1`), for forecaster, regressor and transformer.
+Versions 1 and 2 had the same form, with some parts under other names (`earlier_versions`).
 """
 
 import hashlib
@@ -27,11 +27,11 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from klforecast.estimators.arguments import check_path
+from klforecast.estimators.saving.earlier_versions import from_version_1, from_version_2
 from klforecast.estimators.saving.grammar import BROKEN, attributes_of, parameters_of
-from klforecast.estimators.saving.version_1 import from_version_1
 
 FORMAT = "klforecast estimator"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _VERSIONS_OF = ("torch", "numpy", "pandas", "scikit-learn", "sktime")
 _ZIP = b"PK\x03\x04"  # how a zip file starts
 _LENGTH = 8  # bytes at the start of a file, the length of its header
@@ -159,7 +159,9 @@ def load_estimator(cls: type["SavedEstimator"], path: str | os.PathLike) -> Any:
     try:
         state = _parsed(metadata.get("state", ""))
         if format_version == "1":
-            state["fitted"] = from_version_1(state["fitted"])
+            state = from_version_1(state)
+        if format_version in ("1", "2"):
+            state = from_version_2(state)
         return _made_of(cls, state, tensors, os.path.getsize(path))
     except ValueError as error:
         raise ValueError(

@@ -15,7 +15,6 @@ import torch
 from numpy.random import RandomState
 from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import BaseOffset
-from sktime.datatypes._dtypekind import DtypeKind
 from sktime.forecasting.base import ForecastingHorizon
 
 from klforecast.core.linear_core import LinearCore, Mixture
@@ -261,16 +260,11 @@ def _unpack_dtype(name: Literal["float32", "float64"]) -> torch.dtype:
     return {"float32": torch.float32, "float64": torch.float64}[name]
 
 
-def _unpack_kind(value: int) -> DtypeKind:
-    return DtypeKind(value)
-
-
 def _unpack_buffer() -> None:
     return None
 
 
 CODECS: tuple[Codec, ...] = (
-    Codec(DtypeKind, lambda kind: {"value": int(kind)}, _unpack_kind),
     Codec(LinearCore, _pack_core, _unpack_core, plain=False),
     Codec(
         functools.partial,

@@ -42,9 +42,9 @@ def seasonal_indices(
         # The centred average of an even period is the mean of two neighbouring plain ones.
         trend = (trend[:, 1:] + trend[:, :-1]) / 2
     inner = windows[:, half : half + trend.shape[1]]
-    rest = inner / trend if multiplicative else inner - trend
+    detrended = inner / trend if multiplicative else inner - trend
     phases = np.arange(half, half + trend.shape[1]) % period
-    indices = np.stack([rest[:, phases == p].mean(axis=1) for p in range(period)], axis=1)
+    indices = np.stack([detrended[:, phases == p].mean(axis=1) for p in range(period)], axis=1)
     level = indices.mean(axis=1, keepdims=True)
     return indices / level if multiplicative else indices - level
 

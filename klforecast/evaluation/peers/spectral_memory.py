@@ -1,7 +1,7 @@
 """The transformer of the Spectral Memory paper, with its memory as published and as described.
 
     row       = attention-pooled summary of the encoded patches of a training batch
-    tokens    = mixer(K-L components of the last 3,000 rows)
+    tokens    = token_mixer(K-L components of the last 3,000 rows)
     forecast  = head(encoder([tokens ; patches])) in units of the window's own mean and deviation
 
 Every channel is a sequence of its own. What is read when accuracy is measured:

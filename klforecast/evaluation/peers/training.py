@@ -131,7 +131,7 @@ class PeerForecaster:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.random_state)
             self.module_ = self.build(self.recipe.lookback, self.horizon, values.shape[1])
-            self.history_ = self._train(series, training, validation)
+            self.validation_errors_ = self._train(series, training, validation)
         self.input_length_ = self.recipe.lookback
         self.memory_depth_ = self.recipe.lookback
         self.n_parameters_ = sum(p.numel() for p in self.module_.parameters() if p.requires_grad)

@@ -53,7 +53,7 @@ class PooledMemory:
         self._names = list(past)
         self._forecaster.fit(_joined(past))
 
-    def follow(self, rows: Mapping[str, pd.DataFrame]) -> None:
+    def update(self, rows: Mapping[str, pd.DataFrame]) -> None:
         """Move the context on; no weight moves."""
         self._forecaster.update(_joined(rows), update_params=False)
 
@@ -94,10 +94,10 @@ class EachAlone:
         for name, model in self._models.items():
             model.fit({name: past[name]})
 
-    def follow(self, rows: Mapping[str, pd.DataFrame]) -> None:
+    def update(self, rows: Mapping[str, pd.DataFrame]) -> None:
         """Hand each model the rows of its series."""
         for name, model in self._models.items():
-            model.follow({name: rows[name]})
+            model.update({name: rows[name]})
 
     def forecast(self) -> dict[str, Forecast]:
         """Forecast each series with its model."""
@@ -126,7 +126,7 @@ class LocalForecaster:
         """Keep the rows."""
         self._known = {name: rows.to_numpy(dtype=float) for name, rows in past.items()}
 
-    def follow(self, rows: Mapping[str, pd.DataFrame]) -> None:
+    def update(self, rows: Mapping[str, pd.DataFrame]) -> None:
         """Keep the new rows too."""
         self._known = {
             name: np.concatenate([known, rows[name].to_numpy(dtype=float)])

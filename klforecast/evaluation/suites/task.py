@@ -48,7 +48,7 @@ class SuiteForecaster(Protocol):
     def fit(self, past: Mapping[str, pd.DataFrame]) -> Any:
         """Learn from the rows of each series."""
 
-    def follow(self, rows: Mapping[str, pd.DataFrame]) -> Any:
+    def update(self, rows: Mapping[str, pd.DataFrame]) -> Any:
         """Take in the rows of each series that follow the known ones, without fitting again."""
 
     def forecast(self) -> Mapping[str, Forecast]:
@@ -95,7 +95,7 @@ def score_task(task: SuiteTask, model: SuiteForecaster) -> dict[str, Any]:
     for left in range(n_test, 0, -horizon):
         asked = time.perf_counter()
         if left < n_test:
-            model.follow(rows_between(series, left + horizon, left))
+            model.update(rows_between(series, left + horizon, left))
         forecasts = model.forecast()
         predict_seconds += time.perf_counter() - asked
         for name, rows in series.items():

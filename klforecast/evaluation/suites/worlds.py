@@ -189,11 +189,11 @@ def _walk_of_the_logarithm(rng: np.random.Generator) -> np.ndarray:
     return 50 * np.exp(np.cumsum(0.02 * rng.standard_normal(500 + 24)))
 
 
-def _share(centre: float) -> Draw:
+def _share(mean: float) -> Draw:
     t = np.arange(400 + _MONTH)
 
     def draw(rng: np.random.Generator) -> np.ndarray:
-        logit = centre + 0.8 * _wave(t) + 0.4 * rng.standard_normal(len(t))
+        logit = mean + 0.8 * _wave(t) + 0.4 * rng.standard_normal(len(t))
         return 1 / (1 + np.exp(-logit))
 
     return draw

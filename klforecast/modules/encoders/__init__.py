@@ -59,7 +59,7 @@ class Entry(NamedTuple):
 
 
 def _mixing(mixer: Callable[[Sizes], nn.Module]) -> Entry:
-    """Patches through blocks around a mixer over time."""
+    """Patches through blocks around a sequence mixer."""
     return Entry(lambda s: PatchForecaster(s, MixerStack(s, lambda: mixer(s))), embeds=True)
 
 

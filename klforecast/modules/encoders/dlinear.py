@@ -1,4 +1,4 @@
-"""DLinear: a moving average and the rest, each with a linear map over time of its own.
+"""DLinear: a moving average and the remainder, each with a linear map over time of its own.
 
     trend = moving average of the past over 25 steps, edges repeated
     forecast = W_t trend + W_s (past - trend) + b          maps shared by all channels
@@ -19,10 +19,10 @@ class DLinear(nn.Module):
     def __init__(self, lookback: int, horizon: int):
         super().__init__()
         self.trend = nn.Linear(lookback, horizon)
-        self.rest = nn.Linear(lookback, horizon)
+        self.remainder = nn.Linear(lookback, horizon)
 
     def forward(self, past: Tensor) -> Tensor:  # (batch, lookback, channels)
         """Forecast every channel."""
         past = past.mT
         trend = moving_average(past)
-        return (self.trend(trend) + self.rest(past - trend)).mT  # (batch, horizon, channels)
+        return (self.trend(trend) + self.remainder(past - trend)).mT  # (batch, horizon, channels)

@@ -3,8 +3,8 @@
     states   = backbone([tokens ; patches])         without the rows of the tokens
     forecast = W flatten(states) + b
 
-The backbone is what differs between them: a transformer, or a stack of blocks around a mixer over
-time,
+The backbone is what differs between them: a transformer, or a stack of blocks around a sequence
+mixer,
 
     x = x + mixer(norm(x))        x = x + mlp(norm(x))
 
@@ -68,7 +68,7 @@ class PatchForecaster(Encoder):
 
 
 class MixerStack(nn.Module):
-    """Blocks around mixers over time, (batch, length, d_model) to the same shape.
+    """Blocks around sequence mixers, (batch, length, d_model) to the same shape.
 
     Parameters
     ----------

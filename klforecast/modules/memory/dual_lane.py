@@ -49,8 +49,8 @@ class DualLane(nn.Module):
         super().__init__()
         self.lanes = nn.ModuleList([first, second])
         self.memory = memory
-        self.weigh = nn.Linear(memory.memory_tokens * memory.d_model, 2, bias=False)
-        nn.init.zeros_(self.weigh.weight)
+        self.to_weights = nn.Linear(memory.memory_tokens * memory.d_model, 2, bias=False)
+        nn.init.zeros_(self.to_weights.weight)
 
     def forward(self, x: Tensor, history: Tensor | None = None) -> Tensor:
         """Run both lanes and mix them; nothing is written.
@@ -63,4 +63,4 @@ class DualLane(nn.Module):
 
     def lane_weights(self, x: Tensor, history: Tensor | None = None) -> Tensor:
         """Weights of the lanes, (batch, 2): positive, of sum one. Arguments as for `forward`."""
-        return self.weigh(read_tokens(self.memory, x, history).flatten(1)).softmax(dim=-1)
+        return self.to_weights(read_tokens(self.memory, x, history).flatten(1)).softmax(dim=-1)

@@ -1,6 +1,6 @@
 """Karhunen-Loeve memory: a history of states becomes a few tokens for a sequence model.
 
-    history of states -> covariance over time -> modes -> components -> mixer -> memory tokens
+    history of states -> covariance over time -> modes -> components -> token mixer -> memory tokens
 
 Two sources of states, one way to read them:
 
@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from klforecast.modules.memory.history import HistoryComponents
-from klforecast.modules.memory.token_mixers import build_mixer
+from klforecast.modules.memory.token_mixers import build_token_mixer
 from klforecast.modules.memory.trajectory import TrajectoryComponents
 from klforecast.ops.checks import require_positive, require_steps
 from klforecast.ops.precision import exact, like
@@ -43,7 +43,7 @@ _TIME_KERNEL = {
     "kernel": "exponential",
     "tau": 96.0,
     "writer": "mean",
-    "mixer": "bottleneck",
+    "token_mixer": "bottleneck",
 }
 # Its depth is that of the paper, 3,000 training steps.
 _EMPIRICAL = {
@@ -78,8 +78,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "n_components": 32,
         "memory_tokens": 4,
     },
-    "v4": {**_EMPIRICAL, "mixer": "dense"},
-    "factorized": {**_EMPIRICAL, "mixer": "factorized"},
+    "v4": {**_EMPIRICAL, "token_mixer": "dense"},
+    "factorized": {**_EMPIRICAL, "token_mixer": "factorized"},
 }
 """The published variants of spectral memory as options of `KLMemory`."""
 
@@ -113,7 +113,7 @@ class KLMemory(nn.Module):
     center : bool, default=True
         History source, empirical strategy: subtract the mean over its rows from each history.
         False keeps the mean, which for normalised cycles is the mean cycle.
-    mixer : {"bottleneck", "dense", "factorized"}, default="factorized"
+    token_mixer : {"bottleneck", "dense", "factorized"}, default="factorized"
         See `klforecast.modules.memory.token_mixers`.
     writer : {"attention", "mean"}, default="attention"
         How the trajectory source summarises a batch: the states of each sequence weighted by a
@@ -125,7 +125,7 @@ class KLMemory(nn.Module):
     solver : {"exact", "online"}, default="exact"
         Decompose all that is kept, or update a factor of `n_components` rows.
     dropout : float, default=0.1
-        In the mixer.
+        In the token mixer.
     reset_before_predict : bool, default=False
         Ablation: read the memory as if it were empty whenever the module is not in training mode,
         as the published code does when it measures accuracy.
@@ -138,7 +138,7 @@ class KLMemory(nn.Module):
     Notes
     -----
     A read costs O(n T k) per feature for the history source and O(1) for the trajectory source,
-    plus one mixer. For the cost of a write see `history.py` and `trajectory.py`.
+    plus one token mixer. For the cost of a write see `history.py` and `trajectory.py`.
 
     Examples
     --------
@@ -166,7 +166,7 @@ class KLMemory(nn.Module):
         tau: float = 64.0,
         scale_by_eigenvalue: bool = True,
         center: bool = True,
-        mixer: str = "factorized",
+        token_mixer: str = "factorized",
         writer: str = "attention",
         detach: bool = True,
         solver: str = "exact",
@@ -213,7 +213,9 @@ class KLMemory(nn.Module):
         self.project = (
             nn.Identity() if self.state_size == d_model else nn.Linear(self.state_size, d_model)
         )
-        self.mixer = build_mixer(mixer, n_components, memory_tokens, d_model, dropout)
+        self.token_mixer = build_token_mixer(
+            token_mixer, n_components, memory_tokens, d_model, dropout
+        )
         self.norm = nn.LayerNorm(d_model)
 
     @classmethod
@@ -264,7 +266,7 @@ class KLMemory(nn.Module):
         components = like(self.store(states), weights)
         if self.detach:
             components = components.detach()
-        tokens = self.norm(self.mixer(self.project(components)))
+        tokens = self.norm(self.token_mixer(self.project(components)))
         return tokens.expand(len(states), -1, -1)
 
     @torch.no_grad()

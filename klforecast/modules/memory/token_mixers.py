@@ -1,4 +1,4 @@
-"""Mixers: the learned maps from Karhunen-Loeve components to memory tokens.
+"""Token mixers: the learned maps from Karhunen-Loeve components to memory tokens.
 
     components (batch, K, d)  ->  tokens (batch, M, d)
 
@@ -10,7 +10,7 @@ Sizes     "bottleneck"  K d -> 64 -> M d               64 d (K + M) weights
 
 from torch import Tensor, nn
 
-MIXERS = ("bottleneck", "dense", "factorized")
+TOKEN_MIXERS = ("bottleneck", "dense", "factorized")
 
 _BOTTLENECK_WIDTH = (
     64  # fixed, so that weights grow with d and not with its square; the default width of models
@@ -80,14 +80,14 @@ class FactorizedMixer(nn.Module):
         return self.across(self.within(components).mT).mT
 
 
-def build_mixer(
-    mixer: str, n_components: int, memory_tokens: int, d_model: int, dropout: float = 0.1
+def build_token_mixer(
+    token_mixer: str, n_components: int, memory_tokens: int, d_model: int, dropout: float = 0.1
 ) -> nn.Module:
-    """Build the mixer of a given name.
+    """Build the token mixer of a given name.
 
     Parameters
     ----------
-    mixer : {"bottleneck", "dense", "factorized"}
+    token_mixer : {"bottleneck", "dense", "factorized"}
         See the table of sizes at the top of this file.
     n_components, memory_tokens, d_model : int
         Shapes in and out: (batch, n_components, d_model) and (batch, memory_tokens, d_model).
@@ -97,19 +97,21 @@ def build_mixer(
     Raises
     ------
     ValueError
-        If there is no mixer of that name.
+        If there is no token mixer of that name.
 
     Examples
     --------
     >>> import torch
-    >>> mixer = build_mixer("factorized", n_components=16, memory_tokens=4, d_model=8)
+    >>> mixer = build_token_mixer("factorized", n_components=16, memory_tokens=4, d_model=8)
     >>> mixer(torch.zeros(2, 16, 8)).shape
     torch.Size([2, 4, 8])
     """
-    if mixer == "factorized":
+    if token_mixer == "factorized":
         return FactorizedMixer(n_components, memory_tokens, d_model, dropout)
-    if mixer == "bottleneck":
+    if token_mixer == "bottleneck":
         return FlatMixer(n_components, memory_tokens, d_model, _BOTTLENECK_WIDTH, dropout)
-    if mixer == "dense":
+    if token_mixer == "dense":
         return FlatMixer(n_components, memory_tokens, d_model, 2 * n_components * d_model, dropout)
-    raise ValueError(f"mixer is {mixer!r}; pass one of {', '.join(map(repr, MIXERS))}")
+    raise ValueError(
+        f"token_mixer is {token_mixer!r}; pass one of {', '.join(map(repr, TOKEN_MIXERS))}"
+    )

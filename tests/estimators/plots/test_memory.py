@@ -5,11 +5,8 @@ from sklearn.exceptions import NotFittedError as SklearnNotFitted
 from sktime.exceptions import NotFittedError
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
-from klforecast.estimators.plots.memory import (
-    mode_period,
-    name_period,
-    window_modes,
-)
+from klforecast.estimators.plots.memory import name_period
+from klforecast.ops.window_modes import mode_period, window_modes
 
 SETTINGS = {"horizon": 6, "input_length": 24, "memory_depth": 72, "period": 24, "random_state": 0}
 

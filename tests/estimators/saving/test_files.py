@@ -91,7 +91,7 @@ def test_every_number_of_a_forecaster_comes_back(settings, hourly, state_of, tmp
     weights = forecaster.net_.module_.state_dict()
     assert state_of(loaded.net_.module_.state_dict()) == state_of(weights)
     assert list(loaded.net_.history) == list(forecaster.net_.history)
-    pd.testing.assert_frame_equal(loaded.history_, forecaster.history_)
+    pd.testing.assert_frame_equal(loaded.training_log_, forecaster.training_log_)
     assert set(vars(loaded)) == set(vars(forecaster))
     assert loaded.get_fitted_params().keys() == forecaster.get_fitted_params().keys()
 
@@ -182,15 +182,15 @@ def change_metadata(path, **changes):
 def test_the_file_holds_plain_tensors_and_json_alone(saved):
     with safe_open(saved, framework="pt") as file:
         metadata = file.metadata()
-    assert metadata["format_version"] == "2"
+    assert metadata["format_version"] == "3"
     assert metadata["class"] == "KLMemoryForecaster"
     assert json.loads(metadata["state"])["parameters"]["horizon"] == 6
     assert "torch" in json.loads(metadata["versions"])
 
 
 def test_a_newer_format_is_refused(saved):
-    change_metadata(saved, format_version="3")
-    with pytest.raises(ValueError, match=r"format version 3, and this version .* reads up to 2"):
+    change_metadata(saved, format_version="4")
+    with pytest.raises(ValueError, match=r"format version 4, and this version .* reads up to 3"):
         KLMemoryForecaster.load(saved)
 
 
@@ -229,7 +229,7 @@ def test_every_damage_is_noticed(saved):
     ("written", "damaged"),
     [
         (b'"format_version"', b'"format^version"'),
-        (b'"format_version":"2"', b'"format_version":"q"'),
+        (b'"format_version":"3"', b'"format_version":"q"'),
         (b'"checksum"', b'"checkrum"'),
         (b'"class"', b'"clars"'),
         (b'"versions"', b'"verrions"'),

@@ -31,7 +31,7 @@ def task_of(series, horizon=5, season=7) -> SuiteTask:
 def test_every_model_forecasts_every_series_in_the_shape_that_is_scored(name, panel):
     model = suite_model(name).make(task_of(panel), 0, {})
     model.fit({key: rows.iloc[:-5] for key, rows in panel.items()})
-    model.follow({key: rows.iloc[-5:] for key, rows in panel.items()})
+    model.update({key: rows.iloc[-5:] for key, rows in panel.items()})
     forecasts = model.forecast()
     assert set(forecasts) == set(panel)
     for forecast in forecasts.values():
@@ -47,7 +47,7 @@ def test_the_pooled_model_is_the_forecaster_with_its_defaults(panel, n_series):
     series = dict(list(panel.items())[:n_series])
     ours = PooledMemory(5, 0, {})
     ours.fit({key: rows.iloc[:-5] for key, rows in series.items()})
-    ours.follow({key: rows.iloc[-5:] for key, rows in series.items()})
+    ours.update({key: rows.iloc[-5:] for key, rows in series.items()})
 
     def joined(part):
         rows = {key: part(value) for key, value in series.items()}

@@ -42,9 +42,9 @@ def fits(monkeypatch):
     monkeypatch.setattr(runner, "_TASKS", {"gift-eval": task_of})
 
     class Warns(Counting):
-        def follow(self, rows):
+        def update(self, rows):
             warnings.warn("careful", UserWarning, stacklevel=2)
-            super().follow(rows)
+            super().update(rows)
 
     kinds = {"counting": Counting, "failing": Failing, "warning": Warns}
     monkeypatch.setattr(runner, "SUITE_MODELS", {name: entry(kind) for name, kind in kinds.items()})

@@ -29,8 +29,8 @@ class Recorder:
         self.calls.append(("fit", {name: len(rows) for name, rows in past.items()}))
         self.known = {name: rows.to_numpy() for name, rows in past.items()}
 
-    def follow(self, rows):
-        self.calls.append(("follow", {name: len(part) for name, part in rows.items()}))
+    def update(self, rows):
+        self.calls.append(("update", {name: len(part) for name, part in rows.items()}))
         self.known = {
             name: np.concatenate([known, rows[name].to_numpy()])
             for name, known in self.known.items()
@@ -47,16 +47,16 @@ def test_a_model_is_fitted_once_and_sees_a_window_only_after_its_forecast():
     assert model.calls == [
         ("fit", {"s0": 42, "s1": 29}),
         ("forecast", {"s0": 42, "s1": 29}),
-        ("follow", {"s0": 6, "s1": 6}),
+        ("update", {"s0": 6, "s1": 6}),
         ("forecast", {"s0": 48, "s1": 35}),
-        ("follow", {"s0": 6, "s1": 6}),
+        ("update", {"s0": 6, "s1": 6}),
         ("forecast", {"s0": 54, "s1": 41}),
     ]
     for name, rows in task.collection.series.items():
         np.testing.assert_array_equal(model.known[name], rows.to_numpy()[:-6])
 
 
-def test_following_is_the_same_as_fitting_later_for_a_model_that_learns_nothing():
+def test_updating_is_the_same_as_fitting_later_for_a_model_that_learns_nothing():
     task = make_task(n_windows=3)
     whole = score_task(task, SeasonalNaive(6, 4))["nd"]
     absolute = size = 0.0

@@ -31,7 +31,7 @@ def build(source="history", *, learned=True):
         memory.append(model(sequences()))
         memory.append(model(2 * sequences()))
     if learned:
-        nn.init.normal_(model.weigh.weight)
+        nn.init.normal_(model.to_weights.weight)
     return model
 
 
@@ -75,7 +75,7 @@ def test_the_weights_are_those_of_each_sequence_whatever_the_batch():
 def test_gradients_reach_both_lanes_the_mixer_and_the_weights(source, past):
     model = build(source)
     model(sequences(), past).square().sum().backward()
-    for part in (model.lanes[0], model.lanes[1], model.memory.mixer, model.weigh):
+    for part in (model.lanes[0], model.lanes[1], model.memory.token_mixer, model.to_weights):
         assert all(weights.grad.isfinite().all() for weights in part.parameters())
         assert any(weights.grad.any() for weights in part.parameters())
 
@@ -84,7 +84,9 @@ def test_equal_lanes_learn_nothing_of_the_weights():
     lane = nn.Linear(D, D)
     model = DualLane(lane, lane, build().memory)
     model(sequences(), histories()).square().sum().backward()
-    assert_close(model.weigh.weight.grad, torch.zeros_like(model.weigh.weight), rtol=0, atol=1e-5)
+    assert_close(
+        model.to_weights.weight.grad, torch.zeros_like(model.to_weights.weight), rtol=0, atol=1e-5
+    )
 
 
 def test_reading_writes_nothing_and_a_copy_from_the_state_is_the_same():

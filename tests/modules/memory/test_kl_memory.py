@@ -164,7 +164,7 @@ def test_an_unknown_preset_is_refused_by_name():
         {"kernel": "linear", "strategy": "kernel"},
         {"writer": "max"},
         {"solver": "lanczos"},
-        {"mixer": "wide"},
+        {"token_mixer": "wide"},
         {"memory_depth": 0},
         {"n_components": 0},
         {"memory_tokens": -1},
@@ -186,7 +186,9 @@ def test_a_trajectory_is_mixed_once_for_all_windows_of_a_batch():
     memory.append(torch.randn(5, 6, 4))
     memory.append(torch.randn(5, 6, 4))
     sizes = []
-    memory.mixer.register_forward_hook(lambda module, inputs, tokens: sizes.append(len(tokens)))
+    memory.token_mixer.register_forward_hook(
+        lambda module, inputs, tokens: sizes.append(len(tokens))
+    )
     tokens = memory(torch.zeros(7, 1, 4))
     assert sizes == [1]
     assert tokens.shape == (7, 3, 4)

@@ -87,7 +87,7 @@ def test_gradients_reach_the_backbone_the_mixer_and_the_way_in(name, how):
         assert weights.grad is not None, part
         assert weights.grad.isfinite().all(), part
     # Under a softmax or a normalisation some single gradients are zero, never all of a part.
-    assert any(weights.grad.any() for weights in model.memory.mixer.parameters())
+    assert any(weights.grad.any() for weights in model.memory.token_mixer.parameters())
 
 
 def test_gradients_reach_the_history_where_they_are_not_detached():

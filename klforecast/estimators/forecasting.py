@@ -1,0 +1,149 @@
+"""What a fit says of the rows after its cutoffs, in the units of the data.
+
+    core      = net(window), scaled, with quantiles of its errors around it       `window_reader`, `intervals`
+    pooled    = core and local experts as one                                     `pooling`
+    forecast  = mean + scale * pooled + effect of X                               `covariates.ahead`
+    quantiles = forecast + scale * (pooled quantiles - pooled) + doubt of X
+
+Each of these is computed once in a call. Nothing is written.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from klforecast.data.scaling import add_within_floats, multiply_within_floats
+from klforecast.estimators.covariates.ahead import (
+    doubt_quantiles,
+    effect_ahead,
+    effect_of_windows,
+)
+from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.intervals import IntervalLevels, offsets
+from klforecast.estimators.local_pool import LocalPool
+from klforecast.estimators.pooling import Pooled, pool_series, pool_windows
+from klforecast.estimators.window_reader import WindowReader, WindowsOf
+from klforecast.ops.conformal import Calibration
+
+
+class Predictor(NamedTuple):
+    """The parts of a fit that a forecast reads.
+
+    Attributes
+    ----------
+    reader : WindowReader
+        Its covariates hold the rows of X ahead.
+    pool : LocalPool or None
+    levels : IntervalLevels
+    calibration : Calibration or None
+        None where no errors were held out, so that there are no quantiles.
+    """
+
+    reader: WindowReader
+    pool: LocalPool | None
+    levels: IntervalLevels
+    calibration: Calibration | None
+
+
+def forecast_series(
+    fitted: Predictor,
+    known: Mapping[Key, TimeSeries],
+    steps: Mapping[Key, np.ndarray],  # (n,) int each
+    levels: np.ndarray | None = None,  # (Q,)
+) -> tuple[dict[Key, np.ndarray], np.ndarray | None]:
+    """Forecast all series of a fit at some steps after their last known rows.
+
+    Parameters
+    ----------
+    fitted : Predictor
+    known : mapping of tuple to TimeSeries
+        Rows of each series up to its cutoff.
+    steps : mapping of tuple to ndarray of int
+        Steps ahead, from 1, of each series.
+    levels : ndarray of shape (Q,), optional
+        Of quantiles.
+
+    Returns
+    -------
+    forecasts : dict of tuple to ndarray of shape (n, channels)
+    around : ndarray of shape (rows of all forecasts, channels, Q) or None
+        Quantiles as distances from them, if levels were given.
+    """
+    reader, places = fitted.reader, list(known.items())
+    windows_of, longest = reader.windows_before(places), max(own.max() for own in steps.values())
+    lengths = [len(past.values) for past in known.values()]
+    core = _core(fitted, windows_of, list(known), lengths, longest, levels)
+    pooled = pool_series(fitted.pool, reader, places, core, levels)
+    forecasts, around = {}, []
+    for place, (key, past) in enumerate(places):
+        own, scaler = steps[key] - 1, reader.scalers[key]
+        forecasts[key] = scaler.inverse_transform(pooled.point[place][own])
+        effect = None
+        if reader.covariates is not None:
+            effect = effect_ahead(reader.effects, reader.covariates, key, past.index, steps[key])
+        if effect is not None:
+            forecasts[key] = forecasts[key] + effect.values()
+        if pooled.around is not None and levels is not None:
+            spread = multiply_within_floats(pooled.around[place][own], scaler.scale[:, None])
+            if effect is not None:
+                spread = add_within_floats(spread, doubt_quantiles(effect.doubt(), levels))
+            around.append(spread)
+    return forecasts, np.concatenate(around) if around else None
+
+
+def forecast_from_cutoffs(
+    fitted: Predictor,
+    past: TimeSeries,
+    cutoffs: np.ndarray,  # (n,) int
+    horizon: int,
+    levels: np.ndarray | None = None,  # (Q,)
+) -> np.ndarray:  # (n, horizon, channels), or (n, horizon, channels, Q)
+    """Forecast the one series of a fit from many cutoffs; with levels, quantiles in place of points.
+
+    Parameters
+    ----------
+    fitted : Predictor
+    past : TimeSeries
+        Rows up to the last cutoff.
+    cutoffs : ndarray of int, shape (n,)
+        Each forecast reads the rows before its own.
+    horizon : int
+    levels : ndarray of shape (Q,), optional
+    """
+    reader, scaler = fitted.reader, fitted.reader.scalers[()]
+    windows_of = reader.windows_within((), past, cutoffs)
+    core = _core(fitted, windows_of, [()] * len(cutoffs), cutoffs, horizon, levels)
+    pooled = pool_windows(fitted.pool, reader, past, cutoffs, core, levels)
+    forecasts = scaler.inverse_transform(pooled.point)
+    effect = None
+    if reader.covariates is not None and len(cutoffs):
+        effect = effect_of_windows(reader.effects, reader.covariates, past.index, cutoffs, horizon)
+    if effect is not None:
+        forecasts = forecasts + effect.values()
+    if pooled.around is None or levels is None:
+        return forecasts
+    around = multiply_within_floats(pooled.around, scaler.scale[:, None])
+    quantiles = add_within_floats(forecasts[..., None], around)
+    if effect is None:
+        return quantiles
+    return add_within_floats(quantiles, doubt_quantiles(effect.doubt(), levels))
+
+
+def _core(
+    fitted: Predictor,
+    windows_of: WindowsOf,
+    keys: Sequence[Key],  # the series of each window
+    lengths: Sequence[int] | np.ndarray,  # rows known before each window's cutoff
+    steps: int,
+    levels: np.ndarray | None,
+) -> Pooled:
+    """What the net alone says, scaled."""
+    reader = fitted.reader
+    point = reader.forecast(windows_of, len(keys), steps)
+    if levels is None:
+        return Pooled(point, None)
+    around = offsets(
+        fitted.levels, fitted.calibration, reader, windows_of, keys, lengths, steps, levels
+    )
+    return Pooled(point, around)

@@ -1,0 +1,134 @@
+"""The core and the local experts of a fit as one forecast.
+
+    point_h       = (1 - w_h) core_h + w_h local_h           w of the near or of the far steps, for each channel
+    quantile_h(p) = the same of their quantiles (Vincent 1912)
+
+w comes from `local_pool`. Channels that were never below zero are not forecast below it, unless an effect of
+covariates is added later. Everything is in the scale of the net; local experts have units of their own.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.local_pool import LocalPool
+from klforecast.estimators.window_reader import WindowReader
+from klforecast.local.model import LONGEST, forecast, quantiles
+
+
+class Pooled(NamedTuple):
+    """A scaled forecast from some pasts.
+
+    Attributes
+    ----------
+    point : ndarray of shape (pasts, steps, channels)
+    around : ndarray of shape (pasts, steps, channels, Q) or None
+        Quantiles as distances from the point; None where none were asked for.
+    """
+
+    point: np.ndarray
+    around: np.ndarray | None
+
+
+def pool_series(
+    pool: LocalPool | None,
+    reader: WindowReader,
+    places: Sequence[tuple[Key, TimeSeries]],
+    core: Pooled,
+    levels: np.ndarray | None,  # (Q,)
+) -> Pooled:
+    """Forecast all series of a pool, in its order, from the ends of their pasts.
+
+    Parameters
+    ----------
+    pool : LocalPool or None
+        None leaves everything to the core.
+    reader : WindowReader
+    places : sequence of tuple and TimeSeries
+        Known rows of each series.
+    core : Pooled
+        What the core alone says.
+    levels : ndarray of shape (Q,) or None
+        Of the quantiles.
+    """
+    if pool is None:
+        return core
+    pasts = [reader.residual_rows(key, past) for key, past in places]
+    return _pooled(pool, reader, pasts, core, levels)
+
+
+def pool_windows(
+    pool: LocalPool | None,
+    reader: WindowReader,
+    series: TimeSeries,
+    cutoffs: np.ndarray,  # (n,) int
+    core: Pooled,
+    levels: np.ndarray | None,  # (Q,)
+) -> Pooled:
+    """Forecast the one series of a pool from many cutoffs, each as `pool_series` would.
+
+    One after the other, since sums over a batch of pasts differ in their last digits from those over one.
+    """
+    if pool is None:
+        return core
+    rows = reader.residual_rows((), series)
+    point = np.empty_like(core.point)
+    around = None if core.around is None else np.empty_like(core.around)
+    for place, cutoff in enumerate(cutoffs):
+        window = slice(place, place + 1)
+        alone = Pooled(core.point[window], None if core.around is None else core.around[window])
+        looked_at = rows[max(0, cutoff - LONGEST) : cutoff]
+        pooled = _pooled(pool, reader, [looked_at], alone, levels)
+        point[window] = pooled.point
+        if around is not None:
+            around[window] = pooled.around
+    return Pooled(point, around)
+
+
+def _pooled(
+    pool: LocalPool,
+    reader: WindowReader,
+    pasts: Sequence[np.ndarray],  # (time, channels) each, in the units of the data
+    core: Pooled,
+    levels: np.ndarray | None,
+) -> Pooled:
+    floor = _floor(pool, reader)
+    point, steps = core.point, core.point.shape[1]
+    asked = bool(pool.share.any())
+    if asked:
+        own_units = [past / unit for past, unit in zip(pasts, pool.units, strict=True)]
+        local = forecast(pool.model, own_units, steps)
+        by_channel = local.reshape(len(pasts), -1, steps).transpose(0, 2, 1)
+        share = pool.shares_ahead(steps)
+        point = (1 - share) * point + share * _scaled(pool, reader, by_channel)
+    point = np.maximum(point, floor)
+    if core.around is None or levels is None:
+        return Pooled(point, None)
+    around = core.point[..., None] + core.around
+    if asked:
+        spread = quantiles(pool.model, own_units, steps, list(levels), point=local)
+        by_level = spread.reshape(len(pasts), -1, steps, len(levels)).transpose(0, 2, 3, 1)
+        scaled = _scaled(pool, reader, by_level).transpose(0, 1, 3, 2)
+        around = (1 - share[..., None]) * around + share[..., None] * scaled
+    return Pooled(point, np.maximum(around, floor[..., None]) - point[..., None])
+
+
+def _floor(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1, channels), scaled
+    floors = pool.model.floor.reshape(len(pool.keys), -1)
+    if reader.effects is not None:
+        floors = np.full_like(floors, -np.inf)
+    return _scaled(pool, reader, floors[:, None])
+
+
+def _scaled(
+    pool: LocalPool, reader: WindowReader, values: np.ndarray
+) -> np.ndarray:  # (series, ..., channels)
+    """From the units of local experts to the scale of the net, within floats."""
+    return np.stack(
+        [
+            (part - reader.scalers[key].mean / unit) * (unit / reader.scalers[key].scale)
+            for key, part, unit in zip(pool.keys, values, pool.units, strict=True)
+        ]
+    )

@@ -1,0 +1,247 @@
+"""The stages of a fit to all known rows, and of an update by new ones.
+
+    fit       cycles and plan -> effect of X -> core or encoder on the residual -> share of local experts
+    update    the open stream absorbs the new rows -> core -> share of local experts
+
+A pretrained net is kept as it is: of the stages its fit has the effect of X and the scales alone.
+Everything here is returned; the estimator takes it over in one place.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from pandas.tseries.offsets import BaseOffset
+
+from klforecast.core.pilot import plan_pilot
+from klforecast.core.plan import CorePlan, plan_core
+from klforecast.core.stream import EarlierCore
+from klforecast.data.scaling import Standardizer
+from klforecast.estimators import checks
+from klforecast.estimators.covariates.effects import Effects, learn_effects, residual_rows
+from klforecast.estimators.covariates.table import Covariates, with_long_season
+from klforecast.estimators.cycles import local_seasons, long_season, window_periods
+from klforecast.estimators.fitting import (
+    Fitted,
+    OpenStream,
+    Refitted,
+    extend_fit,
+    fit_panel,
+    open_stream,
+    refit,
+)
+from klforecast.estimators.frames.known_rows import KnownRows
+from klforecast.estimators.frames.panel import Key
+from klforecast.estimators.local_pool import LocalPool, fit_pool, rows_spared
+from klforecast.estimators.options import Options
+from klforecast.estimators.window_reader import WindowReader
+from klforecast.local.model import LONGEST
+from klforecast.ops.missing import GapFiller
+from klforecast.training.nets import ForecastNet
+
+
+class Planned(NamedTuple):
+    """The shape of a core, and the cycles that it was made for, in steps, the leading one first."""
+
+    core: CorePlan
+    periods: list[int]
+
+
+class Separated(NamedTuple):
+    """The rows of a panel, and what covariates do to them.
+
+    Attributes
+    ----------
+    covariates : Covariates or None
+        With the harmonics of a long season, where there is one.
+    effects : Effects or None
+    residual : dict of tuple to ndarray of shape (time, channels)
+        Rows less the effect, in the units of the data.
+    plan : Planned
+        Of the core of the residual.
+    """
+
+    covariates: Covariates | None
+    effects: Effects | None
+    residual: dict[Key, np.ndarray]
+    plan: Planned
+
+
+class Learned(NamedTuple):
+    """What a fit to rows leaves, beside the effect of their covariates.
+
+    Attributes
+    ----------
+    fitted : Fitted
+    open_stream : OpenStream or None
+        None where the next update is a fit.
+    pool : LocalPool or None
+    """
+
+    fitted: Fitted
+    open_stream: OpenStream | None
+    pool: LocalPool | None
+
+
+class Updated(NamedTuple):
+    """What an update replaces."""
+
+    refitted: Refitted
+    open_stream: OpenStream
+    pool: LocalPool | None
+
+
+def make_plan(
+    panel: Mapping[Key, np.ndarray],  # (time, channels) each, in the units of the data
+    frequency: BaseOffset | None,
+    horizon: int,
+    options: Options,
+) -> Planned:
+    """Look for cycles, and shape a core by them and by the lengths of the series."""
+    rows = list(panel.values())
+    periods = window_periods(rows, frequency, options.period)
+    lengths, channels = [*map(len, rows)], rows[0].shape[1]
+    return Planned(plan_core(lengths, channels, horizon, periods, options.core), periods)
+
+
+def separate_effects(
+    rows: KnownRows, covariates: Covariates | None, options: Options, pretrained: bool
+) -> Separated:
+    """Learn the effect of X, and of a long season where no net was pretrained, and take it off."""
+    series, longest = rows.series, rows.longest.values
+    # A pretrained net has its horizon already, and no warning is due.
+    horizon = (
+        min(options.horizon, checks.longest_horizon(len(longest)))
+        if pretrained
+        else checks.shrink_horizon(options.horizon, len(longest))
+    )
+    panel = {key: part.values for key, part in series.items()}
+    plan = make_plan(panel, rows.frequency, horizon, options)
+    season = 1 if pretrained else long_season(longest, rows.frequency, options.period)
+    covariates = with_long_season(covariates, series, rows.frequency, season)
+    if covariates is None:
+        return Separated(None, None, panel, plan)
+    pilot = plan_pilot(
+        [*map(len, panel.values())],
+        plan.core,
+        lambda ahead: make_plan(panel, rows.frequency, ahead, options).core,
+    )
+    effects = learn_effects(series, covariates, plan.core, pilot)
+    if effects is None:
+        return Separated(None if covariates.is_season_alone else covariates, None, panel, plan)
+    residual = {key: residual_rows(effects, covariates, key, part) for key, part in series.items()}
+    # A season may be seen only where the covariates are taken off.
+    plan = make_plan(residual, rows.frequency, horizon, options)
+    return Separated(covariates, effects, residual, plan)
+
+
+def pretrain(
+    panel: Sequence[np.ndarray],  # (time, channels) each
+    frequency: BaseOffset | None,
+    options: Options,
+) -> tuple[Fitted, list[int]]:
+    """Learn from a panel without covariates; return the cycles too."""
+    rows = {(place,): values for place, values in enumerate(panel)}
+    horizon = checks.shrink_horizon(options.horizon, max(map(len, panel)))
+    plan = make_plan(rows, frequency, horizon, options)
+    return fit_panel(rows, plan.core, _scale_lag(rows, plan), options), plan.periods
+
+
+def learn(rows: KnownRows, separated: Separated, options: Options) -> Learned:
+    """Fit the core or the encoder to the residual, and weigh local experts against it."""
+    seasons = local_seasons(separated.plan.periods, rows.frequency, options.period)
+    spared = _spared(rows, options, seasons)
+    plan, panel = separated.plan, separated.residual
+    fitted = fit_panel(panel, plan.core, _scale_lag(panel, plan), options, spared)
+    # Effects of covariates are not learned online, and what they leave over changes with them.
+    opened = open_stream(fitted.stream, rows.series) if separated.covariates is None else None
+    reader = WindowReader(
+        fitted.net.module_,
+        separated.effects,
+        separated.covariates,
+        fitted.scalers,
+        GapFiller(fitted.gap_covariance),
+        fitted.net.module_.depth,
+        fitted.plan.period,
+        rows.longest.values.shape[1],
+    )
+    pool = _weigh_local(rows, reader, fitted.earlier, fitted.plan.horizon, seasons, spared)
+    return Learned(fitted, opened, pool)
+
+
+def scale_residual(
+    separated: Separated, forgetting: float, scale_lag: int | None
+) -> dict[Key, Standardizer]:
+    """Measure each series for a pretrained net."""
+    return {
+        key: Standardizer.fit(part, forgetting, scale_lag)
+        for key, part in separated.residual.items()
+    }
+
+
+def absorb(
+    rows: KnownRows,
+    opened: OpenStream | None,
+    net: ForecastNet,
+    reader: WindowReader,
+    periods: list[int],
+    options: Options,
+) -> Updated | None:
+    """Absorb new rows online; None where it takes a new fit.
+
+    Parameters
+    ----------
+    rows : KnownRows
+        All of them.
+    opened : OpenStream or None
+        As the last fit or update left it.
+    net : ForecastNet
+        The present net, which stays as it is.
+    reader : WindowReader
+        Of the present net.
+    periods : list of int
+        Cycles that the plan was made for.
+    options : Options
+    """
+    opened = extend_fit(opened, rows.series, options)
+    if opened is None:
+        return None
+    seasons = local_seasons(periods, rows.frequency, options.period)
+    spared = _spared(rows, options, seasons)
+    refitted = refit(net, opened, rows.series, spared)
+    pool = _weigh_local(rows, reader, refitted.earlier, net.module_.horizon, seasons, spared)
+    return Updated(refitted, opened, pool)
+
+
+def reach(depth: int, pool: LocalPool | None) -> int:
+    """Rows before a cutoff that a forecast reads at most."""
+    return depth if pool is None or not pool.share.any() else max(depth, LONGEST)
+
+
+def _scale_lag(panel: Mapping[Key, np.ndarray], plan: Planned) -> int | None:
+    """Series of a panel are scaled by their usual change over a horizon, a single one by its deviation."""
+    return plan.core.horizon if len(panel) > 1 else None
+
+
+def _spared(rows: KnownRows, options: Options, seasons: Sequence[int]) -> int:
+    """Rows without which a linear core is solved once more, to be compared with local experts."""
+    if not options.local_experts:
+        return 0
+    lengths = [len(part.values) for part in rows.series.values()]
+    horizon = min(options.horizon, checks.longest_horizon(max(lengths)))
+    return rows_spared(lengths, horizon, seasons)
+
+
+def _weigh_local(
+    rows: KnownRows,
+    reader: WindowReader,
+    earlier: EarlierCore | None,
+    horizon: int,
+    seasons: Sequence[int],
+    spared: int,
+) -> LocalPool | None:
+    """Share of local experts, judged beside the core that has not seen the newest rows."""
+    if not spared or earlier is None:
+        return None
+    reader = reader._replace(module=earlier.core, scalers=earlier.scalers)
+    return fit_pool(rows.series, reader, horizon, seasons, spared)
