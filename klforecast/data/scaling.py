@@ -13,6 +13,10 @@ from typing import NamedTuple, Self
 import numpy as np
 
 _LARGEST = np.finfo(np.float64).max
+_HUGE = (
+    1e290  # above it some deviations from the mean are beyond the floats before the mean is added
+)
+_HUGE_UNIT = 2.0**64  # exact, and far more than deviations of any forecast
 _LEAST_CHANGE = 0.01  # in standard deviations
 
 
@@ -117,15 +121,22 @@ class Standardizer:
 
     def transform(self, rows: np.ndarray) -> np.ndarray:  # (..., channels) -> (..., channels)
         """Units of the series to units of the training standard deviation."""
-        return (np.asarray(rows, dtype=np.float64) - self.mean) / self.scale
+        rows = np.asarray(rows, dtype=np.float64)
+        largest = np.fmax.reduce(np.abs(rows), axis=None, initial=0.0)
+        # Two of the largest floats differ by more than one of them; halves do not, and are exact.
+        half = 0.5 if largest > _LARGEST / 4 else 1.0
+        return (half * rows - half * self.mean) / (half * self.scale)
 
     def then(self, other: "Standardizer") -> "Standardizer":
         """One standardiser for this one and then another, which is in units of this one."""
         return Standardizer(self.mean + self.scale * other.mean, self.scale * other.scale)
 
     def inverse_transform(self, rows: np.ndarray) -> np.ndarray:  # (..., channels)
-        """Units of the training standard deviation back to units of the series."""
-        return np.asarray(rows, dtype=np.float64) * self.scale + self.mean
+        """Units of the training standard deviation back to units of the series, the largest floats at most."""
+        unit = np.where(np.maximum(self.scale, np.abs(self.mean)) > _HUGE, _HUGE_UNIT, 1.0)
+        with np.errstate(over="ignore"):
+            small = np.asarray(rows, dtype=np.float64) * (self.scale / unit) + self.mean / unit
+        return multiply_within_floats(small, unit)
 
 
 class ChangeStatistics(NamedTuple):
@@ -155,7 +166,9 @@ class ChangeStatistics(NamedTuple):
         scaled = rows / unit
         weights = _weights(len(rows) - steps, forgetting)
         size = np.sqrt(_mean(np.square(scaled[steps:] - scaled[:-steps]), weights))
-        return cls(float(weights.sum()), size * unit, rows[-steps:], forgetting)
+        return cls(
+            float(weights.sum()), multiply_within_floats(size, unit), rows[-steps:], forgetting
+        )
 
     def extend(self, rows: np.ndarray) -> Self:  # (time, channels)
         """Add newer rows, at least one."""

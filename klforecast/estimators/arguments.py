@@ -1,13 +1,15 @@
 """Arguments that the estimators refuse, alone, and the words in which they say so."""
 
+import os
 import reprlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
+from pandas.api.types import is_list_like
 
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = 80  # letters of a value in a message
@@ -48,6 +50,42 @@ def check_flag(name: str, value: Any) -> None:
     """Raise unless `value` is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} is {show(value)}; pass True or False")
+
+
+def check_levels(name: str, value: Any, distinct: bool = False) -> list[float]:
+    """Return levels of quantiles, or shares of intervals, as floats.
+
+    Parameters
+    ----------
+    name : str
+    value : float or sequence of float
+    distinct : bool, default=False
+        Whether each may come once only, since it names a column.
+
+    Raises
+    ------
+    TypeError
+        If it is no number and no sequence of numbers.
+    ValueError
+        If a number is not between 0 and 1, or there is none.
+    """
+    wanted = "pass numbers between 0 and 1, such as [0.1, 0.9]"
+    several = is_list_like(value) and not isinstance(value, Mapping)
+    levels = list(value) if several else [value]
+    if any(isinstance(level, bool | np.bool_) or not isinstance(level, Real) for level in levels):
+        raise TypeError(f"{name} is {show(value)}; {wanted}")
+    if not levels or not all(0 < level < 1 for level in levels):
+        raise ValueError(f"{name} is {show(value)}; {wanted}")
+    twice = sorted({level for level in levels if levels.count(level) > 1})
+    if distinct and twice:
+        raise ValueError(f"{name} holds {twice[0]} twice; pass each level once")
+    return [float(level) for level in levels]
+
+
+def check_path(path: Any) -> None:
+    """Raise a TypeError unless `path` names a file."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path is {show(path)}; pass the name of a file, a str or a Path")
 
 
 def check_seed(name: str, value: Any) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from pandas.api.types import is_integer_dtype
 from pandas.tseries.offsets import BaseOffset
 
-from klforecast.estimators.arguments import show
+from klforecast.estimators.arguments import check_levels, show
 from klforecast.estimators.frames.indices import check_regular, find_frequency, name_stamps
 from klforecast.estimators.frames.panel import Key, TimeSeries, name_series, split_series
 
@@ -162,7 +162,7 @@ def check_windows(
     TypeError, ValueError
         For rows or cutoffs that cannot be used.
     """
-    frame = y if isinstance(y, pd.Series | pd.DataFrame) else pd.DataFrame(np.asarray(y))
+    frame = read_rows(y)
     check_rows(frame)
     series = split_series(pd.DataFrame(frame))[()]
     if isinstance(y, pd.DataFrame):
@@ -190,12 +190,38 @@ def check_cutoffs(cutoffs: Any, rows: int) -> np.ndarray:
     return positions
 
 
-def check_levels(alpha: Any) -> np.ndarray:
-    """Return the levels of quantiles as an array of floats between 0 and 1."""
-    levels = np.asarray(alpha, dtype=np.float64)
-    if levels.ndim != 1 or not ((levels > 0) & (levels < 1)).all():
-        raise ValueError(f"alpha={alpha!r}; pass a list of levels between 0 and 1, as [0.1, 0.9]")
+def read_rows(y: Any) -> pd.Series | pd.DataFrame:
+    """Take a table or array of one series as a pandas object, or raise a TypeError that says what came."""
+    if isinstance(y, pd.Series | pd.DataFrame):
+        return y
+    try:
+        values = np.asarray(y)
+    except ValueError as error:  # rows of different lengths
+        raise name_refusal(y, "y") from error
+    if values.ndim not in (1, 2):
+        raise name_refusal(y, "y")
+    return pd.DataFrame(values)
+
+
+def window_levels(alpha: Any) -> np.ndarray:
+    """Return the levels of quantiles at many cutoffs, a list of them."""
+    levels = np.asarray(check_levels("alpha", alpha))
+    if np.ndim(alpha) == 0:
+        raise ValueError(f"alpha is {alpha}; pass numbers between 0 and 1, such as [0.1, 0.9]")
     return levels
+
+
+def check_alone(estimator: Any) -> None:
+    """Raise a TypeError inside a pipeline of scikit-learn, which passes the series as X and X as the series.
+
+    It marks its steps with the context of its callbacks, from version 1.9 on.
+    """
+    if hasattr(estimator, "_parent_callback_ctx"):
+        raise TypeError(
+            f"{type(estimator).__name__} is a forecaster of sktime, and a pipeline of scikit-learn takes its "
+            "series for covariates; use sktime's TransformedTargetForecaster for steps on y, and "
+            "ForecastingPipeline for steps on X"
+        )
 
 
 def refuse_covariance(name: str, wanted: bool) -> None:

@@ -43,6 +43,8 @@ from klforecast.training.fit import Solver, fit_encoder_net, wrap_core
 from klforecast.training.nets import ForecastNet
 from klforecast.training.options import EncoderOptions
 
+_MOST_DECADES = 100  # of a change of scale, in whose squares moments are taken over to it
+
 
 class OpenStream(NamedTuple):
     """A stream that can be extended, and which version of each series it has absorbed."""
@@ -199,7 +201,13 @@ def extend_fit(
     if not all(np.isfinite(values).all() for values in new):
         return None
     rows = {key: part.values for key, part in series.items()}
-    return opened._replace(stream=extend_stream(stream, rows))
+    extended = extend_stream(stream, rows)
+    before, after = stream.scalers(), extended.scalers()
+    for key, scaler in after.items():
+        change = np.abs(np.log10(scaler.scale) - np.log10(before[key].scale))
+        if (change > _MOST_DECADES).any():
+            return None
+    return opened._replace(stream=extended)
 
 
 def refit(

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks, stages
-from klforecast.estimators.arguments import check_flag
+from klforecast.estimators.arguments import check_flag, check_levels
 from klforecast.estimators.covariates.effects import Effects
 from klforecast.estimators.covariates.table import (
     Covariates,
@@ -368,6 +368,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         """
         if y is None:
             raise checks.name_refusal(y, "y")
+        checks.check_alone(self)
         with unchanged_on_error(self):
             return super().fit(y, X=X, fh=fh)
 
@@ -420,12 +421,93 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         -------
         self
         """
+        if y is None:
+            raise checks.name_refusal(y, "y")
         if X is not None:
             checks.warn_unused_exogenous(type(self).__name__)
         with unchanged_on_error(self):
             if not hasattr(self, "pretraining_panel_"):
                 self.reset()
             return super().pretrain(y, X=X, fh=fh)
+
+    def predict_interval(self, fh: Any = None, X: Any = None, coverage: Any = 0.9) -> pd.DataFrame:
+        """Forecast intervals that hold the truth with given probabilities.
+
+        Parameters
+        ----------
+        fh, X : see `predict`
+        coverage : float or sequence of distinct floats between 0 and 1, default=0.9
+            Probabilities.
+
+        Returns
+        -------
+        DataFrame, (rows, channels x coverage x 2)
+            In the units of y; columns are channel, coverage and "lower" or "upper".
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a horizon, covariates or probabilities that cannot be used.
+        """
+        coverage = check_levels("coverage", coverage, distinct=True)
+        return super().predict_interval(fh=fh, X=X, coverage=coverage)
+
+    def predict_quantiles(self, fh: Any = None, X: Any = None, alpha: Any = None) -> pd.DataFrame:
+        """Forecast quantiles.
+
+        Parameters
+        ----------
+        fh, X : see `predict`
+        alpha : float, sequence of distinct floats between 0 and 1, or None, default=None
+            Levels. None: 0.05 and 0.95.
+
+        Returns
+        -------
+        DataFrame, (rows, channels x levels)
+            In the units of y; columns are channel and level.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a horizon, covariates or levels that cannot be used.
+        """
+        if alpha is not None:
+            alpha = check_levels("alpha", alpha, distinct=True)
+        return super().predict_quantiles(fh=fh, X=X, alpha=alpha)
+
+    def predict_var(self, fh: Any = None, X: Any = None, cov: bool = False) -> pd.DataFrame:
+        """Forecast the variance of each step and channel.
+
+        Parameters
+        ----------
+        fh, X : see `predict`
+        cov : bool, default=False
+            Only False: how errors of different steps vary together is not known.
+
+        Returns
+        -------
+        DataFrame, (rows, channels)
+            In squared units of y.
+        """
+        check_flag("cov", cov)
+        return super().predict_var(fh=fh, X=X, cov=cov)
+
+    def predict_proba(self, fh: Any = None, X: Any = None, marginal: bool = True) -> Any:
+        """Forecast a distribution for each step and channel.
+
+        Parameters
+        ----------
+        fh, X : see `predict`
+        marginal : bool, default=True
+            The distributions are marginal whatever it is.
+
+        Returns
+        -------
+        skpro distribution
+            Empirical where skpro is installed, see `docs/intervals.md`.
+        """
+        check_flag("marginal", marginal)
+        return super().predict_proba(fh=fh, X=X, marginal=marginal)
 
     def predict_windows(
         self,
@@ -467,7 +549,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         checks.check_one_series(self.scalers_)
         series, positions = checks.check_windows(y, cutoffs, self._rows.columns)
         predictor = self._predictor(of_windows(self._covariates, X, series.index))
-        levels = None if alpha is None else checks.check_levels(alpha)
+        levels = None if alpha is None else checks.window_levels(alpha)
         past = first_rows(series, positions.max(initial=1))
         return forecast_from_cutoffs(predictor, past, positions, self.horizon, levels)
 

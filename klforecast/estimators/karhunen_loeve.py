@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from klforecast.estimators.arguments import check_magnitude
+from klforecast.estimators.arguments import check_choice, check_magnitude
 from klforecast.estimators.saving.files import SavedEstimator
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.online import KLState, absorb, empty_state, feature_modes
@@ -257,8 +257,7 @@ class KarhunenLoeve(
         forgetting: Any = self.forgetting
         if k is not None and (isinstance(k, bool) or not isinstance(k, Integral) or k < 1):
             raise ValueError(f"got n_components={k!r}; pass a positive integer or None for all")
-        if self.solver not in _SOLVERS:
-            raise ValueError(f"got solver={self.solver!r}; pass one of {_SOLVERS}")
+        check_choice("solver", self.solver, _SOLVERS)
         number = isinstance(forgetting, Real)
         if not number or not 0 < forgetting <= 1:
             raise ValueError(f"got forgetting={forgetting!r}; pass a number in (0, 1]")

@@ -103,6 +103,10 @@ class KLMemoryRegressor(SavedEstimator, MultiOutputMixin, RegressorMixin, BaseEs
         windows, future = check_X_y(
             X, y, dtype=np.float64, multi_output=True, y_numeric=True, estimator=self
         )
+        if not isinstance(future, np.ndarray) or future.dtype.kind not in "biuf":
+            raise TypeError(
+                f"y holds {future.dtype} in {type(future).__name__}; pass an array of real numbers"
+            )
         check_magnitude("X", windows)
         check_magnitude("y", future)
         n, length = windows.shape

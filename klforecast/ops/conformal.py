@@ -8,7 +8,9 @@ scale): with n exchangeable scores the rank (n + 1) p has coverage p. Errors of 
 are not independent: those of a forecast h steps ahead are dependent over h - 1 rows (Diebold &
 Mariano 1995), so T rows count as n_h = T / h scores, and the rank is corrected for n_h of them.
 Beyond the ranks that n_h scores have, quantiles go on in proportion to those of a normal
-distribution. Fewer than 20 scores do not tell the two sides apart: each then counts with both signs.
+distribution. Scores that have grown from run to run of time are widened to the next run
+(`ops.widening`). Fewer than 20 scores do not tell the two sides apart: each then counts with both
+signs.
 
     level      theta_p <- theta_p + gamma (p - share of new errors below q at theta_p)
 
@@ -30,6 +32,7 @@ from klforecast.ops.volatility import (
     fit_scale,
     phase_scale,
 )
+from klforecast.ops.widening import widen_growing
 
 GRID = torch.tensor(
     [
@@ -154,6 +157,7 @@ def calibrate(residuals: Residuals) -> Calibration:
     ):
         scale = scale._replace(exponents=torch.zeros_like(scale.exponents))
     scores = errors / expected_scale(scale, features)[:, None]
+    scores = widen_growing(scores)
     if effective[-1] < _TWO_SIDED:
         scores, effective = torch.cat([scores, -scores]), 2 * effective
     growth = _growth(scores)

@@ -72,17 +72,22 @@ def interpolate(series: Tensor, period: int) -> Tensor:  # (T, C) -> (T, C)
     observed = torch.isfinite(series)
     if observed.all():
         return series
-    phase = torch.arange(len(series)) % period
     values = torch.where(observed, series, 0.0)
+    # Differences of the largest floats are none; those of numbers of size one are, and a power of two is exact.
+    largest = values.abs().amax(dim=0)
+    unit = torch.ldexp(torch.ones_like(largest), largest.frexp().exponent - 1)
+    values = values / unit
+    phase = torch.arange(len(series)) % period
     sums = torch.zeros(period, series.shape[1], dtype=series.dtype).index_add_(0, phase, values)
     counts = torch.zeros_like(sums).index_add_(0, phase, observed.to(series.dtype))
     everywhere = values.sum(dim=0) / observed.sum(dim=0).clamp(min=1)
     cycle = torch.where(counts > 0, sums / counts.clamp(min=1), everywhere)[phase]
-    residual = torch.where(observed, series - cycle, 0.0)
+    residual = torch.where(observed, values - cycle, 0.0)
     filled = torch.empty_like(residual)
     for channel, (known, value) in enumerate(zip(observed.T, residual.T, strict=True)):
         filled[:, channel] = _straight_lines(known, value)
-    return torch.where(observed, series, filled + cycle)
+    last = torch.finfo(series.dtype).max
+    return torch.where(observed, series, ((filled + cycle) * unit).clamp(-last, last))
 
 
 def _straight_lines(observed: Tensor, values: Tensor) -> Tensor:  # (T,), (T,) -> (T,)

@@ -22,6 +22,9 @@ from torch import Tensor
 _SPANS = (16, 4, 1)  # parts of the past that are looked at: the last sixteenth, quarter, all
 _LEAST_MOVE = 1e-3  # of a standard deviation; keeps the logarithm of a past at rest finite
 _RIDGE = 0.1  # pull of a channel's exponents to those of all channels, in units of their curvature
+# Of the range seen, above its highest. At 0 intervals of series that grow twentyfold held 57 % in place of 80, at 0.5
+# 66 %, with a CRPS 1.5 % lower; a whole range added a point.
+_BEYOND = 0.5
 _CYCLES = (
     8  # over which a phase is looked at: enough to see its size, few enough to follow the year
 )
@@ -123,7 +126,9 @@ def fit_scale(features: Tensor, errors: Tensor) -> ScaleModel:
 
 def expected_scale(model: ScaleModel, features: Tensor) -> Tensor:
     """Scale of the errors to expect, (..., C), from features (..., C, F)."""
-    seen = features.where(features.isfinite(), model.mean).clamp(model.lowest, model.highest)
+    beyond = _BEYOND * (model.highest - model.lowest)
+    known = features.where(features.isfinite(), model.mean)
+    seen = known.clamp(model.lowest, model.highest + beyond)
     return ((seen - model.mean) * model.exponents).sum(dim=-1).exp()
 
 

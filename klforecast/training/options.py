@@ -132,7 +132,7 @@ class TrainingOptions:
         return own | {
             "optimizer__weight_decay": decay,
             "device": resolve_device(self.device),
-            "callbacks": None if callbacks is None else clone(list(callbacks), safe=False),
+            "callbacks": clone(list(callbacks), safe=False) if callbacks else None,
         }
 
 

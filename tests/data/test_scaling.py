@@ -133,3 +133,13 @@ def test_no_unit_is_too_small_or_too_large(unit):
     for other in (Standardizer.fit(unit * rows), scaled):
         np.testing.assert_allclose(other.mean / unit, plain.mean, rtol=1e-9)
         np.testing.assert_allclose(other.scale / unit, plain.scale, rtol=1e-9)
+
+
+def test_two_of_the_largest_floats_are_a_finite_distance_apart_and_come_back():
+    rows = np.array([[1.7e308], [-1.7e308], [1.7e308], [np.nan], [1.7e308], [1.6e308]])
+    standardizer = Standardizer.fit(rows)
+    scaled = standardizer.transform(rows)
+    small = Standardizer.fit(rows / 2.0**1000).transform(rows / 2.0**1000)
+    np.testing.assert_allclose(scaled, small, rtol=1e-12)
+    np.testing.assert_allclose(standardizer.inverse_transform(scaled), rows, rtol=1e-12)
+    assert np.isfinite(standardizer.inverse_transform([[1e10], [-1e10]])).all()

@@ -111,3 +111,13 @@ def test_a_mean_cycle_is_filled_exactly():
     gappy = series.clone()
     gappy[[0, 4, 5, 6, 14]] = torch.nan
     torch.testing.assert_close(interpolate(gappy, 3), series)
+
+
+@pytest.mark.parametrize("period", [1, 3])
+def test_gaps_between_the_largest_floats_are_filled_like_those_between_small_ones(period):
+    series = torch.tensor([1.0, torch.nan, -1.0, 0.9, torch.nan, torch.nan, -0.8, 1.0]).double()
+    small = interpolate(series[:, None], period)
+    large = interpolate(1e308 * series[:, None], period)
+    torch.testing.assert_close(large / 1e308, small)
+    tiny = interpolate(1e-305 * series[:, None], period)
+    torch.testing.assert_close(1e305 * tiny, small)

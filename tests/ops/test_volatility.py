@@ -1,3 +1,6 @@
+import math
+
+import pytest
 import torch
 from torch.testing import assert_close
 
@@ -64,12 +67,13 @@ def test_scaled_errors_have_one_size():
     assert abs(ratio - 1) < 0.1
 
 
-def test_features_beyond_those_seen_count_as_the_border():
+def test_features_beyond_those_seen_count_as_half_their_range_above_and_as_the_border_below():
     features, errors = heteroscedastic(1.0)
     model = fit_scale(features, errors)
-    assert_close(
-        expected_scale(model, features.amax(dim=0) + 100), expected_scale(model, features.amax(0))
-    )
+    highest, lowest = features.amax(dim=0), features.amin(dim=0)
+    most = highest + 0.5 * (highest - lowest)
+    assert_close(expected_scale(model, highest + 100), expected_scale(model, most))
+    assert_close(expected_scale(model, lowest - 100), expected_scale(model, lowest))
 
 
 def test_errors_of_zero_give_a_finite_scale():
@@ -114,3 +118,11 @@ def test_errors_over_the_scale_of_their_phase_have_one_size():
     )
     even = torch.randn(300, 20, 1, generator=torch.Generator().manual_seed(1)).double()
     assert fit_phase_exponent(phases, even).item() < 0.05
+
+
+def test_a_past_wilder_than_all_that_were_seen_announces_larger_errors():
+    torch.manual_seed(0)
+    features = torch.linspace(-1.0, 1.0, 200)[:, None, None].double()
+    model = fit_scale(features, features.exp() * torch.randn(200, 8, 1).double())
+    seen, beyond = (expected_scale(model, torch.tensor([[x]]).double()) for x in (1.0, 1.5))
+    assert float(beyond / seen) == pytest.approx(math.exp(0.5), rel=0.2)

@@ -16,6 +16,7 @@ import torch
 from scipy.special import ndtri
 
 from klforecast.core.covariate_effect import CovariateEffect
+from klforecast.core.linear_core import LinearCore
 from klforecast.estimators.covariates.effects import Effects
 from klforecast.estimators.covariates.table import Covariates
 from klforecast.estimators.frames.indices import name_stamps, stamps_ahead
@@ -37,6 +38,8 @@ class EffectAhead(NamedTuple):
         Those rows that are forecast, in any shape.
     of_past : ndarray of shape (*places, channels) or None
         Forecast of the effect of the past-only columns, in deviations.
+    doubt_of_past : ndarray of shape (*places, channels) or None
+        How far that is from the forecast of an effect that goes on beyond the edges.
     scale : ndarray of shape (channels,)
         Deviation of the series.
     """
@@ -46,6 +49,7 @@ class EffectAhead(NamedTuple):
     steps: torch.Tensor
     places: np.ndarray
     of_past: np.ndarray | None
+    doubt_of_past: np.ndarray | None
     scale: np.ndarray
 
     def values(self) -> np.ndarray:  # (*places, channels)
@@ -58,7 +62,8 @@ class EffectAhead(NamedTuple):
 
         Zero as long as columns stay within it; intervals are wider by it.
         """
-        return self.scale * self.effect.doubt(self.table, self.steps).numpy()[self.places]
+        doubt = self.effect.doubt(self.table, self.steps).numpy()[self.places]
+        return self.scale * (doubt if self.doubt_of_past is None else doubt + self.doubt_of_past)
 
 
 def effect_ahead(
@@ -98,13 +103,15 @@ def effect_ahead(
         )
     first = len(stamps) - len(future)
     _warn_far(effect, covariates, key, stamps[first:], table[first:], numbers[first:])
-    of_past = None
+    of_past, doubt = None, None
     if effects.core is not None:
-        rows = past[-effects.core.depth - effects.effect.basis.period :]
-        part = effects.forecast_part(effects.core, covariates, key, rows, [len(rows)], steps.max())
-        of_past = part[0, steps - 1]
+        rows = _rows_read(effects, effects.core, past)
+        _warn_far_past(effects, covariates, key, rows)
+        asked = (effects.core, covariates, key, rows, [len(rows)], steps.max())
+        of_past = effects.forecast_part(*asked)[0, steps - 1]
+        doubt = effects.doubt_of_part(*asked)[0, steps - 1]
     places = first + steps - 1
-    return EffectAhead(effect, table, numbers, places, of_past, effects.scales[key])
+    return EffectAhead(effect, table, numbers, places, of_past, doubt, effects.scales[key])
 
 
 def effect_of_windows(
@@ -124,12 +131,15 @@ def effect_of_windows(
     effect = effects.effect.part(~effects.past)
     numbers = torch.from_numpy(covariates.steps(stamps))
     _warn_far(effect, covariates, (), stamps, table, numbers)
-    of_past = None
+    of_past, doubt = None, None
     if effects.core is not None:
         past = rows[: cutoffs.max()]
-        of_past = effects.forecast_part(effects.core, covariates, (), past, cutoffs, horizon)
+        reach = effects.core.depth + effects.effect.basis.period
+        _warn_far_past(effects, covariates, (), past[max(0, cutoffs.min() - reach) :])
+        asked = (effects.core, covariates, (), past, cutoffs, horizon)
+        of_past, doubt = effects.forecast_part(*asked), effects.doubt_of_part(*asked)
     places = cutoffs[:, None] + np.arange(horizon)
-    return EffectAhead(effect, table, numbers, places, of_past, effects.scales[()])
+    return EffectAhead(effect, table, numbers, places, of_past, doubt, effects.scales[()])
 
 
 def doubt_quantiles(doubt: np.ndarray, levels: np.ndarray) -> np.ndarray:  # (..., C) -> (..., C, Q)
@@ -144,6 +154,18 @@ def doubt_quantiles(doubt: np.ndarray, levels: np.ndarray) -> np.ndarray:  # (..
     array([[-2.,  0.,  2.]])
     """
     return doubt[..., None] * (ndtri(levels) / ndtri(0.9))
+
+
+def _rows_read(effects: Effects, core: LinearCore, past: pd.Index) -> pd.Index:
+    """Rows from which the effect of the past-only columns is forecast, means over a cycle included."""
+    return past[-core.depth - effects.effect.basis.period :]
+
+
+def _warn_far_past(effects: Effects, covariates: Covariates, key: Key, rows: pd.Index) -> None:
+    """Say which past-only columns were far, at rows up to the cutoff, from all that `fit` saw."""
+    table = torch.from_numpy(covariates.table(key, rows, rows[-1]))
+    steps = torch.from_numpy(covariates.steps(rows))
+    _warn_far(effects.effect.part(effects.past), covariates, key, rows, table, steps)
 
 
 def _warn_far(

@@ -24,11 +24,13 @@ from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan
 from klforecast.core.season import with_season
 from klforecast.core.solve import solve_from_plan
-from klforecast.data.scaling import Standardizer
+from klforecast.data.scaling import Standardizer, add_within_floats, multiply_within_floats
 from klforecast.estimators.covariates.table import Covariates
 from klforecast.estimators.frames.context import fill_panel, forecast_windows, past_windows
 from klforecast.estimators.frames.indices import Stamp
 from klforecast.estimators.frames.panel import Key, TimeSeries
+
+_MOST_DOUBT = 1e30  # deviations; the core computes in float32, whose largest number is 3e38
 
 
 class Effects(NamedTuple):
@@ -55,7 +57,8 @@ class Effects(NamedTuple):
 
     def of_rows(self, covariates: Covariates, key: Key, rows: pd.Index) -> np.ndarray:
         """Effect on neighbouring rows up to the cutoff, in the units of y, (n, channels)."""
-        return self.scales[key] * evaluate_effect(self.effect, covariates, key, rows, rows[-1])
+        effect = evaluate_effect(self.effect, covariates, key, rows, rows[-1])
+        return multiply_within_floats(effect, self.scales[key])
 
     def forecast_part(
         self,
@@ -67,19 +70,43 @@ class Effects(NamedTuple):
         steps: int,
     ) -> np.ndarray:  # (cutoffs, steps, channels)
         """Forecast the effect of the past-only columns from its own past, in deviations."""
-        past = (
-            evaluate_effect(self.effect.part(self.past), covariates, key, rows, rows[-1])
-            - self.past_mean
+        past = evaluate_effect(self.effect.part(self.past), covariates, key, rows, rows[-1])
+        return self._forecast(core, past - self.past_mean, cutoffs, steps) + self.past_mean
+
+    def doubt_of_part(
+        self,
+        core: LinearCore,
+        covariates: Covariates,
+        key: Key,
+        rows: pd.Index,
+        cutoffs: Sequence[int] | np.ndarray,
+        steps: int,
+    ) -> np.ndarray:  # (cutoffs, steps, channels), at least 0
+        """How far `forecast_part` is from the forecast of an effect that goes on beyond the edges.
+
+        The core is linear, so this is its forecast of what the edges take off.
+        """
+        held = self.effect.part(self.past)
+        free = held._replace(basis=held.basis.without_edges())
+        beyond, within = (
+            evaluate_effect(effect, covariates, key, rows, rows[-1]) for effect in (free, held)
         )
+        if np.array_equal(beyond, within):
+            return np.zeros((len(cutoffs), steps, within.shape[1]))
+        gap = np.clip(beyond - within, -_MOST_DOUBT, _MOST_DOUBT)
+        return np.abs(self._forecast(core, gap, cutoffs, steps))
+
+    def _forecast(
+        self, core: LinearCore, past: np.ndarray, cutoffs: Sequence[int] | np.ndarray, steps: int
+    ) -> np.ndarray:  # (cutoffs, steps, channels)
         depth, period = core.depth, self.effect.basis.period
-        forecasts = forecast_windows(
+        return forecast_windows(
             core,
             lambda batch: past_windows(past, np.asarray(cutoffs)[batch], depth, period),
             len(cutoffs),
             steps,
             (depth, past.shape[1]),
         )
-        return forecasts + self.past_mean
 
 
 def learn_effects(
@@ -156,7 +183,7 @@ def residual_rows(
         return series.values[start:]
     first = max(0, start - effects.effect.basis.period)
     effect = effects.of_rows(covariates, key, series.index[first:])
-    return series.values[start:] - effect[start - first :]
+    return add_within_floats(series.values[start:], -effect[start - first :])
 
 
 def evaluate_effect(

@@ -14,6 +14,7 @@ import torch
 from pandas.tseries.offsets import BaseOffset, Tick
 
 from klforecast.core.linear_core import LinearCore
+from klforecast.estimators.arguments import check_integer
 from klforecast.estimators.frames.context import extend_past
 from klforecast.estimators.plots.plotting import new_axes, new_figure
 from klforecast.modules.attribution import influence, token_weights
@@ -75,6 +76,7 @@ def draw_modes(
     ax: "Axes | None" = None,
 ) -> "Axes":
     """Draw the leading modes of windows of `depth` steps; see `KLMemoryForecaster.plot_modes`."""
+    check_integer("n_modes", n_modes, minimum=1)
     found = window_modes(panel, depth, n_modes)
     ax = new_axes(ax)
     depth, gap = len(found.modes), 2.4 * np.abs(found.modes).max()

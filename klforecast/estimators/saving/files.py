@@ -26,6 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from klforecast.estimators.arguments import check_path
 from klforecast.estimators.saving.earlier_versions import from_version_1, from_version_2
 from klforecast.estimators.saving.grammar import BROKEN, attributes_of, parameters_of
 
@@ -101,6 +102,7 @@ def save_estimator(estimator: Any, path: str | os.PathLike) -> None:
     # It knows every estimator, and with them sktime and skorch, which only a file needs.
     from klforecast.estimators.saving.codec import encode
 
+    check_path(path)
     parameters = estimator.get_params(deep=False)
     fitted = {name: value for name, value in vars(estimator).items() if name not in parameters}
     tensors: dict[str, Tensor] = {}
@@ -135,6 +137,7 @@ def save_estimator(estimator: Any, path: str | os.PathLike) -> None:
 
 def load_estimator(cls: type["SavedEstimator"], path: str | os.PathLike) -> Any:
     """Read an estimator of a class from a file; see `SavedEstimator.load`."""
+    check_path(path)
     _refuse_pickle(path)
     metadata, tensors = _read_file(path)
     if metadata.get("format") != FORMAT:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from sktime.forecasting.base import ForecastingHorizon
 
+from klforecast.estimators.arguments import check_path
 from klforecast.estimators.saving.files import SavedEstimator, save_estimator
 from klforecast.estimators.saving.grammar import Field, Named
 
@@ -78,6 +79,8 @@ class SavedSktimeEstimator(SavedEstimator):
         TypeError
             If a parameter is of a type that a file without code cannot hold, such as a callback.
         """
+        if path is not None:
+            check_path(path)
         if path is None or Path(path).suffix in _SKTIME_SUFFIXES:
             return super(SavedEstimator, self).save(path, serialization_format)  # type: ignore[misc]
         return save_estimator(self, path)

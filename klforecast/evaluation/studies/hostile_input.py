@@ -2,17 +2,19 @@
 
     python -m klforecast.evaluation.studies.hostile_input --cases 5000
 
-A case is a series or two, perhaps with covariates, a setting and a horizon, of which some make no sense:
-magnitudes from 1e-320 to 1e308, constants, spikes, missing values, odd indices, dates for integers, sizes of a
-billion. It goes through fit, predict, predict_interval, update and predict_interval again. An answer has finite
-numbers only. A refusal is an error that this package raises on purpose. All else is a fault: an error from
-somewhere below, or a number that is none.
+A case is a series, a panel or a hierarchy of unequal lengths, perhaps with covariates, known ahead or not, a setting
+and a horizon, of which some make no sense: magnitudes from 1e-320 to 1e308, constants, spikes, missing values, odd
+indices, dates for integers, sizes of a billion. It goes through fit, forecasts of several kinds, perhaps a file, an
+update of some of the series, and forecasts again. An answer has finite numbers only. A refusal is an error that this
+package raises on purpose. All else is a fault: an error from somewhere below, or a number that is none.
 """
 
+import tempfile
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,6 +88,26 @@ _SETTINGS: dict[str, tuple[Any, ...]] = {
     "callbacks": (None, [], 3, [3]),
     "linear_core": (True, True, "yes", pd.Series([True])),
 }
+# Beside the point forecast; some levels make no sense, most do.
+_FORECASTS: tuple[Callable[..., Any], ...] = (
+    lambda forecaster, fh, X: forecaster.predict_interval(fh, X=X),
+    lambda forecaster, fh, X: forecaster.predict_interval(fh, X=X, coverage=[0.5, 0.999]),
+    lambda forecaster, fh, X: forecaster.predict_quantiles(fh, X=X, alpha=[0.001, 0.5, 0.999]),
+    lambda forecaster, fh, X: forecaster.predict_var(fh, X=X),
+    lambda forecaster, fh, X: forecaster.predict_proba(fh, X=X).quantile([0.1, 0.9]),
+    lambda forecaster, fh, X: forecaster.predict_interval(fh, X=X, coverage="most"),
+    lambda forecaster, fh, X: forecaster.predict_quantiles(fh, X=X, alpha=[2.0, None]),
+)
+_SANE_FORECASTS = 5
+_KEYS: tuple[tuple[tuple[str, ...], ...], ...] = (
+    ((),),
+    (("a",), ("b",), ("c",)),
+    (("a", "u"), ("a", "v"), ("b", "u")),
+)
+_LATER = (
+    9  # rows of a series that `fit` does not see: some for the update, some for covariates ahead
+)
+_PAST: tuple[Any, ...] = (None, ["a"], ["a", "b"], "a", [3], ["z"])  # the last three make no sense
 _HOSTILE = 0.04  # of the settings of a case: with more of them nothing would come beyond `fit`
 
 
@@ -108,39 +130,99 @@ class Outcome(NamedTuple):
     detail: str = ""
 
 
+class _Case(NamedTuple):
+    """Series and covariates by the labels of the series, and what is asked of the forecaster."""
+
+    y: Mapping[tuple[str, ...], pd.DataFrame]
+    X: Mapping[tuple[str, ...], pd.DataFrame] | None
+    settings: Mapping[str, Any]
+    fh: Any
+    forecast: Callable[..., Any]
+    learns: bool
+    is_filed: bool
+    updated: Sequence[tuple[str, ...]]
+
+
 def run_case(seed: int) -> Outcome:
     """Make a case from its seed and run it to its end, or to the first refusal or fault."""
-    rng = np.random.default_rng(seed)
-    rows = int(rng.integers(1, 70))
-    settings = {name: _setting(values, rng) for name, values in _SETTINGS.items()}
-    sane = rng.random() < 0.8
-    make_index = _INDICES[rng.choice(_SANE_INDICES) if sane else rng.integers(len(_INDICES))]
-    index = make_index(rows + 9)
-    y = pd.DataFrame(_columns(rows + 9, int(rng.integers(1, 3)), rng), index)
-    X = _covariates(index, rng) if rng.random() < 0.4 else None
-    fh = _HORIZONS[0 if rng.random() < 0.7 else rng.integers(len(_HORIZONS))]
-    known = max(1, rows - 5)
+    case = _make_case(np.random.default_rng(seed))
     try:
         # Such input earns warnings; what is judged are errors and numbers.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            forecaster = KLMemoryForecaster(**settings)
-            forecaster.fit(y[:known], X=None if X is None else X[:known])
-            ahead = None if X is None else X[known:]
-            answers = [forecaster.predict(fh, X=ahead), forecaster.predict_interval(fh, X=ahead)]
-            forecaster.update(
-                y[known:rows],
-                X=None if X is None else X[known:rows],
-                update_params=bool(rng.integers(2)),
-            )
-            ahead = None if X is None else X[rows:]
-            answers.append(forecaster.predict_interval(fh, X=ahead))
+            for answer in _answers(case):
+                if not np.isfinite(np.asarray(answer, dtype=float)).all():
+                    return Outcome("not finite", str(answer))
     except Exception as error:  # whatever comes is what is asked for here
         return _judged(error)
-    for answer in answers:
-        if not np.isfinite(answer.to_numpy(dtype=float)).all():
-            return Outcome("not finite", str(answer))
     return Outcome("answer")
+
+
+def _make_case(rng: np.random.Generator) -> _Case:
+    sane = rng.random() < 0.8
+    make_index = _INDICES[rng.choice(_SANE_INDICES) if sane else rng.integers(len(_INDICES))]
+    keys, width = _KEYS[rng.choice([0, 0, 0, 1, 2])], int(rng.integers(1, 3))
+    indices = {key: make_index(int(rng.integers(2, 70)) + _LATER) for key in keys}
+    settings = {name: _setting(values, rng) for name, values in _SETTINGS.items()}
+    y = {
+        key: pd.DataFrame(_columns(len(index), width, rng), index) for key, index in indices.items()
+    }
+    X = None
+    if rng.random() < 0.4:
+        oddity = int(rng.integers(14))
+        X = {key: _covariates(index, oddity, rng) for key, index in indices.items()}
+        settings["past_covariates"] = _PAST[rng.integers(len(_PAST) if rng.random() < 0.2 else 3)]
+    updated = [key for key in keys if rng.random() < 0.7] or [keys[0]]
+    return _Case(
+        y,
+        X,
+        settings,
+        _HORIZONS[0 if rng.random() < 0.7 else rng.integers(len(_HORIZONS))],
+        _FORECASTS[rng.integers(_SANE_FORECASTS if rng.random() < 0.95 else len(_FORECASTS))],
+        bool(rng.integers(2)),
+        rng.random() < 0.1,
+        updated,
+    )
+
+
+def _answers(case: _Case) -> Iterator[Any]:
+    known = {key: slice(None, max(2, len(rows) - _LATER - 5)) for key, rows in case.y.items()}
+    new = {key: slice(known[key].stop, max(3, len(case.y[key]) - _LATER)) for key in case.updated}
+    ahead = {key: slice(part.stop, None) for key, part in known.items()}
+    later = ahead | {key: slice(part.stop, None) for key, part in new.items()}
+    forecaster = KLMemoryForecaster(**case.settings)
+    forecaster.fit(_joined(case.y, known), X=_joined(case.X, known))
+    yield forecaster.predict(case.fh, X=_joined(case.X, ahead))
+    yield case.forecast(forecaster, case.fh, _joined(case.X, ahead))
+    if case.is_filed:
+        with tempfile.TemporaryDirectory() as folder:
+            forecaster.save(Path(folder) / "case.safetensors")
+            forecaster = KLMemoryForecaster.load(Path(folder) / "case.safetensors")
+    forecaster.update(_joined(case.y, new), X=_joined(case.X, new), update_params=case.learns)
+    yield forecaster.predict(case.fh, X=_joined(case.X, later))
+    yield case.forecast(forecaster, case.fh, _joined(case.X, later))
+    if () in case.y:
+        rows = case.y[()]
+        X = None if case.X is None else case.X[()]
+        cutoffs = [len(rows) // 2 + 1, len(rows) - _LATER]
+        yield forecaster.predict_windows(rows, cutoffs, X=X, alpha=[0.1, 0.9])
+
+
+def _joined(
+    series: Mapping[tuple[str, ...], pd.DataFrame] | None,
+    rows: Mapping[tuple[str, ...], slice],
+) -> pd.DataFrame | None:
+    """Some rows of some series in one frame, with levels for their labels."""
+    if series is None:
+        return None
+    parts = {key: series[key].iloc[part] for key, part in rows.items()}
+    if () in parts:
+        return parts[()]
+    names = ["shop", "article"][: len(next(iter(parts)))]
+    return pd.concat(
+        {key if len(key) > 1 else key[0]: part for key, part in parts.items()},
+        names=[*names, "time"],
+    )
 
 
 def _setting(values: Sequence[Any], rng: np.random.Generator) -> Any:
@@ -165,9 +247,8 @@ def _column(rows: int, rng: np.random.Generator) -> np.ndarray:
     return values
 
 
-def _covariates(index: pd.Index, rng: np.random.Generator) -> pd.DataFrame:
+def _covariates(index: pd.Index, oddity: int, rng: np.random.Generator) -> pd.DataFrame:
     X = pd.DataFrame(np.nan_to_num(_columns(len(index), 2, rng)), index, ["a", "b"])
-    oddity = rng.integers(12)
     if oddity == 0:
         return X.assign(a=np.nan)
     if oddity == 1:

@@ -1,5 +1,8 @@
 """Covariates of short and of odd series: what acts is used, what does not is left out."""
 
+import warnings
+from copy import deepcopy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -146,3 +149,86 @@ def test_a_column_that_grows_is_followed_beyond_its_range():
     forecaster = KLMemoryForecaster(28, period=7).fit(pd.Series(y[:400] + trend[:400]), X=X[:400])
     forecast = forecaster.predict(fh=FH, X=X[400:])
     assert np.abs(forecast - (y + trend)[400:]).mean() < 4
+
+
+# --- the same for columns whose future is not known, which leave their range in rows of update
+
+
+@pytest.fixture(scope="module")
+def led():
+    """A series whose level is seen more clearly in a column than in its own noisy past."""
+    rng = np.random.default_rng(0)
+    x = np.zeros(420)
+    for step in range(1, 420):
+        x[step] = 0.95 * x[step - 1] + rng.normal()
+    week = np.sin(np.arange(420) * 2 * np.pi / 7)
+    y = pd.Series(10 + week + 2 * x + 4 * rng.normal(size=420))
+    X = pd.DataFrame({"x": x})
+    forecaster = KLMemoryForecaster(7, period=7, past_covariates=["x"]).fit(y[:400], X=X[:400])
+    assert forecaster.effects_.core is not None
+    return forecaster, y, X
+
+
+def after(led, value, steps=5):
+    """The forecaster after five more rows in which the column had a value."""
+    forecaster, y, X = led
+    new = X[400 : 400 + steps].assign(x=value)
+    return deepcopy(forecaster).update(y[400 : 400 + steps], X=new, update_params=False)
+
+
+def spoilt(X, value):
+    X = X[:405].copy()
+    X.loc[400:] = value
+    return X
+
+
+FAR = r"column 'x' of X runs from 1e\+06 to 1e\+06 at 5 steps \(400, .* from the -\d.* intervals are wider"
+
+
+def test_a_past_column_far_from_what_fit_saw_acts_like_the_edge_and_says_so(led):
+    highest = led[2]["x"][:400].max()
+    edge = after(led, highest).predict()
+    with pytest.warns(UserWarning, match=FAR):
+        far = after(led, 1e6).predict()
+    pd.testing.assert_series_equal(far, edge)
+    with pytest.warns(UserWarning, match=FAR):
+        windows = after(led, 1e6).predict_windows(led[1][:405], [405], X=spoilt(led[2], 1e6))
+    np.testing.assert_allclose(windows[0, :, 0], edge, rtol=1e-9)
+
+
+def test_intervals_are_wider_where_a_past_column_was_far(led):
+    highest = led[2]["x"][:400].max()
+
+    def width(value):
+        interval = after(led, value).predict_interval(coverage=[0.8]).to_numpy()
+        return np.diff(interval, axis=1)[:, 0]
+
+    near = width(highest)
+    with pytest.warns(UserWarning, match="intervals are wider"):
+        far, twice = width(highest + 50), width(highest + 100)
+    assert (far > near + 1).all()
+    # As far as the forecast of an effect that had gone on, which is linear in it.
+    np.testing.assert_allclose(twice - near, 2 * (far - near), rtol=1e-6)
+    X = spoilt(led[2], highest + 50)
+    with pytest.warns(UserWarning, match="intervals are wider"):
+        windows = led[0].predict_windows(led[1][:405], [400, 405], X=X, alpha=[0.1, 0.9])
+    with pytest.warns(UserWarning, match="intervals are wider"):
+        quantiles = after(led, highest + 50).predict_quantiles(alpha=[0.1, 0.9])
+    np.testing.assert_allclose(windows[1, :, 0], quantiles, rtol=1e-9)
+
+
+def test_a_past_column_of_the_largest_floats_leaves_finite_intervals(led):
+    with pytest.warns(UserWarning, match="intervals are wider"):
+        interval = after(led, 1.7e308).predict_interval(coverage=[0.8])
+    assert np.isfinite(interval).all(axis=None)
+
+
+def test_a_past_column_that_came_back_long_ago_leaves_no_doubt(led):
+    forecaster = led[0]
+    depth = forecaster.memory_depth_ + 7
+    new = pd.DataFrame({"x": 0.0}, index=range(400, 406 + depth))
+    new.iloc[:5] = 1e6
+    later = deepcopy(forecaster).update(pd.Series(10.0, new.index), X=new, update_params=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        later.predict_interval()

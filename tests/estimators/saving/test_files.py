@@ -260,6 +260,11 @@ def test_what_would_be_code_is_refused_by_name(hourly, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_empty_list_of_callbacks_is_none(hourly, tmp_path):
+    KLMemoryForecaster(**LINEAR, callbacks=[]).fit(hourly).save(tmp_path / "model.safetensors")
+    assert KLMemoryForecaster.load(tmp_path / "model.safetensors").callbacks == []
+
+
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_save_that_fails_leaves_the_old_file(step, saved, monkeypatch, tmp_path):
     old = saved.read_bytes()

@@ -287,7 +287,8 @@ def test_hostile_files_are_refused_and_nothing_is_run(part, genuine, crafted, tm
         breaks = (*ALWAYS_REFUSED, *MAYBE_REFUSED)[case % 14]
         text = breaks(rng, Places(state), state, tensors)
         content = state if text is None else text
-        crafted.write_parts(path, content, tensors, kind.__name__)
+        version = 3 - case // 14 % 3
+        crafted.write_parts(path, content, tensors, kind.__name__, version)
         outcome, done = load_watched(kind, path)
         assert not done, (case, breaks.__name__, done)
         if breaks in ALWAYS_REFUSED or isinstance(outcome, Exception):

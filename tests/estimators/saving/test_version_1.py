@@ -54,3 +54,12 @@ def test_transformer_and_regressor_of_version_1_load():
     regressor = KLMemoryRegressor.load(FILES / "regressor.safetensors")
     forecast = [8.562580861083786, 11.084028373592783]
     np.testing.assert_allclose(regressor.predict(table()[:2, :3]), forecast, rtol=1e-9)
+
+
+@pytest.mark.parametrize("gone", ["memory_depth_", "_series", "_levels"])
+def test_a_file_of_version_1_that_lacks_a_part_is_refused_in_a_sentence(gone, crafted, tmp_path):
+    state, tensors, name = crafted.read_parts(FILES / "linear.safetensors")
+    del state["fitted"][gone]
+    crafted.write_parts(tmp_path / "f.safetensors", state, tensors, name, version=1)
+    with pytest.raises(ValueError, match="is refused, because no saved KLMemoryForecaster"):
+        KLMemoryForecaster.load(tmp_path / "f.safetensors")

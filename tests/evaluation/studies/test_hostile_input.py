@@ -1,3 +1,5 @@
+import pytest
+
 from klforecast.evaluation.studies import hostile_input
 from klforecast.evaluation.studies.hostile_input import Outcome, run_case
 
@@ -11,6 +13,13 @@ def test_hostile_cases_end_in_finite_answers_or_in_refusals_on_purpose():
     kinds = [outcome.kind for outcome in outcomes.values()]
     assert kinds.count("answer") > CASES / 4
     assert kinds.count("refusal") > CASES / 4
+
+
+# Faults of a run over 2,500 cases: a channel that rests before it moves, the largest floats in a panel, and a channel
+# whose scale falls by 160 and 320 decades in an update, an effect of X taken off the largest floats.
+@pytest.mark.parametrize("seed", [231, 3650, 3856, 2723, 3210])
+def test_cases_that_were_faults_are_none(seed):
+    assert run_case(seed).detail == ""
 
 
 def test_an_error_from_below_is_a_fault(monkeypatch):
