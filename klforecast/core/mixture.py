@@ -3,9 +3,11 @@
 With e_i the error of expert i, a mixture with weights w that sum to one errs by sum_i w_i e_i, so its mean squared
 error is w' Q w with Q_ij = E[e_i e_j] (Bates & Granger 1969). The weights solve
 
-    min_w  w' Q w + shrinkage m |w - prior|^2        w >= 0,  sum w = 1,   m = mean of the diagonal of Q
+    min_w  w' Q w + shrinkage m |w - prior|^2        w >= 0,  sum w = 1,   m = prior' Q prior
 
-Few independent errors make Q unreliable and ask for much shrinkage.
+Few independent errors make Q unreliable and ask for much shrinkage. Its unit m is the squared error of the mixture
+with prior weights: in units of the mean over the experts, one bad reference would hold all weights at the prior
+(docs/weights.md).
 
 Letters   E experts, C channels, S segments of the horizon, K blocks of time
 """
@@ -31,7 +33,7 @@ def simplex_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
     prior : Tensor of shape (..., E)
         Weights to shrink to, non-negative with sum one.
     shrinkage : float
-        Strength of the pull to the prior, in units of the mean squared error of the experts, at least 0.
+        Strength of the pull to the prior, in units of the squared error of the mixture with prior weights, at least 0.
 
     Returns
     -------
@@ -48,11 +50,12 @@ def simplex_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
     >>> simplex_weights(torch.diag(torch.tensor([1.0, 3.0])), torch.tensor([0.5, 0.5]), 0.0)
     tensor([0.7500, 0.2500])
     """
-    scale = moments.diagonal(dim1=-2, dim2=-1).mean(dim=-1)[..., None, None]
+    prior = prior.to(moments.dtype)
+    scale = torch.einsum("...e,...ef,...f->...", prior, moments, prior)[..., None, None]
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
     curvature = moments / scale + shrinkage * torch.eye(prior.shape[-1], dtype=moments.dtype)
     step = 1 / torch.linalg.eigvalsh(curvature)[..., -1:]
-    weights = prior.to(moments.dtype).expand(moments.shape[:-1])
+    weights = prior.expand(moments.shape[:-1])
     ahead, inertia = weights, 1.0
     for _ in range(_STEPS):
         gradient = (curvature @ ahead[..., None])[..., 0] - shrinkage * prior

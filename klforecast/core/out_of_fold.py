@@ -156,7 +156,7 @@ def judge_out_of_fold(
 def _discount_reversion(weights: Tensor, panel: Sequence[Rows], plan: CorePlan) -> Tensor:
     """Take from the experts that return to the mean what the wandering of a channel speaks against."""
     between = [variance_between_parts(spread_rows(series, _N_ROWS)) for series in panel]
-    weight = reversion_weight(torch.stack(between).mean(dim=0))
+    weight = reversion_weight(torch.stack(between).mean(dim=0), seasonal=plan.period > 1)
     reverting = torch.tensor([expert.reverts for expert in plan.experts])
     kept = weights * torch.where(reverting, weight[:, None, None], 1.0)
     total = kept.sum(dim=-1, keepdim=True)

@@ -63,7 +63,7 @@ def test_a_centred_ridge_expert_is_ridge_regression_around_the_last_value(
     last = windows[:, DEPTH - 1 : DEPTH]
     inputs, targets = windows[:, DEPTH - depth : DEPTH] - last, windows[:, DEPTH:] - last
     plain = inputs @ plain_ridge(inputs, targets, 0.05) + last
-    expert = RidgeExpert(depth, True, "shared", 0.05, 1.0)
+    expert = RidgeExpert(depth, 1, "shared", 0.05, 1.0)
     assert_close(forecasts(expert, windows, coordinates), plain, rtol=1e-8, atol=1e-8)
 
 
@@ -71,7 +71,18 @@ def test_a_centred_ridge_expert_is_ridge_regression_around_the_last_value(
 def test_an_uncentred_ridge_expert_is_plain_ridge_regression(windows, coordinates, depth):
     inputs = windows[:, DEPTH - depth : DEPTH]
     plain = inputs @ plain_ridge(inputs, windows[:, DEPTH:], 0.05)
-    expert = RidgeExpert(depth, False, "shared", 0.05, 1.0)
+    expert = RidgeExpert(depth, 0, "shared", 0.05, 1.0)
+    assert_close(forecasts(expert, windows, coordinates), plain, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("steps", [4, 10, DEPTH])
+def test_a_ridge_expert_is_centred_by_the_mean_of_as_many_last_steps_as_it_says(
+    windows, coordinates, steps
+):
+    level = windows[:, DEPTH - steps : DEPTH].mean(dim=1, keepdim=True)
+    inputs, targets = windows[:, :DEPTH] - level, windows[:, DEPTH:] - level
+    plain = inputs @ plain_ridge(inputs, targets, 0.05) + level
+    expert = RidgeExpert(DEPTH, steps, "shared", 0.05, 1.0)
     assert_close(forecasts(expert, windows, coordinates), plain, rtol=1e-8, atol=1e-8)
 
 
@@ -143,7 +154,8 @@ def test_growth_and_drift_are_exact_on_a_line(coordinates, windows):
 
 
 CENTRED = [
-    RidgeExpert(DEPTH, True, "shared", 0.01, 1.0),
+    RidgeExpert(DEPTH, 1, "shared", 0.01, 1.0),
+    RidgeExpert(DEPTH, DEPTH, "shared", 0.01, 1.0),
     FoldedExpert(FOLD, "shared", 0.01, 3, 1.0),
     LevelExpert(5, 1.0),
     SeasonalExpert(PERIOD, 2, 1.0),
@@ -170,7 +182,7 @@ def test_training_on_nothing_but_a_constant_forecasts_the_level(expert, coordina
     assert_close(found, flat[:, DEPTH:])
 
 
-REVERTING = [RidgeExpert(DEPTH, False, "shared", 0.01, 1.0), LevelExpert(0, 1.0)]
+REVERTING = [RidgeExpert(DEPTH, 0, "shared", 0.01, 1.0), LevelExpert(0, 1.0)]
 
 
 @pytest.mark.parametrize("expert", CENTRED + REVERTING, ids=str)

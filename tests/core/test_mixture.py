@@ -26,9 +26,8 @@ def uniform(experts):
 
 def penalised_error(weights, moments, prior, shrinkage):
     distance = (weights - prior).square().sum(dim=-1)
-    return (weights @ moments * weights).sum(
-        dim=-1
-    ) + shrinkage * moments.diagonal().mean() * distance
+    unit = prior @ moments @ prior
+    return (weights @ moments * weights).sum(dim=-1) + shrinkage * unit * distance
 
 
 @pytest.mark.parametrize("experts", [1, 2, 5, 12])
@@ -91,6 +90,15 @@ def test_more_shrinkage_is_never_further_from_the_prior():
 def test_experts_that_never_err_keep_the_prior_weights():
     prior = torch.tensor([0.25, 0.75], dtype=torch.float64)
     assert_close(simplex_weights(torch.zeros(2, 2, dtype=torch.float64), prior, 1.0), prior)
+
+
+def test_one_hopeless_expert_does_not_hold_the_others_at_the_prior():
+    good_bad_hopeless = torch.tensor([1.0, 2.0, 1e4], dtype=torch.float64)
+    prior = torch.tensor([0.5, 0.49, 0.01], dtype=torch.float64)
+    alone = simplex_weights(torch.diag(good_bad_hopeless[:2]), prior[:2] / prior[:2].sum(), 0.1)
+    weights = simplex_weights(torch.diag(good_bad_hopeless), prior, 0.1)
+    assert_close(weights[:2], alone, rtol=0, atol=0.06)
+    assert weights[0] > 0.6
 
 
 @pytest.mark.parametrize("unit", [1e-30, 1e30])

@@ -127,7 +127,7 @@ def test_weights_are_non_negative_and_sum_to_one_at_every_channel_and_segment(ro
 def too_short():
     """A plan with fitted experts for a series whose every window shares targets with every other."""
     plan = plan_core([22], 1, 8, periods=[12])
-    fitted = RidgeExpert(plan.depth, True, "shared", 0.01, 1.0)
+    fitted = RidgeExpert(plan.depth, 1, "shared", 0.01, 1.0)
     plan = plan._replace(experts=(fitted, *plan.experts))
     assert not time_blocks(spread_windows([22], plan), [22], plan).judged
     return plan
@@ -220,7 +220,7 @@ def test_a_channel_that_wanders_is_not_forecast_to_return_to_its_mean():
 def test_experts_that_return_to_the_mean_keep_their_weights_where_there_are_no_others():
     line = torch.linspace(-2, 2, 600)[:, None]
     plan = plan_core([600], 1, 6)
-    experts = (LevelExpert(0, 1.0), RidgeExpert(plan.edges[0], False, "shared", 0.01, 1.0))
+    experts = (LevelExpert(0, 1.0), RidgeExpert(plan.edges[0], 0, "shared", 0.01, 1.0))
     weights = weights_of(line, plan._replace(experts=experts))
     assert_close(weights.sum(dim=-1), torch.ones(weights.shape[:2], dtype=torch.float64))
 

@@ -62,8 +62,23 @@ def test_the_share_does_not_depend_on_units(scale, shift):
 
 
 def test_the_weight_of_reversion_falls_from_one_to_nothing_around_the_share_of_a_random_walk():
-    weight = reversion_weight(torch.linspace(0, 1, 101))
+    weight = reversion_weight(torch.linspace(0, 1, 101), seasonal=False)
     assert (weight.diff() <= 0).all()
     assert weight[:70].eq(1).all()
     assert weight[86:].eq(0).all()
     assert 0 < weight[80] < 1
+
+
+def test_beside_a_season_the_weight_of_reversion_is_gone_before_the_share_of_a_random_walk():
+    weight = reversion_weight(torch.linspace(0, 1, 101), seasonal=True)
+    assert (weight.diff() <= 0).all()
+    assert weight[:20].eq(1).all()
+    assert weight[71:].eq(0).all()
+    assert 0 < weight[45] < 1
+
+
+def test_a_season_takes_from_the_share_of_a_level_that_wanders():
+    walks = noise(600, 200).cumsum(dim=0)
+    wave = torch.sin(torch.arange(600, dtype=torch.float64) * torch.pi / 6)[:, None]
+    beside = walks + 2**0.5 * walks.std(dim=0) * wave  # as much variance as the walk
+    assert variance_between_parts(beside).mean() < 0.6 * variance_between_parts(walks).mean()

@@ -8,6 +8,7 @@ from klforecast.core.experts import Moments, folded_gram
 from klforecast.core.gram import window_gram, window_moments
 from klforecast.core.out_of_fold import expand_segments
 from klforecast.core.plan import plan_core
+from klforecast.core.reversion import variance_between_parts
 
 
 def seasonal_series(rows, channels=1, period=12, noise=0.3, seed=0):
@@ -168,6 +169,20 @@ def test_a_constant_series_is_forecast_to_stay_constant(rows, value):
         assert not found.any()
     assert (found <= max(value, 0.0) * (1 + 1e-4)).all()
     assert (found >= min(value, 0.0) * (1 + 1e-4)).all()
+
+
+@pytest.mark.parametrize("seed", [5, 10, 11])
+def test_a_level_that_wanders_is_carried_on_and_not_pulled_to_the_mean_of_its_past(seed):
+    generator = torch.Generator().manual_seed(seed)
+    noise, steps = torch.randn(2, 1500, generator=generator, dtype=torch.float64)
+    wave = torch.sin(torch.arange(1500, dtype=torch.float64) * torch.pi / 6)
+    rows = (wave + 0.3 * noise + 0.06 * steps.cumsum(dim=0))[:, None]
+    standard = (rows - rows.mean()) / rows.std()
+    assert 0.55 < variance_between_parts(standard) < 0.7  # a random walk alone: 0.75
+    core = solve_linear_core([standard], 60, [12])
+    # The forecast of a window of ones is the share of a level that is kept.
+    kept = core(torch.ones(1, core.depth, 1)).detach().mean()
+    assert abs(kept - 1) < 0.02
 
 
 def test_a_constant_channel_beside_a_varying_one_stays_constant():

@@ -1,4 +1,9 @@
-"""Ridge regression in Karhunen-Loeve coordinates, around the last value or around the training mean."""
+"""Ridge regression in Karhunen-Loeve coordinates, around a level of the window or around the training mean.
+
+Around the last value a forecast goes on from where the series is. Around the mean of the training rows it returns
+there, which is right as long as the level does not leave what was trained on. Around the mean of the whole window it
+returns too, but to a level that follows the series.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,10 +20,8 @@ from klforecast.core.ridge import ridge_from_gram
 STRENGTH = 0.01
 """Of the mean eigenvalue; 0.003 and 0.03 are as good within 0.2 %, 0.1 is worse (docs/linear_core.md)."""
 
-_UNCENTRED_STRENGTH = 10 * STRENGTH  # the level is among its directions, and much the strongest
-_MINOR = (
-    0.3  # prior of the uncentred and of the shallow map: each helps some series and harms others
-)
+_FAR_STRENGTH = 10 * STRENGTH  # the level is among its directions, and much the strongest
+_MINOR = 0.3  # prior of the maps that revert and of the shallow one: each helps some series and harms others
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,9 @@ class RidgeExpert:
     ----------
     depth : int
         One of the edges of the coordinates.
-    centred : bool
-        Whether windows are centred by their last value; otherwise forecasts revert to the mean of the training rows.
+    level : int
+        Windows are centred by the mean of their last `level` steps: 1 step for the last value, `depth` for the whole
+        window. With 0 they are not centred, and forecasts revert to the mean of the training rows.
     pooling : {"shared", "channel"}
         One map for all channels, or one each.
     strength : float
@@ -40,7 +44,7 @@ class RidgeExpert:
     """
 
     depth: int
-    centred: bool
+    level: int
     pooling: str
     strength: float
     prior: float
@@ -49,19 +53,22 @@ class RidgeExpert:
 
     @classmethod
     def propose(cls, setting: Setting) -> Iterator[Self]:
-        """One for each depth, one that reverts to the mean, and one for the recent steps alone."""
+        """One for each depth, those that revert to a mean, and one for the recent steps alone."""
         edges, prior = setting.edges, setting.prior
         for pooling in setting.poolings:
             for edge in edges[1:] or edges:
-                yield cls(edge, True, pooling, STRENGTH, prior)
-            yield cls(edges[-1], False, pooling, _UNCENTRED_STRENGTH, _MINOR * prior)
+                yield cls(edge, 1, pooling, STRENGTH, prior)
+            yield cls(edges[-1], 0, pooling, _FAR_STRENGTH, _MINOR * prior)
             if len(edges) > 1:
-                yield cls(edges[0], True, pooling, STRENGTH, _MINOR * prior)
+                yield cls(edges[0], 1, pooling, STRENGTH, _MINOR * prior)
+        # A map for each channel adds nothing to this one (docs/weights.md).
+        if setting.poolings:
+            yield cls(edges[-1], edges[-1], "shared", _FAR_STRENGTH, _MINOR * prior)
 
     @property
     def reverts(self) -> bool:
         """Whether its forecasts return to the mean of the training rows."""
-        return not self.centred
+        return self.level == 0
 
     def solve(self, moments: Moments, coordinates: Coordinates) -> Tensor:
         """Map of shape (H, d)."""
@@ -70,8 +77,8 @@ class RidgeExpert:
         used = torch.cat([torch.arange(size), torch.arange(inputs, len(moments.gram))])
         gram = moments.gram[used[:, None], used]
         level = torch.zeros(inputs, dtype=torch.float64)
-        if self.centred:
-            level[coordinates.recent - 1] = 1.0
+        if self.level:
+            level = coordinates.mean_of_last(self.level)
             ones = torch.cat([coordinates.ones()[:size], coordinates.output_modes.sum(dim=0)])
             gram = center_gram(
                 gram, torch.nn.functional.pad(level[:size], (0, len(used) - size)), ones

@@ -65,7 +65,7 @@ VARIANTS = (
     without("no folded experts", lambda expert: isinstance(expert, FoldedExpert)),
     without(
         "no uncentred experts",
-        lambda expert: isinstance(expert, RidgeExpert) and not expert.centred,
+        lambda expert: isinstance(expert, RidgeExpert) and expert.reverts,
     ),
     without("no maps per channel", lambda expert: expert.pooling == "channel"),
     without("no shared maps", lambda expert: expert.pooling == "shared"),

@@ -86,7 +86,10 @@ ALTERNATIVES = (
     Alternative("24 components a block for 96", {"n_components": 24}),
     Alternative(
         "reversion never doubted",
-        constants={"core.reversion:_RETURNS": 2.0, "core.reversion:_WANDERS": 3.0},
+        constants={
+            "core.reversion:_WITH_SEASON": (2.0, 3.0),
+            "core.reversion:_WITHOUT_SEASON": (2.0, 3.0),
+        },
     ),
     *_constants(
         "estimators.local_pool",
