@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 _N_PARTS = 5
-# Shares at which the weight starts to fall and is gone. Without a season half of the random walks lie below 0.75. Beside a
-# season the pair is the best of five on domains that were left out (docs/weights.md).
+# Shares at which the weight starts to fall and is gone. Without a season: half of the random walks lie below 0.75.
+# Beside one, three pairs are equal within 0.3 % on domains that were left out (docs/weights.md); this is the gentlest.
 _WITHOUT_SEASON = (0.7, 0.85)
 _WITH_SEASON = (0.2, 0.7)
 
