@@ -137,7 +137,7 @@ def foreign_option(rng, places, state, tensors):
 
 
 def foreign_attribute(rng, places, state, tensors):
-    others = ("net_", "model_", "_following", "__class__", "predict", "save", "_check_state")
+    others = ("net_", "model_", "__dict__", "__class__", "predict", "save", "_check_state")
     unknown = [name for name in others if name not in state["fitted"]]
     state["fitted"][unknown[rng.integers(len(unknown))]] = {"$": "dtype", "name": "load"}
 
