@@ -37,6 +37,11 @@ class Origins(NamedTuple):
     steps: np.ndarray
 
 
+def farthest_origin(rows: int, horizon: int) -> int:
+    """How many rows at most follow the oldest origin of a series."""
+    return max(min(_HORIZONS * horizon, rows // 2), min(_ORIGINS, rows - 1))
+
+
 def rolling_origins(past: np.ndarray, horizon: int, periods: Sequence[int]) -> Origins:
     """Origins for a panel.
 
@@ -54,7 +59,7 @@ def rolling_origins(past: np.ndarray, horizon: int, periods: Sequence[int]) -> O
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]
     """
     rows = int(np.median(np.isfinite(past).sum(axis=1)))
-    farthest = max(min(_HORIZONS * horizon, rows // 2), min(_ORIGINS, rows - 1))
+    farthest = farthest_origin(rows, horizon)
     widest = max(1, farthest // _ORIGINS)
     apart = next(
         (
