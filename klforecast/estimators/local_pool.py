@@ -14,7 +14,13 @@ import numpy as np
 from klforecast.data.scaling import binary_unit
 from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
 from klforecast.estimators.window_reader import WindowReader
+<<<<<<< HEAD
 from klforecast.local.model import LocalModel, fit_local, forecast, near_steps
+=======
+from klforecast.local.excursions import newest_excursions
+from klforecast.local.model import LocalModel, fit_local, forecast, near_steps, quantiles
+from klforecast.local.panel import align
+>>>>>>> 607e86c (A spike or an outage in the newest rows is not observed by local experts, which then have the forecast)
 from klforecast.local.share import YOUNG, Compared, local_shares
 
 _HORIZONS = 10  # that the newest rows hold, on which core and local experts are compared
@@ -25,6 +31,7 @@ _ORIGINS = 12
 _MOST_PLACES = 20_000  # origins of all series together; a panel of many needs few of each
 _JUDGED_STEPS = 24  # of a long horizon, evenly spread
 _FARTHEST = 64  # steps that a level and a slope are trusted with where there is no season
+_ENDS = 1000  # newest rows in which an excursion is looked for
 _FEWEST_ROWS = 8  # of a typical series: four to look back from and four to judge
 
 
@@ -110,6 +117,8 @@ def fit_pool(
         )
     compared = Compared(errors, offsets, steps, spared)
     shares = local_shares(compared, horizon)
+    # The core reads a spike or an outage as it stands; local experts leave it out.
+    shares[newest_excursions(align(rows, _ENDS)).any(axis=1)] = 1.0
     return LocalPool(model, shares.reshape(len(keys), -1, 2), units, keys)
 
 

@@ -6,6 +6,7 @@
     season      mean of the last 1, 2 or 4 cycles, phase by phase
 
 With two periods, such as a day and a week in hours, there is a copy without the first and one without both.
+A spike or an outage in the newest rows counts as not observed (`excursions`).
 A forecast is kept within three ranges of the newest rows: nothing extrapolates far beyond what it has seen.
 
 Letters   N series, T rows, H steps, E experts, P period
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from klforecast.local.excursions import without_excursions
 from klforecast.local.filters import filter_forecasts
 from klforecast.local.seasons import laid_out, seasonal_indices
 
@@ -91,6 +93,7 @@ def expert_forecasts(
     >>> forecasts.shape, forecasts[0, -1].tolist()
     ((1, 158, 3), [1.0, 2.0, 6.0])
     """
+    past = without_excursions(past)
     plain = filter_forecasts(past, steps)
     banks = [plain]
     for season in _season_sets(periods):

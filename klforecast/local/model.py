@@ -307,7 +307,11 @@ def _mixed(
                 f"got {made.shape[1]} experts for weights of {experts}; "
                 "pass `others` as the model was fitted with them"
             )
-        mixed[rows] = np.einsum("neh,nhe->nh", made, model.weights[rows][:, part], optimize=True)
+        # Around one of them: weights sum to one up to rounding, and a constant is to stay what it is.
+        around = made - made[:, :1]
+        mixed[rows] = made[:, 0] + np.einsum(
+            "neh,nhe->nh", around, model.weights[rows][:, part], optimize=True
+        )
     return mixed
 
 

@@ -116,7 +116,7 @@ def _telling(
     """Weights of origins: less where even the best expert errs much more than it typically does."""
     mean = np.where(seen > 0, least / np.maximum(seen, 1), np.nan)
     judged = seen.any(axis=0)
-    typical = np.zeros(len(judged))
+    typical = np.zeros(seen.shape[1])
     typical[judged] = np.nanmedian(mean[:, judged], axis=0)
     surprising = (mean > _TYPICAL * typical) & (typical > 0)
     return np.where(surprising, _TYPICAL * typical / np.where(surprising, mean, 1.0), 1.0)
