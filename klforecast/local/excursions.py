@@ -15,7 +15,8 @@ _NEWEST = (
 )
 _BEFORE = 60  # rows that say what is usual: two months of days, two and a half days of hours
 _FEWEST = 30  # of these that were observed
-_FAR = 6.0  # robust standard deviations; a season stays within three, and one that swings by half of the level hides an outage
+# Robust standard deviations. A season stays within three; one that swings by half of the level hides an outage to zero.
+_FAR = 6.0
 _COMMON = 0.1  # share of the whole past from which on far rows are usual
 _NORMAL = 1.4826  # standard deviations in a median absolute deviation of normal rows
 

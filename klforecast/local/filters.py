@@ -77,6 +77,7 @@ _FORGETTINGS = LEVELS + tuple(slope.forgetting for slope in SLOPES)
 _FARTHEST = (
     3.0  # deviations from where it usually is, beyond which a series is not thought to go back
 )
+_NEWER = 0.3  # forgetting of the level that it then goes back to, about that of the last three rows
 _LEAST_WEIGHT = 1e-200  # of all rows together; below, the powers have lost their digits
 _LEAST_SPREAD = 1e-9  # of ages, in squared steps: a single row has no slope
 
@@ -138,9 +139,10 @@ def filter_forecasts(past: np.ndarray, steps: np.ndarray) -> np.ndarray:
         ahead = steps if damping == 1 else damping * (1 - damping**steps) / (1 - damping)
         rise = share * slope[:, number, None, None] * (age[:, :, None] + ahead)
         forecasts.append(level[:, :, None] + rise)
-    last, deviation = level[:, :1], np.sqrt((values**2).sum(axis=1) / np.maximum(count, 1))[:, None]
+    last, newer = level[:, :1], level[:, LEVELS.index(_NEWER), None]
+    deviation = np.sqrt((values**2).sum(axis=1) / np.maximum(count, 1))[:, None]
     for forgetting, damping in RETURNS:
         usual = level[:, LEVELS.index(forgetting), None]
-        usual = np.where(np.abs(last - usual) > _FARTHEST * deviation, level[:, 2:3], usual)
+        usual = np.where(np.abs(last - usual) > _FARTHEST * deviation, newer, usual)
         forecasts.append((usual + damping**steps * (last - usual))[:, None])
     return np.concatenate(forecasts, axis=1) + mean[:, None, None]

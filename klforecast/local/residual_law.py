@@ -26,8 +26,8 @@ SHAPE_LEVELS = np.arange(1, 100) / 100
 
 _RECENT = 0.98  # weight of an origin relative to the one after it, as for the weights
 _OF_THE_PANEL = 8.0  # judged errors that the ratio of the panel counts as
-# Errors that the choice of weights is worth. One is 3 % of the CRPS worse on yearly series, whose intervals of 80 % then
-# hold 73 %, two 77 %; three and four are within 0.1 % over 19 sets.
+# Errors that the choice of weights is worth. One is 3 % of the CRPS worse on yearly series, whose intervals of 80 %
+# then hold 73 %, two 77 %; three and four are within 0.1 % over 19 sets.
 _CHOSEN = 2.0
 _ROUNDS = 4  # growth and scales in turn; they settle within three
 _WORST = 20.0  # scaled error that counts for the growth at most

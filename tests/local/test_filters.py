@@ -27,7 +27,7 @@ def plain_return(past, way, steps):
     flat = SLOPES[0]
     last, usual = (plain_forecast(past, f, flat, steps) for f in (LEVELS[0], way.forgetting))
     if abs(last[0] - usual[0]) > 3 * np.nanstd(past):
-        return last
+        usual = plain_forecast(past, 0.3, flat, steps)
     return np.array([usual[0] + way.damping**h * (last[0] - usual[0]) for h in steps])
 
 
