@@ -24,7 +24,9 @@ _SURPRISES = ((13, 2.0), (5, 4.0))
 _FORMER = 2.0  # times the error that the core formerly made at these steps
 _EXACT = 1e-6  # of the error of the core
 _LEAST_SHARE = 0.3  # below which local experts are not asked: they cost more than they give
-_PRIOR = 0.35  # share of the local forecast before any evidence
+# Share of the local forecast before any evidence. On 19 sets before their test parts 0.45 is 0.6 % better in MASE and
+# 0.8 % in CRPS than 0.35, without web and IT 0.1 and 0.2 %, and structureless series come nearer to their mean.
+_PRIOR = 0.45
 _OF_PANEL, _OF_SERIES = 0.5, 0.5  # evidence of one independent horizon
 _MOST_GAIN = 1.0  # relative; a larger one says no more
 _OPTIMISM = 1.05  # of local errors, whose experts were weighed on rows among these
