@@ -14,13 +14,9 @@ import numpy as np
 from klforecast.data.scaling import binary_unit
 from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
 from klforecast.estimators.window_reader import WindowReader
-<<<<<<< HEAD
-from klforecast.local.model import LocalModel, fit_local, forecast, near_steps
-=======
 from klforecast.local.excursions import newest_excursions
-from klforecast.local.model import LocalModel, fit_local, forecast, near_steps, quantiles
+from klforecast.local.model import LocalModel, fit_local, forecast, near_steps
 from klforecast.local.panel import align
->>>>>>> 607e86c (A spike or an outage in the newest rows is not observed by local experts, which then have the forecast)
 from klforecast.local.share import YOUNG, Compared, local_shares
 
 _HORIZONS = 10  # that the newest rows hold, on which core and local experts are compared
