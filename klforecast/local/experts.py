@@ -6,6 +6,7 @@
     season      mean of the last 1, 2 or 4 cycles, phase by phase
 
 With two periods, such as a day and a week in hours, there is a copy without the first and one without both.
+A spike or an outage in the newest rows counts as not observed (`excursions`).
 A forecast is kept within three ranges of the newest rows: nothing extrapolates far beyond what it has seen.
 
 Letters   N series, T rows, H steps, E experts, P period
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from klforecast.local.excursions import without_excursions
 from klforecast.local.filters import filter_forecasts
 from klforecast.local.seasons import laid_out, seasonal_indices
 
@@ -27,9 +29,30 @@ _FEWEST_ROWS = 12  # that the range is taken from
 _MOST_GROWTH = 5.0  # of the logarithm above its largest value; keeps the exponential finite
 
 
-def usable_periods(periods: Sequence[int], rows: int) -> tuple[int, ...]:
-    """Those of the periods, in ascending order, that the rows show twice."""
-    return tuple(sorted({period for period in periods if 2 <= period <= rows // 2}))
+def usable_periods(periods: Sequence[int], rows: int, judged: int = 0) -> tuple[int, ...]:
+    """Those of the periods, in ascending order, that an expert can be judged with.
+
+    Parameters
+    ----------
+    periods : sequence of int
+    rows : int
+        Of the past.
+    judged : int, default=0
+        Rows that follow the oldest origin.
+
+    Returns
+    -------
+    tuple of int
+        The shortest, if the rows show it twice, and longer ones that were seen twice before every origin: an expert
+        whose season begins after the origins would forecast with indices that nothing has judged.
+
+    Examples
+    --------
+    >>> usable_periods((7, 365), rows=730), usable_periods((7, 365), rows=730, judged=168)
+    ((7, 365), (7,))
+    """
+    ascending = sorted({period for period in periods if 2 <= period <= rows // 2})
+    return tuple(p for p in ascending if p == ascending[0] or 2 * p <= rows - judged)
 
 
 def expert_forecasts(
@@ -68,8 +91,9 @@ def expert_forecasts(
     >>> past = np.tile([1.0, 2.0, 6.0], 5)[None]
     >>> forecasts = expert_forecasts(past, (3,), np.array([1, 2, 3]), np.array([False]), False)
     >>> forecasts.shape, forecasts[0, -1].tolist()
-    ((1, 128, 3), [1.0, 2.0, 6.0])
+    ((1, 158, 3), [1.0, 2.0, 6.0])
     """
+    past = without_excursions(past)
     plain = filter_forecasts(past, steps)
     banks = [plain]
     for season in _season_sets(periods):

@@ -6,10 +6,12 @@ With the age k of a row (0 for the newest), b = 1 - forgetting, and sums over th
     level  l = T_0 / S_0   at the mean age  d = S_1 / S_0
     slope  s = -(T_1 / S_0 - d l) / (S_2 / S_0 - d^2)      (of the line through the rows of weight b^k)
     forecast_h = l_a + share s_g (d_a + phi + phi^2 + ... + phi^h)
+    forecast_h = l_b + phi^h (l_a - l_b)                              a return from a fast level to a slow one
 
 The level is exponential smoothing without a first value to be chosen; moved along the slope by its own mean age it
 follows a line without lag. Share 1/2 of the slope of all rows is Theta, phi < 1 a damped trend. A straight line is
-continued exactly by share 1 and phi = 1.
+continued exactly by share 1 and phi = 1. A return is what an autoregression of first order forecasts: loads, rivers
+and temperatures go back to where they usually are.
 
 Cost      a few products of (N, T) with (T, forgettings): no loop over time, and gaps have no weight.
 Source    discounted regression: Brown (1963), Smoothing, Forecasting and Prediction; Theta as half a slope:
@@ -51,7 +53,31 @@ SLOPES = (
     Slope(0.03, 1.0, 0.98),
     Slope(0.2, 1.0, 0.9),
 )
+
+
+class Return(NamedTuple):
+    """One way back from the last value.
+
+    Attributes
+    ----------
+    forgetting : float
+        Of the level that the series goes back to, one of `LEVELS`.
+    damping : float
+        Share phi of the distance that is left after each step.
+    """
+
+    forgetting: float
+    damping: float
+
+
+# To the mean of the last rows and of all, half of the way in one, four and fourteen steps. On cutoffs before the test
+# parts of 25 sets the bank alone was 1.0 % better in MASE and 1.6 % in CRPS with them, web and IT by 10 %.
+RETURNS = tuple(Return(slow, damping) for slow in (0.1, 0.0) for damping in (0.6, 0.85, 0.95))
 _FORGETTINGS = LEVELS + tuple(slope.forgetting for slope in SLOPES)
+_FARTHEST = (
+    3.0  # deviations from where it usually is, beyond which a series is not thought to go back
+)
+_NEWER = 0.3  # forgetting of the level that it then goes back to, about that of the last three rows
 _LEAST_WEIGHT = 1e-200  # of all rows together; below, the powers have lost their digits
 _LEAST_SPREAD = 1e-9  # of ages, in squared steps: a single row has no slope
 
@@ -64,7 +90,7 @@ def _discounts(rows: int) -> np.ndarray:  # (T, 3 F): b^k, k b^k, k^2 b^k
 
 
 def filter_forecasts(past: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Forecasts of every level with every slope.
+    """Forecasts of every level with every slope, and of every return.
 
     Parameters
     ----------
@@ -76,7 +102,7 @@ def filter_forecasts(past: np.ndarray, steps: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (N, E, H)
-        E = len(SLOPES) * len(LEVELS), levels within slopes; NaN for a series without any row.
+        E = len(SLOPES) * len(LEVELS) + len(RETURNS), levels within slopes; NaN for a series without any row.
 
     Examples
     --------
@@ -113,4 +139,10 @@ def filter_forecasts(past: np.ndarray, steps: np.ndarray) -> np.ndarray:
         ahead = steps if damping == 1 else damping * (1 - damping**steps) / (1 - damping)
         rise = share * slope[:, number, None, None] * (age[:, :, None] + ahead)
         forecasts.append(level[:, :, None] + rise)
+    last, newer = level[:, :1], level[:, LEVELS.index(_NEWER), None]
+    deviation = np.sqrt((values**2).sum(axis=1) / np.maximum(count, 1))[:, None]
+    for forgetting, damping in RETURNS:
+        usual = level[:, LEVELS.index(forgetting), None]
+        usual = np.where(np.abs(last - usual) > _FARTHEST * deviation, newer, usual)
+        forecasts.append((usual + damping**steps * (last - usual))[:, None])
     return np.concatenate(forecasts, axis=1) + mean[:, None, None]

@@ -19,7 +19,7 @@ import numpy as np
 
 from klforecast.local.empirical_law import FORGETTINGS, empirical_quantiles
 from klforecast.local.experts import expert_forecasts, usable_periods
-from klforecast.local.origins import Origins, futures, rolling_origins
+from klforecast.local.origins import Origins, farthest_origin, futures, rolling_origins
 from klforecast.local.panel import align, movement
 from klforecast.local.residual_law import ResidualLaw, fit_residual_law, residual_quantiles
 from klforecast.local.weights import Record, judge, panel_prior, series_weights
@@ -76,7 +76,12 @@ def origins_of(pasts: Sequence[np.ndarray], horizon: int, periods: Sequence[int]
         As for `fit_local`.
     """
     past = align(pasts, LONGEST)
-    return rolling_origins(past, horizon, usable_periods(periods, past.shape[1]))
+    return rolling_origins(past, horizon, _judged_periods(past, horizon, periods))
+
+
+def _judged_periods(past: np.ndarray, horizon: int, periods: Sequence[int]) -> tuple[int, ...]:
+    rows = past.shape[1]
+    return usable_periods(periods, rows, farthest_origin(rows, horizon))
 
 
 def fit_local(
@@ -121,7 +126,7 @@ def fit_local(
     if horizon < 1:
         raise ValueError(f"horizon is {horizon}; pass at least 1")
     past = align(pasts, LONGEST)
-    used = usable_periods(periods, past.shape[1])
+    used = _judged_periods(past, horizon, periods)
     origins = rolling_origins(past, horizon, used)
     n = len(past)
     k, j = len(origins.offsets), len(origins.steps)
@@ -302,7 +307,11 @@ def _mixed(
                 f"got {made.shape[1]} experts for weights of {experts}; "
                 "pass `others` as the model was fitted with them"
             )
-        mixed[rows] = np.einsum("neh,nhe->nh", made, model.weights[rows][:, part], optimize=True)
+        # Around one of them: weights sum to one up to rounding, and a constant is to stay what it is.
+        around = made - made[:, :1]
+        mixed[rows] = made[:, 0] + np.einsum(
+            "neh,nhe->nh", around, model.weights[rows][:, part], optimize=True
+        )
     return mixed
 
 

@@ -13,6 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 _ORIGINS = 24
+# Origins of all series together, so that 10,000 series have ten and take half of the time; twelve in place of 24 are
+# 0.6 % worse in MASE and 0.8 % in CRPS on M1, hospitals, spare parts and M4's weeks.
+_MOST_PLACES = 100_000
 _HORIZONS = (
     6  # that origins reach back; 3 and 9 were worse on hourly series and alike on the others
 )
@@ -37,6 +40,11 @@ class Origins(NamedTuple):
     steps: np.ndarray
 
 
+def farthest_origin(rows: int, horizon: int) -> int:
+    """How many rows at most follow the oldest origin of a series."""
+    return max(min(_HORIZONS * horizon, rows // 2), min(_ORIGINS, rows - 1))
+
+
 def rolling_origins(past: np.ndarray, horizon: int, periods: Sequence[int]) -> Origins:
     """Origins for a panel.
 
@@ -54,8 +62,9 @@ def rolling_origins(past: np.ndarray, horizon: int, periods: Sequence[int]) -> O
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]
     """
     rows = int(np.median(np.isfinite(past).sum(axis=1)))
-    farthest = max(min(_HORIZONS * horizon, rows // 2), min(_ORIGINS, rows - 1))
-    widest = max(1, farthest // _ORIGINS)
+    farthest = farthest_origin(rows, horizon)
+    count = min(_ORIGINS, max(1, _MOST_PLACES // len(past)))
+    widest = max(1, farthest // count)
     apart = next(
         (
             step
@@ -64,7 +73,7 @@ def rolling_origins(past: np.ndarray, horizon: int, periods: Sequence[int]) -> O
         ),
         widest,
     )
-    offsets = np.arange(apart, min(farthest, _ORIGINS * apart) + 1, apart)
+    offsets = np.arange(apart, min(farthest, count * apart) + 1, apart)
     # The newest ones show who follows what has just changed.
     offsets = np.union1d(np.arange(1, min(_NEWEST, rows - 1) + 1), offsets)
     steps = np.unique(np.linspace(1, horizon, min(horizon, _JUDGED_STEPS)).round().astype(int))

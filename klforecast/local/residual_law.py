@@ -7,7 +7,7 @@ unit is the mean absolute difference of neighbouring rows, so that ratios of dif
     log ratio_i = (n_i log(a_i / unit_i) + 8 mean_i' log(a_i' / unit_i')) / (n_i + 8)
     a_i: mean of |error_ih| / h^g          n_i = sum over judged errors of 1 / h
 
-and widened by 1 + 1 / n_i, since weights were chosen on the same errors. g is the slope of log mean |error| over log h,
+and widened by 1 + 2 / n_i, since weights were chosen on the same errors. g is the slope of log mean |error| over log h,
 at most 1, so that the width at a step does not depend on the horizon asked for. z has the quantiles of all scaled
 errors of the panel, each weighted by 1 / h, less their median: the forecast stays the median of its law. Quantiles of
 each series' own shrunk to the pool were no better at any strength. Medians of its own errors were worse by 2 to 10 % of
@@ -26,6 +26,9 @@ SHAPE_LEVELS = np.arange(1, 100) / 100
 
 _RECENT = 0.98  # weight of an origin relative to the one after it, as for the weights
 _OF_THE_PANEL = 8.0  # judged errors that the ratio of the panel counts as
+# Errors that the choice of weights is worth. One is 3 % of the CRPS worse on yearly series, whose intervals of 80 %
+# then hold 73 %, two 77 %; three and four are within 0.1 % over 19 sets.
+_CHOSEN = 2.0
 _ROUNDS = 4  # growth and scales in turn; they settle within three
 _WORST = 20.0  # scaled error that counts for the growth at most
 _RANDOM_WALK = 0.5  # growth, where nothing was judged
@@ -98,7 +101,7 @@ def fit_residual_law(
     order = scaled.argsort()
     place = np.cumsum(weights[order]) - weights[order] / 2
     shape = np.interp(SHAPE_LEVELS, place / weights.sum(), scaled[order])
-    return ResidualLaw(growth, ratio * (1 + 1 / np.maximum(seen, 1)), shape - shape[49])
+    return ResidualLaw(growth, ratio * (1 + _CHOSEN / np.maximum(seen, 1)), shape - shape[49])
 
 
 def _scale(

@@ -10,9 +10,9 @@ from klforecast.estimators.local_pool import rows_spared
 FH = range(1, 29)
 
 
-def weekly(rows, level, seed=0):
+def weekly(rows, level, seed=0, swing=0.2):
     rng = np.random.default_rng(seed)
-    season = 1 + 0.2 * np.sin(np.arange(rows) * 2 * np.pi / 7)
+    season = 1 + swing * np.sin(np.arange(rows) * 2 * np.pi / 7)
     return level * season * (1 + 0.03 * rng.standard_normal(rows))
 
 
@@ -43,6 +43,20 @@ def test_after_a_change_of_unit_forecasts_are_in_the_new_unit():
     y = daily_series(np.r_[np.full(700, 100.0), np.full(28, 1000.0)] + rng.normal(size=728))
     forecast = KLMemoryForecaster(28).fit(y).predict(fh=FH)
     assert forecast.between(900, 1100).all()
+
+
+@pytest.mark.parametrize(("rows", "value"), [(1, 1500.0), (5, 0.0)])
+def test_after_a_spike_or_an_outage_forecasts_are_on_the_usual_level(rows, value):
+    truth = weekly(728, 100.0, swing=0.1)
+    y = daily_series(truth[:700].copy())
+    y.iloc[-rows:] = value
+    forecast = KLMemoryForecaster(28).fit(y).predict(fh=FH)
+    assert np.abs(forecast.to_numpy() / truth[700:] - 1).mean() < 0.1
+
+
+def test_a_constant_is_continued_to_the_last_bit():
+    y = daily_series(np.full(200, 42.0))
+    assert (KLMemoryForecaster(28).fit(y).predict(fh=FH) == 42.0).all()
 
 
 def test_counts_are_never_forecast_below_zero():

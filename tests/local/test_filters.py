@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from klforecast.local.filters import LEVELS, SLOPES, filter_forecasts
+from klforecast.local.filters import LEVELS, RETURNS, SLOPES, filter_forecasts
 
 RNG = np.random.default_rng(0)
 
@@ -22,6 +22,15 @@ def plain_forecast(past, forgetting, slope, steps):
     return level + slope.share * rise * (lag + (steps if slope.damping == 1 else ahead))
 
 
+def plain_return(past, way, steps):
+    """A share of the distance to the slow level goes with every step, written out."""
+    flat = SLOPES[0]
+    last, usual = (plain_forecast(past, f, flat, steps) for f in (LEVELS[0], way.forgetting))
+    if abs(last[0] - usual[0]) > 3 * np.nanstd(past):
+        usual = plain_forecast(past, 0.3, flat, steps)
+    return np.array([usual[0] + way.damping**h * (last[0] - usual[0]) for h in steps])
+
+
 def test_forecasts_are_those_of_the_written_out_weighted_means():
     past = RNG.normal(50, 5, size=(3, 40))
     past[1, :10] = np.nan
@@ -32,7 +41,15 @@ def test_forecasts_are_those_of_the_written_out_weighted_means():
         expected = [
             plain_forecast(row, level, slope, steps) for slope in SLOPES for level in LEVELS
         ]
+        expected += [plain_return(row, way, steps) for way in RETURNS]
         assert_allclose(forecasts, expected, rtol=1e-9)
+
+
+def test_a_series_far_from_where_it_usually_is_is_not_forecast_to_go_back():
+    past = np.r_[RNG.normal(100, 5, 200), RNG.normal(40, 5, 7)][None]
+    back = filter_forecasts(past, np.arange(1, 29))[0, -len(RETURNS) :]
+    to_the_mean = [place for place, way in enumerate(RETURNS) if way.forgetting == 0]
+    assert (back[to_the_mean] < 60).all()
 
 
 def test_a_line_goes_on_exactly_under_the_whole_slope():

@@ -49,10 +49,30 @@ def test_a_drop_of_the_level_is_followed_within_a_week(ago):
     assert np.mean(errors) < 0.12
 
 
+def test_after_a_tenfold_level_the_next_rows_are_as_near_as_the_last_one():
+    ratios = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        rows = np.r_[np.full(700, 100.0), np.full(56, 1000.0)] * (1 + rng.normal(0, 0.01, 756))
+        made = forecast(fit_local([rows[:728]], 28, (7,)), [rows[:728]], 28)[0]
+        gaps = (np.abs(forecasts - rows[728:]).mean() for forecasts in (made, rows[727]))
+        ratios.append(list(gaps))
+    ours, last = np.mean(ratios, axis=0)
+    assert ours < 1.1 * last
+
+
+def test_a_season_that_no_origin_has_seen_twice_is_left_out():
+    rng = np.random.default_rng(0)
+    rows = 100 + rng.normal(0, 20, 730)
+    rows[-80:] = 100 + rng.normal(0, 2, 80)
+    assert fit_local([rows], 28, (7, 365)).periods == (7,)
+    assert np.abs(forecast(fit_local([rows], 28, (7, 365)), [rows], 28) - 100).mean() < 2
+
+
 def test_constants_and_zeros_stay():
     pasts = [np.zeros(40), np.full(40, 3.0)]
     model = fit_local(pasts, 6, (12,))
-    assert_allclose(forecast(model, pasts, 6), [[0.0] * 6, [3.0] * 6], atol=1e-12)
+    assert_allclose(forecast(model, pasts, 6), [[0.0] * 6, [3.0] * 6], rtol=0)
     assert (np.ptp(quantiles(model, pasts, 6, [0.05, 0.95]), axis=2) < 1e-5).all()
 
 

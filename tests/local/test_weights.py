@@ -21,6 +21,8 @@ def judged(forecasts, truth, squared=False):
 def test_records_are_the_discounted_sums_of_absolute_errors():
     forecasts, truth = RNG.normal(size=(6, 3, 2, 4)), RNG.normal(size=(6, 3, 4))
     truth[1, 2, 1:] = np.nan
+    # No origin errs more than twice as much as is typical.
+    forecasts, truth = np.sign(forecasts), 0.1 * truth
     recent = 0.98 ** np.arange(6)
     gaps = np.nan_to_num(np.abs(forecasts - truth[:, :, None]))
     near, whole = judged(forecasts, truth)
@@ -39,6 +41,15 @@ def test_an_expert_left_behind_by_a_shift_loses_its_record():
     _, whole = judged(forecasts, truth)
     weights = series_weights(whole, panel_prior(whole))
     assert weights[0, 1] > 0.9
+
+
+def test_origins_across_a_shift_do_not_drown_the_others():
+    truth = np.zeros((12, 1, 3))
+    forecasts = np.full((12, 1, 2, 3), 1.0)
+    forecasts[4:8] = 500.0  # all alike
+    forecasts[:, 0, 1] *= 1 + np.r_[np.full(4, 0.5), np.full(4, -0.01), np.full(4, 0.5)][:, None]
+    _, whole = judged(forecasts, truth)
+    assert relative_errors(whole)[0, 1] > 1.2
 
 
 def test_squared_errors_prefer_the_mean_of_counts_and_absolute_ones_the_median():
