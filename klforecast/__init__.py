@@ -1,6 +1,6 @@
 """Forecasting and sequence classification with spectral (Karhunen-Loeve) memory.
 
-The names below are the estimators, the memory for a network of one's own and the check that nothing leaks.
+The names below are the estimators, the memory for a network of one's own, the backtest and the check that nothing leaks.
 Further torch modules are in `klforecast.modules`, the mathematics in `klforecast.ops`, data sets in
 `klforecast.data` and the benchmark in `klforecast.evaluation`.
 """
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from klforecast.estimators.regressor import KLMemoryRegressor
     from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
     from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
+    from klforecast.evaluation.backtesting.backtest import backtest
     from klforecast.evaluation.leakage import leakage_report
     from klforecast.modules import KLMemory, with_memory
 
@@ -26,12 +27,14 @@ __all__ = [
     "KarhunenLoeve",
     "SpectralSSMClassifier",
     "SpectralSSMPanelClassifier",
+    "backtest",
     "leakage_report",
     "with_memory",
 ]
 
 _ELSEWHERE = {
     "KLMemory": "klforecast.modules",
+    "backtest": "klforecast.evaluation.backtesting.backtest",
     "leakage_report": "klforecast.evaluation.leakage",
     "with_memory": "klforecast.modules",
 }

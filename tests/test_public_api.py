@@ -16,6 +16,7 @@ PUBLIC = {
         "KarhunenLoeve",
         "SpectralSSMClassifier",
         "SpectralSSMPanelClassifier",
+        "backtest",
         "leakage_report",
         "with_memory",
     },
