@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from klforecast.estimators.forecaster import KLMemoryForecaster
     from klforecast.estimators.karhunen_loeve import KarhunenLoeve
+    from klforecast.estimators.long_frames.long_forecaster import LongForecaster
     from klforecast.estimators.regressor import KLMemoryRegressor
     from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
     from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
@@ -25,6 +26,7 @@ __all__ = [
     "KLMemoryForecaster",
     "KLMemoryRegressor",
     "KarhunenLoeve",
+    "LongForecaster",
     "SpectralSSMClassifier",
     "SpectralSSMPanelClassifier",
     "backtest",

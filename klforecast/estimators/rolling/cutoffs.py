@@ -72,7 +72,7 @@ def check_windows(
     lengths = {key: len(rows.values) for key, rows in split_series(y).items()}
     short = {key: length for key, length in lengths.items() if length < wanted}
     if short:
-        key, length = next(iter(short.items()))
+        key, length = min(short.items(), key=lambda item: item[1])
         fitting = (length - _LEAST_PAST - horizon) // step + 1
         remedy = (
             f"pass n_windows={fitting} or a smaller step"
