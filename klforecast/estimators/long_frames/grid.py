@@ -70,6 +70,19 @@ def on_grid(panel: pd.DataFrame, freq: str | BaseOffset | int | None = None) -> 
     return Regular(joined, frequency, filled)
 
 
+def interpolated(panel: pd.DataFrame) -> pd.DataFrame:
+    """Fill missing values of each series by straight lines in its rows, level beyond its ends.
+
+    Examples
+    --------
+    >>> index = pd.MultiIndex.from_product([["a"], range(4)])
+    >>> interpolated(pd.DataFrame({"x": [1.0, np.nan, 3.0, np.nan]}, index))["x"].tolist()
+    [1.0, 2.0, 3.0, 3.0]
+    """
+    series = panel.groupby(level=0, sort=False, observed=True)
+    return series.transform(lambda values: values.interpolate().ffill().bfill())
+
+
 def name_gaps(filled: Mapping[object, pd.Index], frequency: BaseOffset | None) -> str:
     """Say how many rows were missing, of which step, and the first of them.
 
@@ -81,10 +94,8 @@ def name_gaps(filled: Mapping[object, pd.Index], frequency: BaseOffset | None) -
     n_rows = sum(map(len, filled.values()))
     label, stamps = next(iter(filled.items()))
     step = "1" if frequency is None else frequency.freqstr
-    return (
-        f"{n_rows} rows missing in {len(filled)} series (step {step}), the first at {stamps[0]} of "
-        f"{label}"
-    )
+    first = str(stamps[0]).removesuffix(" 00:00:00")
+    return f"{n_rows} rows missing in {len(filled)} series (step {step}), the first at {first} of {label}"
 
 
 def _frequency(

@@ -23,7 +23,7 @@ from klforecast.estimators.long_frames.columns import (
     interval_names,
 )
 from klforecast.estimators.long_frames.frames import like, to_pandas
-from klforecast.estimators.long_frames.grid import Regular, name_gaps, on_grid
+from klforecast.estimators.long_frames.grid import Regular, interpolated, name_gaps, on_grid
 from klforecast.estimators.rolling.cutoffs import check_windows
 from klforecast.estimators.rolling.forecasts import check_forecaster, forecast_windows
 from klforecast.estimators.rolling.tidy import quantile_name, tidy_frame
@@ -268,11 +268,18 @@ class LongForecaster:
         if regular.filled:
             warnings.warn(
                 f"df has {name_gaps(regular.filled, regular.frequency)}; they count as missing "
-                "values, which the forecaster has to fill",
+                "values, which the forecaster has to fill; covariates there are interpolated",
                 UserWarning,
                 stacklevel=4,
             )
-        return regular
+        if not regular.filled or not others:
+            return regular
+        panel = regular.panel.copy()
+        for label, stamps in regular.filled.items():
+            rows = panel.loc[[label], others]
+            places = pd.MultiIndex.from_product([[label], stamps])
+            panel.loc[places, others] = interpolated(rows).loc[places]
+        return regular._replace(panel=panel)
 
     def _future(self, X_df: Any) -> pd.DataFrame | None:
         past = getattr(self.forecaster_, "past_covariates", None) or ()

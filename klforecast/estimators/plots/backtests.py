@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WINDOWS_SHOWN = 8  # the newest ones; more are too narrow to be seen
+_STEPS_SHOWN = 120  # of the newest windows together; more are too narrow to be seen
 
 
 def plot_backtest(
@@ -24,8 +24,9 @@ def plot_backtest(
 ) -> "Figure":
     """Draw the windows of a backtest, of one model or of several side by side.
 
-    Above: what came in the newest eight windows that do not overlap, and the forecasts of each; of the
-    first model also its widest interval. Below: the mean absolute error by step over all windows.
+    Above: what came in the newest windows that do not overlap, some 120 steps of them, and the forecasts
+    of each; of the first model also its widest interval. Below: the mean absolute error by step over all
+    windows.
 
     Parameters
     ----------
@@ -108,7 +109,8 @@ def windows_apart(rows: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def _draw_windows(ax: "Axes", shown: Mapping[str, pd.DataFrame], first: pd.DataFrame) -> None:
-    windows = windows_apart(first)[-_WINDOWS_SHOWN:]
+    windows = windows_apart(first)
+    windows = windows[-max(1, _STEPS_SHOWN // len(windows[0])) :]
     truth = pd.concat([window.set_index("time")["truth"] for window in windows])
     ax.plot(style.drawable(truth.index), truth.to_numpy(), color=style.INK, label="actual")
     quantiles = [name for name in first if str(name).startswith("q")]
@@ -140,8 +142,7 @@ def _draw_windows(ax: "Axes", shown: Mapping[str, pd.DataFrame], first: pd.DataF
         start = style.drawable(pd.Index(window["time"]))[0]
         ax.axvline(start, color=style.FAINT, linewidth=1, zorder=0)
     ax.set_xlabel(_step_of(first))
-    ax.legend(loc="upper left", frameon=False, ncols=2 + len(shown))
-    ax.margins(y=0.15)  # room for the legend
+    style.legend_above(ax)
     style.tidy_axes(ax)
 
 

@@ -89,7 +89,7 @@ def plot_forecast(
     _draw_line(ax, _one_channel(_one_series(forecast, series), channel), "forecast", colour, dashes)
     ax.set_xlabel(style.time_label(known.index))
     ax.set_ylabel(style.value_label(known.name, unit))
-    ax.legend(loc="upper left", frameon=False)
+    style.legend_above(ax)
     style.tidy_axes(ax)
     return ax
 

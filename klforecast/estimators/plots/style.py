@@ -37,10 +37,23 @@ _STEP_NAMES = {
 
 
 def tidy_axes(ax: "Axes") -> None:
-    """Take off what a picture does not need."""
+    """Take off what a picture does not need, and write dates in as few signs as tell them apart."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = ax.xaxis.get_major_locator()
+    if isinstance(locator, AutoDateLocator):
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color=FAINT, linewidth=0.6)
     ax.set_axisbelow(True)
+
+
+def legend_above(ax: "Axes") -> None:
+    """Put the legend in one line above the axes, where it covers nothing."""
+    n_entries = len(ax.get_legend_handles_labels()[1])
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=n_entries, frameon=False, borderaxespad=0.2
+    )
 
 
 def drawable(index: pd.Index) -> np.ndarray:
@@ -70,10 +83,15 @@ def step_name(index: pd.Index) -> str:
 
 def time_label(index: pd.Index) -> str:
     """Name of the axis of time: the index's own, else what one step is."""
-    return str(index.name) if index.name is not None else step_name(index)
+    return step_name(index) if index.name is None else plain_text(str(index.name))
+
+
+def plain_text(text: str) -> str:
+    """Text that matplotlib draws as it is, dollars included, which it would take for formulas."""
+    return text.replace("$", r"\$")
 
 
 def value_label(name: Hashable, unit: str | None) -> str:
     """Name of the axis of values, with their unit where it is given."""
     named = "" if name is None else str(name)
-    return named if unit is None else f"{named} ({unit})".strip()
+    return plain_text(named if unit is None else f"{named} ({unit})".strip())
