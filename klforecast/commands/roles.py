@@ -64,7 +64,7 @@ def find_roles(table: Table, asked: Asked) -> Roles:
     free = [name for name in numeric if name not in taken and name not in id_like]
     targets = list(asked.targets) or [_find_target(table, free, columns)]
     texts = [name for name in columns if name not in numeric and name not in {*taken, *targets}]
-    candidates = list(dict.fromkeys([*_by_order(id_like, _IDS), *texts]))
+    candidates = list(dict.fromkeys([*id_like, *texts]))
     candidates = [name for name in candidates if name not in targets]
     ids = list(asked.ids) or _find_ids(table, time, candidates)
     used = {time, *ids, *targets, *asked.covariates}

@@ -124,6 +124,10 @@ def read_series(
     ).set_axis(index)
     check_one_row_each(table, values.index)
     long = _by_target(values, roles)
+    if long["target"].isna().all():
+        raise ValueError(
+            f"column {roles.targets[0]!r} of {table.name} holds no value; name another one with --target"
+        )
     known, ahead, trailing = _cut_off_future(long)
     if trailing and not roles.covariates:
         notes.append(f"{trailing} rows at the ends have no value and are left out")
