@@ -1,8 +1,8 @@
 """Forecasting and sequence classification with spectral (Karhunen-Loeve) memory.
 
-The names below are the estimators, the memory for a network of one's own, the backtest and the check that nothing leaks.
-Further torch modules are in `klforecast.modules`, the mathematics in `klforecast.ops`, data sets in
-`klforecast.data` and the benchmark in `klforecast.evaluation`.
+The names below are the estimators, the memory for a network of one's own, the backtest and the check that
+nothing leaks. Further torch modules are in `klforecast.modules`, the mathematics in `klforecast.ops`, data
+sets in `klforecast.data` and the benchmark in `klforecast.evaluation`.
 """
 
 from importlib import import_module
