@@ -76,7 +76,7 @@ def interpolated(panel: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> index = pd.MultiIndex.from_product([["a"], range(4)])
-    >>> interpolated(pd.DataFrame({"x": [1.0, np.nan, 3.0, np.nan]}, index))["x"].tolist()
+    >>> interpolated(pd.DataFrame({"x": [1.0, None, 3.0, None]}, index))["x"].tolist()
     [1.0, 2.0, 3.0, 3.0]
     """
     series = panel.groupby(level=0, sort=False, observed=True)
