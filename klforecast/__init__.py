@@ -1,8 +1,8 @@
 """Forecasting and sequence classification with spectral (Karhunen-Loeve) memory.
 
-The names below are the estimators, the memory for a network of one's own and the check that nothing leaks.
-Further torch modules are in `klforecast.modules`, the mathematics in `klforecast.ops`, data sets in
-`klforecast.data` and the benchmark in `klforecast.evaluation`.
+The names below are the estimators, the memory for a network of one's own, the backtest and the check that
+nothing leaks. Further torch modules are in `klforecast.modules`, the mathematics in `klforecast.ops`, data
+sets in `klforecast.data` and the benchmark in `klforecast.evaluation`.
 """
 
 from importlib import import_module
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from klforecast.estimators.forecaster import KLMemoryForecaster
     from klforecast.estimators.karhunen_loeve import KarhunenLoeve
+    from klforecast.estimators.long_frames.long_forecaster import LongForecaster
     from klforecast.estimators.regressor import KLMemoryRegressor
     from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
     from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
+    from klforecast.evaluation.backtesting.backtest import backtest
     from klforecast.evaluation.leakage import leakage_report
     from klforecast.modules import KLMemory, with_memory
 
@@ -24,14 +26,17 @@ __all__ = [
     "KLMemoryForecaster",
     "KLMemoryRegressor",
     "KarhunenLoeve",
+    "LongForecaster",
     "SpectralSSMClassifier",
     "SpectralSSMPanelClassifier",
+    "backtest",
     "leakage_report",
     "with_memory",
 ]
 
 _ELSEWHERE = {
     "KLMemory": "klforecast.modules",
+    "backtest": "klforecast.evaluation.backtesting.backtest",
     "leakage_report": "klforecast.evaluation.leakage",
     "with_memory": "klforecast.modules",
 }

@@ -1,4 +1,4 @@
-"""The command line: a demo, the benchmark, its report, and what there is to run.
+"""The command line: forecasts of a file, a demo, the benchmark, its report, and what there is to run.
 
 The package is imported inside the commands: torch and sktime take seconds, and `--help` should not.
 """
@@ -6,6 +6,7 @@ The package is imported inside the commands: torch and sktime take seconds, and 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
+from klforecast.commands.backtest import backtest
+from klforecast.commands.forecast import forecast
 from klforecast.evaluation.classification.command import classify
 from klforecast.evaluation.leakage.command import leakage
 from klforecast.evaluation.lra.command import lra
@@ -30,9 +33,27 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.command()(forecast)
+app.command()(backtest)
 app.command()(leakage)
 app.command()(lra)
 app.command()(classify)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"klforecast {metadata.version('klforecast')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Forecasting and classification with spectral (Karhunen-Loeve) memory."""
 
 
 class Regime(StrEnum):
@@ -94,13 +115,13 @@ def demo(
     table = Table(title=f"Airline passengers, the last {horizon} months held out")
     for column in ("model", "MAE (thousands)", "sMAPE (%)", "MASE", "seconds"):
         table.add_column(column, justify="left" if column == "model" else "right")
-    for forecast in result.forecasts:
+    for made in result.forecasts:
         table.add_row(
-            forecast.model,
-            f"{forecast.mae:.1f}",
-            f"{forecast.smape:.2f}",
-            f"{forecast.mase:.3f}",
-            f"{forecast.seconds:.2f}",
+            made.model,
+            f"{made.mae:.1f}",
+            f"{made.smape:.2f}",
+            f"{made.mase:.3f}",
+            f"{made.seconds:.2f}",
         )
     console = Console()
     console.print(table)

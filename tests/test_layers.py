@@ -22,7 +22,11 @@ ABOVE = {
     "classify": {"ops", "modules", "training"},
     "estimators": {"data", "ops", "core", "local", "modules", "training", "classify"},
     "evaluation": {"data", "ops", "core", "modules", "training", "classify", "estimators"},
-    "cli": {"data", "ops", "core", "modules", "training", "classify", "estimators", "evaluation"},
+    "commands": {"data", "estimators", "evaluation"},
+    "cli": {
+        *("data", "ops", "core", "modules", "training", "classify", "estimators", "evaluation"),
+        "commands",
+    },
 }
 TORCH_ONLY = ("ops", "modules")
 HEAVY = ("pandas", "sklearn", "skorch", "sktime")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from klforecast.estimators.forecaster import KLMemoryForecaster
     from klforecast.estimators.karhunen_loeve import KarhunenLoeve
+    from klforecast.estimators.long_frames.long_forecaster import LongForecaster
     from klforecast.estimators.regressor import KLMemoryRegressor
     from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
     from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
@@ -14,6 +15,7 @@ __all__ = [
     "KLMemoryForecaster",
     "KLMemoryRegressor",
     "KarhunenLoeve",
+    "LongForecaster",
     "SpectralSSMClassifier",
     "SpectralSSMPanelClassifier",
 ]
@@ -22,6 +24,7 @@ _HOMES = {
     "KLMemoryForecaster": "forecaster",
     "KLMemoryRegressor": "regressor",
     "KarhunenLoeve": "karhunen_loeve",
+    "LongForecaster": "long_frames.long_forecaster",
     "SpectralSSMClassifier": "spectral_ssm",
     "SpectralSSMPanelClassifier": "spectral_ssm_panel",
 }

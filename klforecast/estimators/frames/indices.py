@@ -201,12 +201,39 @@ def step_numbers(
     return places - start
 
 
-def _frequency_of_stamps(index: pd.DatetimeIndex, where: str) -> BaseOffset:
+def coarsest_grid(index: pd.DatetimeIndex, where: str = "y") -> tuple[BaseOffset, pd.DatetimeIndex]:
+    """Find the coarsest grid that holds all stamps of an index, some of whose own may be missing in it.
+
+    Parameters
+    ----------
+    index : DatetimeIndex
+        Sorted, without duplicates.
+    where : str, default="y"
+        What the index belongs to, for the message.
+
+    Returns
+    -------
+    BaseOffset, DatetimeIndex
+        Step; all stamps from the first to the last.
+
+    Raises
+    ------
+    ValueError
+        If no regular grid holds them, or only one with more than twice as many stamps.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-01-04", "2024-01-06"])
+    >>> frequency, grid = coarsest_grid(days)
+    >>> frequency.freqstr, len(grid)
+    ('D', 6)
+    """
     if index.freq is not None:
-        return index.freq
+        return index.freq, index
     inferred = pd.infer_freq(index) if len(index) > 2 else None
     if inferred is not None and _is_whole(index, to_offset(inferred)):
-        return to_offset(inferred)
+        return to_offset(inferred), index
     if len(index) < 3:
         raise ValueError(
             f"{len(index)} dated rows do not tell the step between the rows of {where}; set it, "
@@ -222,8 +249,6 @@ def _frequency_of_stamps(index: pd.DatetimeIndex, where: str) -> BaseOffset:
             "y.resample('D').mean()"
         )
     frequency, grid = min(grids, key=lambda pair: len(pair[1]))
-    if len(grid) == len(index):
-        return frequency
     if len(grid) > _MOST_FILLED * len(index):
         raise ValueError(
             f"the step of the index of {where} was not found: its first stamps are "
@@ -232,6 +257,13 @@ def _frequency_of_stamps(index: pd.DatetimeIndex, where: str) -> BaseOffset:
             "the step, for example with y.asfreq('SMS'), or bring the rows onto a coarser grid, for "
             "example with y.resample('W').mean()"
         )
+    return frequency, grid
+
+
+def _frequency_of_stamps(index: pd.DatetimeIndex, where: str) -> BaseOffset:
+    frequency, grid = coarsest_grid(index, where)
+    if len(grid) == len(index):
+        return frequency
     raise ValueError(_gap_message(where, grid.difference(index), frequency))
 
 

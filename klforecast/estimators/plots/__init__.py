@@ -1,1 +1,5 @@
-"""Pictures of forecasts and of the memory behind them."""
+"""Pictures of forecasts, of backtests and of the memory behind them.
+
+`plot_forecast` and `plot_modes` are in `plotting`, `plot_backtest` in `backtests`, `plot_residuals` in
+`residuals`; all need the `plot` extra (matplotlib).
+"""

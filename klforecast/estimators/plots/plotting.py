@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from klforecast.estimators.plots import style
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -14,22 +16,34 @@ def plot_forecast(
     y: pd.Series | pd.DataFrame,
     forecast: pd.Series | pd.DataFrame,
     *,
+    intervals: pd.DataFrame | None = None,
     actual: pd.Series | pd.DataFrame | None = None,
     channel: object = None,
+    series: object = None,
+    history: int | None = None,
+    unit: str | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw one channel: what was known, what was forecast and, where given, what came.
+    """Draw one channel of one series: what was known, the forecast with its intervals, what came.
 
     Parameters
     ----------
     y : Series or DataFrame
-        Known rows of one series; pass the last ones only, if there are many.
+        Known rows.
     forecast : Series or DataFrame
         As `predict` gives it.
+    intervals : DataFrame, optional
+        As `predict_interval` gives it; the wider the coverage, the paler the band.
     actual : Series or DataFrame, optional
         What came after the cutoff.
     channel : label, optional
         Column to draw; the first one by default.
+    series : label, optional
+        Of a panel, the series to draw; the first one by default.
+    history : int, optional
+        Newest known rows to draw; all by default.
+    unit : str, optional
+        Unit of the values, for the name of their axis.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
 
@@ -41,21 +55,66 @@ def plot_forecast(
     ------
     ImportError
         If matplotlib is not installed.
+    KeyError
+        If there is no such channel or series.
+
+    Examples
+    --------
+    >>> from sktime.datasets import load_airline
+    >>> from klforecast import KLMemoryForecaster
+    >>> y = load_airline()
+    >>> forecaster = KLMemoryForecaster(horizon=12).fit(y[:-12])
+    >>> ax = plot_forecast(
+    ...     y[:-12],
+    ...     forecaster.predict(),
+    ...     intervals=forecaster.predict_interval(coverage=[0.8, 0.95]),
+    ...     actual=y[-12:],
+    ...     history=48,
+    ...     unit="thousands",
+    ... )
+    >>> ax.get_ylabel(), ax.get_legend_handles_labels()[1]
+    ('Number of airline passengers (thousands)', ['known', 'actual', '95 %', '80 %', 'forecast'])
     """
     ax = new_axes(ax)
-    lines = [("known", y, "0.4"), ("forecast", forecast, "C0")]
+    known = _one_channel(_one_series(y, series), channel)
+    known = known if history is None else known.iloc[-history:]
+    colour, dashes = style.MODELS[0]
+    ax.axvline(style.drawable(known.index)[-1], color=style.FAINT, linewidth=1)
+    _draw_line(ax, known, "known", style.INK, "-")
     if actual is not None:
-        lines.insert(1, ("actual", actual, "0.7"))
-    for label, rows, colour in lines:
-        values = _one_channel(rows, channel)
-        index = values.index
-        stamps = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
-        ax.plot(stamps, values.to_numpy(), color=colour, label=label)
-        if label == "known":
-            ax.axvline(stamps[-1], color="0.8", linewidth=1)
-            ax.set_ylabel("" if values.name is None else str(values.name))
-    ax.legend(loc="upper left", frameon=False)
+        came = _one_channel(_one_series(actual, series), channel)
+        _draw_line(ax, came, "actual", style.MUTED, "-")
+    if intervals is not None:
+        _draw_bands(ax, _one_series(intervals, series), channel)
+    _draw_line(ax, _one_channel(_one_series(forecast, series), channel), "forecast", colour, dashes)
+    ax.set_xlabel(style.time_label(known.index))
+    ax.set_ylabel(style.value_label(known.name, unit))
+    style.legend_above(ax)
+    style.tidy_axes(ax)
     return ax
+
+
+def _draw_line(ax: "Axes", values: pd.Series, label: str, colour: str, dashes: str) -> None:
+    ax.plot(
+        style.drawable(values.index), values.to_numpy(), color=colour, linestyle=dashes, label=label
+    )
+
+
+def _draw_bands(ax: "Axes", intervals: pd.DataFrame, channel: object) -> None:
+    name = intervals.columns[0][0] if channel is None else channel
+    bounds = intervals[name]
+    coverages = sorted(bounds.columns.unique(level=0), reverse=True)
+    for place, coverage in enumerate(coverages):
+        ax.fill_between(
+            style.drawable(bounds.index),
+            bounds[coverage, "lower"].to_numpy(),
+            bounds[coverage, "upper"].to_numpy(),
+            color=style.BAND,
+            # Each narrower band lies on the wider ones.
+            alpha=0.25 + 0.25 * place / len(coverages),
+            linewidth=0,
+            label=f"{100 * coverage:g} %",
+        )
 
 
 def plot_modes(
@@ -94,6 +153,14 @@ def plot_modes(
     ax.set_xlabel("steps before the newest")
     ax.legend(loc="upper left", frameon=False)
     return ax
+
+
+def _one_series(rows: pd.Series | pd.DataFrame, series: object) -> pd.Series | pd.DataFrame:
+    if not isinstance(rows.index, pd.MultiIndex):
+        return rows
+    labels = rows.index.droplevel(-1)
+    wanted = labels[0] if series is None else series
+    return rows[labels == wanted].droplevel(list(range(rows.index.nlevels - 1)))
 
 
 def _one_channel(rows: pd.Series | pd.DataFrame, channel: object) -> pd.Series:

@@ -10,7 +10,7 @@ normal distribution: Hyndman & Athanasopoulos (2021), "Forecasting: Principles a
 A missing value is taken to be the last known one; before the first known one, the first.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -113,10 +113,12 @@ class LocalForecaster:
     ----------
     horizon, season : int
         Steps ahead; steps of one season, 1 for none.
+    levels : sequence of float, default=LEVELS
+        Levels of the quantiles.
     """
 
-    def __init__(self, horizon: int, season: int):
-        self.horizon, self.season = horizon, season
+    def __init__(self, horizon: int, season: int, levels: Sequence[float] | np.ndarray = LEVELS):
+        self.horizon, self.season, self.levels = horizon, season, levels
 
     def get_params(self) -> dict[str, Any]:
         """Settings that decide the forecast."""
@@ -135,9 +137,10 @@ class LocalForecaster:
 
     def forecast(self) -> dict[str, Forecast]:
         """Forecast each channel of each series."""
-        return {name: self._series(rows) for name, rows in self._known.items()}
+        return {name: self.forecast_from(rows) for name, rows in self._known.items()}
 
-    def _series(self, rows: np.ndarray) -> Forecast:
+    def forecast_from(self, rows: np.ndarray) -> Forecast:  # (time, channels)
+        """Forecast what follows these rows."""
         filled = pd.DataFrame(rows).ffill().bfill().to_numpy()
         channels = [self._channel(filled[:, i], rows[:, i]) for i in range(rows.shape[1])]
         quantiles = [channel.quantiles for channel in channels if channel.quantiles is not None]
@@ -154,9 +157,10 @@ class LocalForecaster:
 def normal_forecast(
     point: np.ndarray,  # (horizon,)
     sigma: np.ndarray,  # (horizon,)
+    levels: Sequence[float] | np.ndarray,
 ) -> Forecast:
     """Forecast with the quantiles of a normal distribution."""
-    return Forecast(point, point[:, None] + sigma[:, None] * norm.ppf(LEVELS))
+    return Forecast(point, point[:, None] + sigma[:, None] * norm.ppf(levels))
 
 
 class Mean(LocalForecaster):
@@ -165,7 +169,7 @@ class Mean(LocalForecaster):
     def _channel(self, filled: np.ndarray, rows: np.ndarray) -> Forecast:
         known = rows[np.isfinite(rows)]
         ahead = np.ones(self.horizon)
-        return normal_forecast(known.mean() * ahead, known.std() * ahead)
+        return normal_forecast(known.mean() * ahead, known.std() * ahead, self.levels)
 
 
 class SeasonalNaive(LocalForecaster):
@@ -176,7 +180,7 @@ class SeasonalNaive(LocalForecaster):
         steps = np.arange(self.horizon)
         changes = filled[season:] - filled[:-season]
         sigma = np.sqrt(np.mean(changes**2)) * np.sqrt(steps // season + 1)
-        return normal_forecast(filled[steps % season - season], sigma)
+        return normal_forecast(filled[steps % season - season], sigma, self.levels)
 
 
 class Theta(LocalForecaster):

@@ -1,0 +1,145 @@
+"""What the commands say of a file: its step, its cycles, its series and their errors, in few words."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.offsets import BaseOffset
+
+from klforecast.commands.backtest_file import Tested
+from klforecast.commands.forecast_file import Outlook
+from klforecast.commands.series_file import SeriesFile
+from klforecast.estimators.plots.style import step_name
+
+
+def number(value: float) -> str:
+    """Write a number with four digits that count; a dash for none.
+
+    Examples
+    --------
+    >>> number(1234.567), number(0.00123), number(float("nan"))
+    ('1,235', '0.00123', '-')
+    """
+    if not np.isfinite(value):
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def steps(count: int, frequency: BaseOffset | None) -> str:
+    """Count steps in the unit of the calendar.
+
+    Examples
+    --------
+    >>> steps(7, pd.offsets.Day()), steps(1, None)
+    ('7 days', '1 step')
+    """
+    unit = _unit(frequency)
+    if unit[0].isdigit():
+        return f"{count} steps of {unit}"
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+def opening(file: SeriesFile) -> str:
+    """Say what was found in a file."""
+    roles = file.roles
+    n = len(file.labels)
+    found = [
+        f"time {roles.time!r}" if roles.time else "",
+        f"target {', '.join(map(repr, roles.targets))}",
+    ]
+    if roles.ids:
+        found.insert(1, f"series {' and '.join(map(repr, roles.ids))}")
+    if roles.covariates:
+        found.append(f"covariates {', '.join(map(repr, roles.covariates))}")
+    step = f"a row a {_unit(file.frequency)}" if file.frequency is not None else "numbered rows"
+    return (
+        f"{file.name}: {n} series, {len(file.panel):,} rows, {step}"
+        f"{f' ({file.frequency.freqstr})' if file.frequency is not None else ''}; "
+        f"{', '.join(part for part in found if part)}"
+    )
+
+
+def cycles(periods: Sequence[int], frequency: BaseOffset | None) -> str:
+    """Say which cycles were found."""
+    if not periods:
+        return "no cycle found"
+    return f"cycles found: {', '.join(steps(period, frequency) for period in periods)}"
+
+
+def held_out(outlook: Outlook) -> str:
+    """Say what was held out and how it went."""
+    if outlook.held is None:
+        return (
+            f"expected error not measured: it takes {3 * outlook.horizon} rows of one series to hold "
+            f"{outlook.horizon} out"
+        )
+    ours, naive = outlook.held
+    scores, plain = ours.scores().iloc[0], naive.scores().iloc[0]
+    said = (
+        f"tested on the last {ours.windows.n_windows} times "
+        f"{steps(outlook.horizon, outlook.file.frequency)}: MASE {number(scores['mase'])}, seasonal naive "
+        f"{number(plain['mase'])}"
+    )
+    held = [
+        f"{name.removeprefix('coverage_')} % intervals held {share:.0%}"
+        for name, share in scores.items()
+        if str(name).startswith("coverage_")
+    ]
+    return "; ".join([said, *held])
+
+
+def windows_of(tested: Tested) -> str:
+    """Say what a backtest did."""
+    windows = next(iter(tested.models.values())).windows
+    frequency = tested.file.frequency
+    return (
+        f"{windows.n_windows} windows of {steps(windows.horizon, frequency)}, "
+        f"{steps(windows.step, frequency)} apart; MASE and RMSSE against a season of "
+        f"{steps(next(iter(tested.models.values())).season, frequency)}"
+    )
+
+
+class Line(NamedTuple):
+    """One series of the summary, as text."""
+
+    series: str
+    rows: str
+    first: str
+    last: str
+    filled: str
+    error: str
+    naive: str
+
+
+def summary(outlook: Outlook) -> list[Line]:
+    """One line a series: rows, span, gaps, expected error beside seasonal naive."""
+    errors = None if outlook.held is None else outlook.held.errors()
+    lines = []
+    for label, rows in outlook.file.panel.groupby(level=0, sort=False):
+        known = errors is not None and label in errors.index
+        ours, naive = errors.loc[label] if errors is not None and known else (np.nan, np.nan)
+        stamps = rows.index.get_level_values(1)
+        lines.append(
+            Line(
+                str(label),
+                str(len(rows)),
+                stamp(stamps[0]),
+                stamp(stamps[-1]),
+                str(int(rows.isna().sum().sum())),
+                number(ours),
+                number(naive),
+            )
+        )
+    return lines
+
+
+def stamp(time: object) -> str:
+    """Write a time without a clock where it is midnight."""
+    return str(time).removesuffix(" 00:00:00")
+
+
+def _unit(frequency: BaseOffset | None) -> str:
+    if frequency is None:
+        return "step"
+    return step_name(pd.date_range("2024-01-01", periods=3, freq=frequency))

@@ -1,0 +1,1 @@
+"""Long frames: one row per series and time, with the columns of statsforecast or named ones."""

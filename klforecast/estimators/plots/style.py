@@ -1,0 +1,97 @@
+"""One look for all pictures of forecasts: colours, axes, names of axes, stamps that can be drawn.
+
+Colours are those of Okabe & Ito (2008), "Color Universal Design", told apart with any kind of colour
+vision; lines also differ in their dashes, so that they can be told apart in grey.
+"""
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.frequencies import to_offset
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, MUTED, FAINT = "0.25", "0.55", "0.85"
+"""Greys of what was observed, of what came later, and of marks."""
+
+MODELS = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", ":"), ("#CC79A7", "-."))
+"""Colour and dashes of each model, ours first."""
+
+BAND = "#56B4E9"
+"""Colour of intervals."""
+
+_STEP_NAMES = {
+    "s": "second",
+    "min": "minute",
+    "h": "hour",
+    "D": "day",
+    "B": "business day",
+    "W": "week",
+    "M": "month",
+    "Q": "quarter",
+    "Y": "year",
+}
+
+
+def tidy_axes(ax: "Axes") -> None:
+    """Take off what a picture does not need, and write dates in as few signs as tell them apart."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = ax.xaxis.get_major_locator()
+    if isinstance(locator, AutoDateLocator):
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", color=FAINT, linewidth=0.6)
+    ax.set_axisbelow(True)
+
+
+def legend_above(ax: "Axes") -> None:
+    """Put the legend in one line above the axes, where it covers nothing."""
+    n_entries = len(ax.get_legend_handles_labels()[1])
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=n_entries, frameon=False, borderaxespad=0.2
+    )
+
+
+def drawable(index: pd.Index) -> np.ndarray:
+    """Stamps as matplotlib draws them; a period stands at its start."""
+    return (index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index).to_numpy()
+
+
+def step_name(index: pd.Index) -> str:
+    """What one step of an index is: a unit of the calendar, or a step.
+
+    Examples
+    --------
+    >>> step_name(pd.period_range("2024-01", periods=3, freq="M")), step_name(pd.RangeIndex(3))
+    ('month', 'step')
+    """
+    if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex):
+        return "step"
+    offset = index.freq
+    if offset is None and len(index) > 2:
+        offset = to_offset(pd.infer_freq(index))
+    if offset is None:
+        return "step"
+    unit = offset.name.split("-")[0].removesuffix("S").removesuffix("E")
+    known = _STEP_NAMES.get(unit, _STEP_NAMES.get(unit[-1:], "step"))
+    return known if offset.n == 1 or known == "step" else f"{offset.n} {known}s"
+
+
+def time_label(index: pd.Index) -> str:
+    """Name of the axis of time: the index's own, else what one step is."""
+    return step_name(index) if index.name is None else plain_text(str(index.name))
+
+
+def plain_text(text: str) -> str:
+    """Text that matplotlib draws as it is, dollars included, which it would take for formulas."""
+    return text.replace("$", r"\$")
+
+
+def value_label(name: Hashable, unit: str | None) -> str:
+    """Name of the axis of values, with their unit where it is given."""
+    named = "" if name is None else str(name)
+    return plain_text(named if unit is None else f"{named} ({unit})".strip())

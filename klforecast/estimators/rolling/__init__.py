@@ -1,0 +1,1 @@
+"""Forecasts of one series or panel from many cutoffs, in one tidy frame."""

@@ -1,0 +1,82 @@
+"""The forecasts of a backtest as one frame, a row for each series, channel, cutoff and step."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.rolling.cutoffs import Windows
+from klforecast.estimators.rolling.forecasts import WindowForecasts
+
+
+def quantile_name(level: float) -> str:
+    """Name the column of a quantile.
+
+    Examples
+    --------
+    >>> quantile_name(0.05)
+    'q0.05'
+    """
+    return f"q{level:g}"
+
+
+def series_label(key: Key) -> object:
+    """What names a series in a tidy frame: its label, a tuple of labels, or "y" for a single one."""
+    if not key:
+        return "y"
+    return key[0] if len(key) == 1 else key
+
+
+def tidy_frame(
+    panel: dict[Key, TimeSeries],
+    channels: pd.Index,
+    windows: Windows,
+    forecasts: WindowForecasts,
+    levels: Sequence[float],
+) -> pd.DataFrame:
+    """Put truth and forecasts of all windows into one frame.
+
+    Returns
+    -------
+    DataFrame
+        Columns series, channel, cutoff (last known stamp), step, time, truth, forecast, and one for
+        each level.
+    """
+    parts = [
+        _series_frame(key, rows, channels, windows, forecasts, levels)
+        for key, rows in panel.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _series_frame(
+    key: Key,
+    rows: TimeSeries,
+    channels: pd.Index,
+    windows: Windows,
+    forecasts: WindowForecasts,
+    levels: Sequence[float],
+) -> pd.DataFrame:
+    cutoffs = len(rows.values) - np.asarray(windows.left)
+    steps = np.arange(1, windows.horizon + 1)
+    places = cutoffs[:, None] + steps - 1  # (windows, horizon)
+    shape = (windows.n_windows, windows.horizon, len(channels))
+    each = np.indices(shape).reshape(3, -1)
+    label = np.empty(each.shape[1], dtype=object)
+    label[:] = [series_label(key)] * each.shape[1]
+    frame = pd.DataFrame(
+        {
+            "series": label,
+            "channel": channels.take(each[2]),
+            "cutoff": rows.index[cutoffs - 1].take(each[0]),
+            "step": steps[each[1]],
+            "time": rows.index[places.ravel()].take(each[0] * windows.horizon + each[1]),
+            "truth": rows.values[places].reshape(-1),
+            "forecast": forecasts.points[key].reshape(-1),
+        }
+    )
+    quantiles = forecasts.quantiles[key].reshape(len(frame), len(levels))
+    return frame.assign(
+        **{quantile_name(level): quantiles[:, place] for place, level in enumerate(levels)}
+    ).infer_objects()
