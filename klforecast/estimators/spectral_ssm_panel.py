@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sktime.classification.base import BaseClassifier
 
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
+from klforecast.estimators.sequence_input import channels_first
 from klforecast.estimators.spectral_classifier import SpectralClassifier
 from klforecast.training.rollback import unchanged_on_error
 
@@ -103,7 +104,7 @@ class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseC
 
     def _fit(self, X: Sequence[pd.DataFrame], y: np.ndarray) -> Self:
         names = X[0].columns
-        self._learn(_channels_first(X, names, "the first one"), y)
+        self._learn(channels_first(X, names, "the first one"), y)
         self.channel_names_ = list(names)
         return self
 
@@ -115,7 +116,7 @@ class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseC
 
     def _checked(self, X: Sequence[pd.DataFrame]) -> list[np.ndarray]:
         names = pd.Index(self.channel_names_)
-        return _channels_first(X, names, "those the classifier was fitted on")
+        return channels_first(X, names, "those the classifier was fitted on")
 
     def __sklearn_tags__(self) -> Tags:
         return Tags(
@@ -145,41 +146,3 @@ class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseC
                 "random_state": 0,
             },
         ]
-
-
-def _channels_first(
-    frames: Sequence[pd.DataFrame], names: pd.Index, origin: str
-) -> list[np.ndarray]:  # (channels, length) each
-    """Values of the frames, their columns in the order of `names`."""
-    return [
-        _in_order(frame, names, number, origin).to_numpy(dtype=np.float64).T
-        for number, frame in enumerate(frames)
-    ]
-
-
-def _in_order(frame: pd.DataFrame, names: pd.Index, number: int, origin: str) -> pd.DataFrame:
-    columns = frame.columns
-    # A wrong number of columns is reported with the other faults of series.
-    if (
-        columns.equals(names)
-        or len(columns) != len(names)
-        or _nameless(columns)
-        or _nameless(names)
-    ):
-        return frame
-    if columns.is_unique and set(columns) == set(names):
-        return frame[list(names)]
-    raise ValueError(
-        f"series {number} of X has the columns {_listed(columns)} and {origin} {_listed(names)}; "
-        "pass the same columns for every series, in any order"
-    )
-
-
-def _nameless(columns: pd.Index) -> bool:
-    """Whether columns are numbered, as sktime numbers those of an array."""
-    numbers = range(len(columns))
-    return list(columns) in (list(numbers), [f"var_{number}" for number in numbers])
-
-
-def _listed(columns: pd.Index) -> str:
-    return ", ".join(map(repr, columns))

@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from klforecast.classify import closed_form, spectral_features
+from klforecast.classify import filter_features, kinds_ridge
 from klforecast.classify.closed_form import ClosedFormClassifier
-from klforecast.classify.spectral_features import KINDS, MODES_PER_GROUP, SpectralFeatures
+from klforecast.classify.filter_features import KINDS, MODES_PER_GROUP, FilterFeatures
 
 
 def waves(n, seed, lengths=(50,), n_channels=1):
@@ -34,7 +34,7 @@ def test_waves_in_noise_are_told_apart(lengths, n_channels):
 
 def test_the_features_of_a_series_do_not_depend_on_the_others():
     series, _ = waves(20, 0, (2, 33, 50))
-    features = SpectralFeatures(8).fit(series)
+    features = FilterFeatures(8).fit(series)
     together = features.transform(series)
     alone = features.transform(series[3:4])
     for kind in KINDS:
@@ -44,16 +44,16 @@ def test_the_features_of_a_series_do_not_depend_on_the_others():
 @pytest.mark.parametrize(("n", "length"), [(2, 8_000), (6, 6_000), (20, 3_000)])
 def test_few_long_series_are_filtered_within_the_budget_biases_included(n, length, monkeypatch):
     filtered = []
-    responses = spectral_features._responses
+    responses = filter_features._responses
 
     def counted(blocks, bank, n_groups, family):
         filtered.append(2 * n_groups * MODES_PER_GROUP * int(blocks.lengths.sum()))
         return responses(blocks, bank, n_groups, family)
 
-    monkeypatch.setattr(spectral_features, "_responses", counted)
-    monkeypatch.setattr(spectral_features, "_STEPS_OF_MODES", 4e7)
+    monkeypatch.setattr(filter_features, "_responses", counted)
+    monkeypatch.setattr(filter_features, "_STEPS_OF_MODES", 4e7)
     series = [torch.linspace(0, 1, length).double()[None].sin() for _ in range(n)]
-    SpectralFeatures().fit(series).transform(series)
+    FilterFeatures().fit(series).transform(series)
     assert sum(filtered) <= 4e7
 
 
@@ -70,14 +70,14 @@ def test_the_span_of_all_rows_is_the_ridge_itself(monkeypatch):
     series, labels = waves(40, 0)
     test, _ = waves(20, 1)
     direct = ClosedFormClassifier(8).fit(series, labels, EVEN)
-    monkeypatch.setattr(closed_form, "_DIRECT", 30)
+    monkeypatch.setattr(kinds_ridge, "_DIRECT", 30)
     spanned = ClosedFormClassifier(8).fit(series, labels, EVEN)
     assert_close(spanned.scores(test), direct.scores(test), rtol=0, atol=1e-3)
 
 
 def test_some_landmarks_are_nearly_as_good_as_all_rows(monkeypatch):
-    monkeypatch.setattr(closed_form, "_DIRECT", 30)
-    monkeypatch.setattr(closed_form, "_LANDMARKS", 25)
+    monkeypatch.setattr(kinds_ridge, "_DIRECT", 30)
+    monkeypatch.setattr(kinds_ridge, "_LANDMARKS", 25)
     model = ClosedFormClassifier(16).fit(*waves(80, 0), EVEN)
     series, labels = waves(60, 1)
     assert (model.scores(series).argmax(1) == labels).double().mean() > 0.9
@@ -86,8 +86,8 @@ def test_some_landmarks_are_nearly_as_good_as_all_rows(monkeypatch):
 def test_weights_are_the_mean_of_the_three_that_err_least(monkeypatch):
     good = [(1.0, 0.0, 0.5, 0.0), (1.0, 0.3, 0.5, 0.0), (1.0, 0.3, 2.0, 0.3)]
     # Without any features every series left out is answered by the mean of the others.
-    monkeypatch.setattr(closed_form, "_WEIGHTS", ((0.0, 0.0, 0.0, 0.0), *good))
-    weights = ClosedFormClassifier(8).fit(*waves(40, 0), EVEN).weights_
+    monkeypatch.setattr(kinds_ridge, "_WEIGHTS", ((0.0, 0.0, 0.0, 0.0), *good))
+    weights = ClosedFormClassifier(8).fit(*waves(40, 0), EVEN).ridge_.weights_
     assert_close(list(weights.values()), torch.tensor(good).double().mean(0).tolist())
 
 

@@ -58,7 +58,7 @@ _STEPS_IN_DOUBLE = 2e8  # up to this much work, precision costs little
 _FEATURE_VALUES = 1e8  # memory of the features: rows times features
 
 
-class SpectralFeatures:
+class FilterFeatures:
     """Draw banks for a training part; then turn series into features.
 
     Parameters
@@ -92,7 +92,7 @@ class SpectralFeatures:
     def fit(
         self,
         series: Sequence[Tensor],  # (channels, length) each
-    ) -> "SpectralFeatures":
+    ) -> "FilterFeatures":
         """Learn scales, draw modes and biases; labels are not looked at."""
         generator = torch.Generator().manual_seed(self.seed)
         n_channels = series[0].shape[0]
@@ -183,6 +183,11 @@ def _responses(
 
 def _differences(values: Tensor) -> Tensor:
     return values.diff(dim=1, prepend=values[:, :1])
+
+
+def n_groups(n_filters: int | None) -> int | None:
+    """Groups in each bank that hold at least so many filters in all; None stays None."""
+    return None if n_filters is None else -(-n_filters // FILTERS_PER_GROUP)
 
 
 def channel_scale(
