@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from klforecast.estimators.forecaster import KLMemoryForecaster
     from klforecast.estimators.karhunen_loeve import KarhunenLoeve
     from klforecast.estimators.regressor import KLMemoryRegressor
+    from klforecast.estimators.spectral_features import SpectralFeatures
+    from klforecast.estimators.spectral_panel_features import SpectralPanelFeatures
     from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
     from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
+    from klforecast.estimators.spectral_ssm_panel_regressor import SpectralSSMPanelRegressor
+    from klforecast.estimators.spectral_ssm_regressor import SpectralSSMRegressor
     from klforecast.evaluation.leakage import leakage_report
     from klforecast.modules import KLMemory, with_memory
 
@@ -24,8 +28,12 @@ __all__ = [
     "KLMemoryForecaster",
     "KLMemoryRegressor",
     "KarhunenLoeve",
+    "SpectralFeatures",
+    "SpectralPanelFeatures",
     "SpectralSSMClassifier",
     "SpectralSSMPanelClassifier",
+    "SpectralSSMPanelRegressor",
+    "SpectralSSMRegressor",
     "leakage_report",
     "with_memory",
 ]

@@ -1,8 +1,4 @@
-"""`SpectralSSMClassifier` for the panels of sktime: unequal lengths, and a bridge to scikit-learn.
-
-sktime's classifiers lack what scikit-learn's meta-estimators ask for: tags, a way to say that they
-are fitted, and a `reset` that leaves alone what scikit-learn parks on its sub-estimators.
-"""
+"""`SpectralSSMClassifier` for the panels of sktime: unequal lengths, and a bridge to scikit-learn."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -13,15 +9,16 @@ from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 from sklearn.utils.multiclass import check_classification_targets
 from sktime.classification.base import BaseClassifier
 
+from klforecast.estimators.panel_bridge import PanelBridge
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
 from klforecast.estimators.sequence_input import channels_first
 from klforecast.estimators.spectral_classifier import SpectralClassifier
 from klforecast.training.rollback import unchanged_on_error
 
-_PARKED_BY_SKLEARN = ("_parent_callback_ctx", "_skl_callbacks")
 
-
-class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseClassifier):
+class SpectralSSMPanelClassifier(
+    SpectralClassifier, PanelBridge, SavedSktimeEstimator, BaseClassifier
+):
     """Classify the series of a panel with complex state-space modes.
 
     The same as `SpectralSSMClassifier`, for every panel container of sktime: series may have
@@ -64,6 +61,7 @@ class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseC
         "capability:missing_values": True,
         "capability:predict_proba": True,
         "capability:class_weight": True,
+        "capability:multithreading": True,
         "capability:random_state": True,
         "property:randomness": "derandomized",
     }
@@ -95,13 +93,6 @@ class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseC
         with unchanged_on_error(self):
             return super().fit(X, y)
 
-    def reset(self) -> Self:
-        """Forget what was learned; what scikit-learn has parked here stays."""
-        parked = {name: vars(self)[name] for name in _PARKED_BY_SKLEARN if name in vars(self)}
-        super().reset()
-        self.__dict__.update(parked)
-        return self
-
     def _fit(self, X: Sequence[pd.DataFrame], y: np.ndarray) -> Self:
         names = X[0].columns
         self._learn(channels_first(X, names, "the first one"), y)
@@ -125,9 +116,6 @@ class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseC
             classifier_tags=ClassifierTags(),
             input_tags=InputTags(three_d_array=True),
         )
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return self.is_fitted
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
