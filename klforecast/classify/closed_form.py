@@ -1,9 +1,9 @@
-"""Classify series by a ridge on spectral features and trees on quantiles of intervals: no epochs.
+"""Classify series by a ridge on spectral features and trees on statistics of intervals: no epochs.
 
     logits(x) = s(x) / T + b log t(x)
 
 s    scores of the ridge on pooled filter responses (`kinds_ridge`), on targets -1 and +1
-t    shares of the classes among the trees of a forest on quantiles over intervals (`forest`), one
+t    shares of the classes among the trees of a forest on statistics over intervals (`forest`), one
      more tree supposed to be of any class
 T, b temperature and weight under which the training series are most likely, each answered by the
      ridge of all others and by the trees that have not seen it

@@ -1,9 +1,9 @@
-"""Tell a number from a series: a ridge on spectral features and trees on quantiles of intervals.
+"""Tell a number from a series: a ridge on spectral features and trees on statistics of intervals.
 
     answer(x) = (1 - a) r(x) + a t(x)
 
 r    the ridge on pooled filter responses (`kinds_ridge`)
-t    the mean of a forest on quantiles over intervals (`forest`)
+t    the mean of a forest on statistics over intervals (`forest`)
 a    share of the forest, in [0, 1], with the least squared error on the training series, each
      answered by the ridge of all others and by the trees that have not seen it
 

@@ -1,4 +1,4 @@
-"""Features of a series that say where something is: quantiles over intervals, for trees.
+"""Features of a series that say where something is: statistics over intervals, for trees.
 
 Series are resampled to the middle length of the training part, so that an interval is the same share
 of each. Of more features than memory allows for, intervals drawn at random are kept.
@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from klforecast.classify.filter_features import channel_scale
-from klforecast.ops.interval_quantiles import (
+from klforecast.ops.interval_statistics import (
     LEAST_STEPS,
     Interval,
-    interval_quantiles,
+    interval_statistics,
     intervals,
     views,
 )
@@ -24,7 +24,7 @@ _VALUES_AT_ONCE = 2_000_000  # steps that are sorted at a time
 
 
 class IntervalFeatures:
-    """Quantiles over intervals of every channel.
+    """Statistics over intervals of every channel.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class IntervalFeatures:
         self.intervals_ = [[] for _ in range(len(steps))]
         for number in torch.randperm(len(candidates), generator=generator).tolist():
             channel, interval = candidates[number]
-            affordable -= interval.quantiles
+            affordable -= interval.size
             if affordable >= 0 or not any(self.intervals_):
                 self.intervals_[channel].append(interval)
         return self
@@ -80,7 +80,7 @@ class IntervalFeatures:
         series: Sequence[Tensor],  # (channels, length) each
     ) -> Tensor:  # (n, features), float32
         """Features of every series; those of one do not depend on the others."""
-        at_once = max(1, _VALUES_AT_ONCE // self.length_)
+        at_once = max(1, _VALUES_AT_ONCE // (self.length_ * len(self.mean_)))
         return torch.cat(
             [self._some(series[i : i + at_once]) for i in range(0, len(series), at_once)]
         )
@@ -89,7 +89,7 @@ class IntervalFeatures:
         values = torch.stack([self._resampled(one) for one in series])
         derived = views(values)
         parts = [
-            interval_quantiles(derived[interval.view][:, channel], interval)
+            interval_statistics(derived[interval.view][:, channel], interval)
             for channel, chosen in enumerate(self.intervals_)
             for interval in chosen
         ]

@@ -2,7 +2,7 @@
 
 closed-form   a fixed bank of modes filters each series in both directions; the responses are pooled
               over time, and a ridge regression tells the classes apart, together with trees on
-              quantiles over intervals. Seconds, no epochs.
+              statistics over intervals. Seconds, no epochs.
 gradient      an ensemble of `SpectralSSM` networks, trained by epochs with early stopping, that correct
               the closed form or, with refine=False, answer alone.
 """
@@ -92,7 +92,7 @@ class SpectralClassifier:
         Parameters
         ----------
         solver : {"closed-form", "gradient"}, default="closed-form"
-            A ridge regression on pooled responses of fixed modes with trees on quantiles over
+            A ridge regression on pooled responses of fixed modes with trees on statistics over
             intervals, or networks that correct it.
         n_filters : int or None, default=None
             Modes of the closed form, rounded up to a multiple of 32. None: 1,536, fewer where the

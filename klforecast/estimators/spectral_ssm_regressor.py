@@ -17,7 +17,7 @@ class SpectralSSMRegressor(SpectralRegressor, SavedEstimator, RegressorMixin, Ba
     """Tell a number from a series: extrinsic regression with complex state-space modes.
 
     The closed form of `SpectralSSMClassifier` with numbers in place of classes: a ridge regression
-    on pooled responses of fixed modes and extremely randomised trees on quantiles over intervals,
+    on pooled responses of fixed modes and extremely randomised trees on statistics over intervals,
     mixed as they err least on series that they have not seen.
 
     The settings are documented at `__init__`.

@@ -1,13 +1,17 @@
-"""Quantiles of a series, and of what is derived from it, over intervals of halving length.
+"""Statistics of a series, and of what is derived from it, over intervals of halving length.
 
     views       the series, its differences smoothed over five steps, its second differences, and
                 the moduli of its Fourier transform
     intervals   the whole, its halves, quarters ...; and the same shifted by half of their length
     quantiles   evenly spaced from the smallest value to the largest, one for four steps; every
                 second one less the mean of the interval
+    spread      standard deviation
+    slope       of the least-squares line, in units of the view a step
 
 They say where in a series a level, a spread or a frequency differs, which pooling over all of the
-time forgets. After QUANT (Dempster, Schmidt & Webb 2024, arXiv 2308.00928).
+time forgets. Views, intervals and quantiles after QUANT (Dempster, Schmidt & Webb 2024, arXiv
+2308.00928); spread and slope, as in the time series forest (Deng et al. 2013), add to them, see
+docs/spectral_ssm.md.
 """
 
 from collections.abc import Iterator
@@ -26,12 +30,20 @@ _SMOOTHED = 5  # differences, as in QUANT
 
 
 class Interval(NamedTuple):
-    """Steps from `start` to before `stop` of a view, and how many quantiles are taken there."""
+    """Steps from `start` to before `stop` of a view, and how many quantiles are taken there.
+
+    Of fewer than five steps there is one, the median, and neither spread nor slope.
+    """
 
     view: int
     start: int
     stop: int
     quantiles: int
+
+    @property
+    def size(self) -> int:
+        """How many statistics there are."""
+        return self.quantiles + 2 if self.quantiles > 1 else 1
 
 
 def views(
@@ -63,18 +75,22 @@ def intervals(
     ]
 
 
-def interval_quantiles(
+def interval_statistics(
     view: Tensor,  # (..., steps)
     interval: Interval,
-) -> Tensor:  # (..., quantiles)
-    """Quantiles of the values in one interval; O(m log m) for m steps."""
+) -> Tensor:  # (..., interval.size)
+    """Quantiles of the values in one interval, their spread and slope; O(m log m) for m steps."""
     inside = view[..., interval.start : interval.stop]
     if interval.quantiles == 1:
         return inside.quantile(0.5, dim=-1, keepdim=True)
     levels = torch.linspace(0, 1, interval.quantiles, dtype=view.dtype)
     found = inside.quantile(levels, dim=-1).movedim(0, -1)
     found[..., 1::2] -= inside.mean(-1, keepdim=True)
-    return found
+    steps = torch.arange(inside.shape[-1], dtype=view.dtype)
+    steps -= steps.mean()
+    spread = inside.std(-1, correction=0, keepdim=True)
+    slope = (inside @ steps / steps.square().sum())[..., None]
+    return torch.cat([found, spread, slope], dim=-1)
 
 
 def _dyadic(length: int) -> Iterator[tuple[int, int]]:
