@@ -55,6 +55,8 @@ class ClosedFormClassifier:
     forest_ : Forest
     temperature_, forest_weight_ : float
         T and b.
+    class_weights_ : Tensor (classes,)
+        Of the loss.
     left_out_ : Tensor (n, classes)
         Logits of each training series by the models of all others. The scale of the features and
         the weights of the kinds have seen it.
@@ -69,6 +71,7 @@ class ClosedFormClassifier:
     forest_: Forest
     temperature_: float
     forest_weight_: float
+    class_weights_: Tensor
     left_out_: Tensor
 
     def __init__(self, n_groups: int | None = None, seed: int = 0, n_jobs: int | None = None):
@@ -98,12 +101,12 @@ class ClosedFormClassifier:
         self.forest_, shares = grow_forest(
             self.intervals_.transform(series),
             labels,
-            weights * len(labels),
             n_classes=len(class_weights),
             seed=self.seed,
             n_jobs=self.n_jobs,
         )
-        votes = _log_votes(shares, self.forest_)
+        self.class_weights_ = class_weights.double()
+        votes = self._log_votes(shares)
         self.temperature_, self.forest_weight_ = _choose_mixture(
             self.ridge_.left_out_, votes, labels, weights
         )
@@ -126,7 +129,17 @@ class ClosedFormClassifier:
     def _some_scores(self, series: Sequence[Tensor]) -> Tensor:
         scores = self.ridge_.answer(self.features_.transform(series))
         shares = answer(self.forest_, self.intervals_.transform(series))
-        return self._mixed(scores, _log_votes(shares, self.forest_))
+        return self._mixed(scores, self._log_votes(shares))
+
+    def _log_votes(self, shares: Tensor) -> Tensor:  # (n, classes)
+        """Logarithms of the trees' shares, one more tree being for every class alike.
+
+        The leaves of a full-grown tree are of one class, whatever the weights of its rows: so the
+        weights of the classes multiply the shares.
+        """
+        n_trees = len(self.forest_.roots)
+        votes = n_trees * shares + 1 / shares.shape[1]
+        return (self.class_weights_ * votes).log().log_softmax(1)
 
     def _mixed(self, scores: Tensor, votes: Tensor) -> Tensor:
         return scores / self.temperature_ + self.forest_weight_ * votes
@@ -135,12 +148,6 @@ class ClosedFormClassifier:
 def _judges(labels: Tensor) -> Tensor:  # (n,), bool
     """Rows whose class has another row, which a model without them has seen."""
     return labels.bincount()[labels] > 1
-
-
-def _log_votes(shares: Tensor, forest: Forest) -> Tensor:  # (n, classes)
-    """Logarithms of the trees' shares, one more tree being for every class alike."""
-    n_trees = len(forest.roots)
-    return ((n_trees * shares + 1 / shares.shape[1]) / (n_trees + 1)).log()
 
 
 def _choose_mixture(

@@ -89,7 +89,6 @@ class ClosedFormRegressor:
         self.forest_, unseen = grow_forest(
             self.intervals_.transform(series),
             wanted,
-            torch.ones_like(wanted),
             n_classes=None,
             seed=self.seed,
             n_jobs=self.n_jobs,

@@ -65,7 +65,6 @@ class Forest(NamedTuple):
 def grow_forest(
     features: Tensor,  # (n, features), float32
     targets: Tensor,  # (n,), classes from 0, or numbers
-    weights: Tensor,  # (n,)
     *,
     n_classes: int | None,
     seed: int,
@@ -75,7 +74,7 @@ def grow_forest(
 
     Parameters
     ----------
-    features, targets, weights : Tensor
+    features, targets : Tensor
         Rows to learn from; every class has a row.
     n_classes : int or None
         Split by entropy, and answer with shares of the classes; None: by squared error.
@@ -95,7 +94,7 @@ def grow_forest(
         "n_jobs": n_jobs,
     }
     folds = deal(torch.zeros(n, dtype=torch.long) if n_classes is None else targets, seed)
-    start = float(weights @ targets / weights.sum()) if n_classes is None else 1 / n_classes
+    start = float(targets.mean()) if n_classes is None else 1 / n_classes
     unseen = torch.full((n, n_classes or 1), start, dtype=torch.float64)
     trees = []
     for fold in range(_FOLDS):
@@ -104,7 +103,7 @@ def grow_forest(
             model = ExtraTreesRegressor(random_state=seed + fold, **options)
         else:
             model = ExtraTreesClassifier(criterion="entropy", random_state=seed + fold, **options)
-        model.fit(features[kept].numpy(), targets[kept].numpy(), weights[kept].numpy())
+        model.fit(features[kept].numpy(), targets[kept].numpy())
         grown = _joined([tree.tree_ for tree in model.estimators_])
         if out.any():
             unseen[out] = answer(grown, features[out])

@@ -4,7 +4,7 @@ import torch
 from torch.testing import assert_close
 
 from klforecast.classify import filter_features, kinds_ridge
-from klforecast.classify.closed_form import ClosedFormClassifier
+from klforecast.classify.closed_form import ClosedFormClassifier, _choose_mixture
 from klforecast.classify.filter_features import KINDS, MODES_PER_GROUP, FilterFeatures
 
 
@@ -158,3 +158,58 @@ def test_classes_of_one_series_leave_the_certainty_about_the_others():
     )
     assert first > -0.1
     assert second > -0.2
+
+
+def places(n, seed):
+    """White noise with a part of larger variance, early or late."""
+    rng = np.random.default_rng(seed)
+    labels = torch.arange(n) % 2
+    values = rng.normal(size=(n, 200))
+    for row, label in zip(values, labels.tolist(), strict=True):
+        row[40 + 80 * label : 80 + 80 * label] *= 2
+    return list(torch.from_numpy(values)[:, None]), labels
+
+
+def test_where_places_decide_the_trees_do():
+    model = ClosedFormClassifier(8).fit(*places(60, 0), EVEN)
+    test, labels = places(100, 1)
+    ridge = model.ridge_.answer(model.features_.transform(test))
+    assert model.forest_weight_ >= 1
+    mixed = (model.scores(test).argmax(1) == labels).double().mean()
+    assert mixed > (ridge.argmax(1) == labels).double().mean() + 0.1
+
+
+def test_scores_of_series_left_out_are_as_good_as_those_of_new_ones():
+    series, labels = noisy(60, 0, 1.0)
+    test, classes = noisy(200, 1, 1.0)
+    model = ClosedFormClassifier(8).fit(series, labels, EVEN)
+    inside = (model.left_out_.argmax(1) == labels).double().mean()
+    outside = (model.scores(test).argmax(1) == classes).double().mean()
+    assert abs(inside - outside) < 0.12
+
+
+def test_processors_change_nothing():
+    series, labels = waves(30, 0)
+    one, two = (
+        ClosedFormClassifier(8, n_jobs=n_jobs).fit(series, labels, EVEN) for n_jobs in (None, 2)
+    )
+    assert torch.equal(one.scores(series), two.scores(series))
+
+
+def test_a_few_rows_leave_the_forest_at_its_typical_weight():
+    scores = torch.tensor([[1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, 1.0]]).double()
+    labels = torch.tensor([0, 0, 1, 1])
+    even = torch.full((4,), 0.25).double()
+    # Votes that say nothing cannot be preferred by the likelihood.
+    _, weight = _choose_mixture(scores, torch.zeros(4, 2).double(), labels, even)
+    assert weight == 0.5
+
+
+def test_a_heavy_class_gets_more_of_the_votes():
+    even, heavy = (
+        ClosedFormClassifier(8).fit(*places(60, 0), torch.tensor([1.0, weight]))
+        for weight in (1.0, 20.0)
+    )
+    test, _ = places(60, 1)
+    shares = even.probabilities(even.scores(test)).mean(0)
+    assert heavy.probabilities(heavy.scores(test)).mean(0)[1] > shares[1] + 0.1
