@@ -12,8 +12,6 @@ _PARKED_BY_SKLEARN = ("_parent_callback_ctx", "_skl_callbacks")
 class PanelBridge:
     """Mixin, before the base class of sktime: a fitted state, and a `reset` that scikit-learn survives."""
 
-    is_fitted: bool
-
     def reset(self) -> Self:
         """Forget what was learned; what scikit-learn has parked here stays."""
         parked = {name: vars(self)[name] for name in _PARKED_BY_SKLEARN if name in vars(self)}
@@ -22,4 +20,4 @@ class PanelBridge:
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
-        return self.is_fitted
+        return self.is_fitted  # type: ignore[attr-defined]
