@@ -26,9 +26,6 @@ from klforecast.classify.kinds_ridge import KindsRidge
 
 _TEMPERATURES = tuple(10.0 ** (power / 10) for power in range(-20, 11))
 _FOREST_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
-# Weight of the forest that few rows are drawn to: alone it is as good as a chosen one on the archives,
-# and half as good on series in which places decide (docs/spectral_ssm.md).
-_TYPICAL_FOREST_WEIGHT = 0.5
 # Temperature, times the classes less one, where no row can judge. Of training parts cut to one series
 # for each class, 19 UCR and UEA sets: log loss 1.22, 1.47 for even probabilities.
 _TYPICAL_TEMPERATURE = 4.0
@@ -160,9 +157,8 @@ def _choose_mixture(
 
     Of m rows that judge, one more is supposed to be of any class (with two classes half of what
     Platt 1999 adds): where no row is wrong, a likelihood alone would ask for probabilities of zero
-    and one. A weight that is typical is preferred as if one row more were for it, the more the
-    further others are away. Every row that cannot judge pulls the logarithm of the temperature
-    towards what is typical where none can, and the weight towards zero.
+    and one. Every row that cannot judge pulls the logarithm of the temperature towards what is
+    typical where none can, and the weight towards zero.
     """
     n_classes = scores.shape[1]
     typical = _TYPICAL_TEMPERATURE / (n_classes - 1)
@@ -179,9 +175,7 @@ def _choose_mixture(
                 targets[judging],
                 reduction="none",
             )
-            / weights[judging].sum()
         )
-        + abs(weight - _TYPICAL_FOREST_WEIGHT) / count
         for temperature, weight in product(_TEMPERATURES, _FOREST_WEIGHTS)
     }
     temperature, weight = min(losses, key=losses.__getitem__)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.testing import assert_close
 
 from klforecast.classify import filter_features, kinds_ridge
@@ -196,13 +197,13 @@ def test_processors_change_nothing():
     assert torch.equal(one.scores(series), two.scores(series))
 
 
-def test_a_few_rows_leave_the_forest_at_its_typical_weight():
-    scores = torch.tensor([[1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, 1.0]]).double()
-    labels = torch.tensor([0, 0, 1, 1])
-    even = torch.full((4,), 0.25).double()
-    # Votes that say nothing cannot be preferred by the likelihood.
-    _, weight = _choose_mixture(scores, torch.zeros(4, 2).double(), labels, even)
-    assert weight == 0.5
+def test_votes_that_are_wrong_get_no_weight_and_votes_that_are_right_get_one():
+    labels = torch.arange(40) % 2
+    even = torch.full((40,), 1 / 40).double()
+    right = (2.0 * F.one_hot(labels) - 1).double()
+    noise = torch.randn(40, 2, generator=torch.Generator().manual_seed(0)).double()
+    assert _choose_mixture(right, -right, labels, even)[1] == 0
+    assert _choose_mixture(noise, right, labels, even)[1] >= 1
 
 
 def test_a_heavy_class_gets_more_of_the_votes():
