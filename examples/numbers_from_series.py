@@ -16,7 +16,8 @@ X_train, X_test, y_train, y_test = X[:120], X[120:], speed[:120], speed[120:]
 
 regressor = SpectralSSMRegressor(random_state=0).fit(X_train, y_train)
 error = np.abs(regressor.predict(X_test) - y_test).mean()
-print(f"regressor: mean error {error:.2f} turns, where the mean speed errs by {np.abs(y_test - y_train.mean()).mean():.2f}")
+guess = np.abs(y_train.mean() - y_test).mean()
+print(f"regressor: mean error {error:.2f} turns, where the mean speed errs by {guess:.2f}")
 
 pipeline = make_pipeline(
     SpectralFeatures(n_filters=256, kinds=["sides", "peak"], random_state=0),

@@ -24,6 +24,7 @@ from klforecast.classify.forest import Forest, answer, grow_forest
 from klforecast.classify.interval_features import IntervalFeatures
 from klforecast.classify.kinds_ridge import KindsRidge
 
+# Finer and further than the likelihood tells temperatures and weights apart.
 _TEMPERATURES = tuple(10.0 ** (power / 10) for power in range(-20, 11))
 _FOREST_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 # Temperature, times the classes less one, where no row can judge. Of training parts cut to one series

@@ -22,15 +22,15 @@ from klforecast.ops.loo_ridge import LooRidge, center_gram, gram_modes, loo_ridg
 # Weights of the kinds that are tried: sides, peak, contest, shape.
 _WEIGHTS = tuple(product((1.0,), (0.0, 0.3), (0.0, 0.5, 2.0), (0.0, 0.1, 0.5)))
 
-_AVERAGED = 3
-_JUDGED = 400
+_AVERAGED = 3  # varies less on small sets than the best one; one and six are as good on average
+_JUDGED = 400  # rows, for which 18 eigendecompositions take a second
 # Fewer rows than this choose neither weights nor strength: in training parts with one class of two
 # and singletons, accuracy is .716 without their choice and .704 with it.
 _FEWEST_JUDGES = 3
 # Strength where no row can judge, chosen together with the temperature of `closed_form`.
 _TYPICAL_STRENGTH = 0.3
-_DIRECT = 2500
-_LANDMARKS = 2000
+_DIRECT = 2500  # rows, for which the eigendecomposition takes some ten seconds
+_LANDMARKS = 2000  # fewer than `_DIRECT`, and enough that the rows beside them are spanned
 
 Judges = Callable[[Tensor], Tensor]
 """From places of rows, (m,), to whether each can judge a model that was made without it, (m,)."""
