@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from klforecast.estimators.karhunen_loeve import KarhunenLoeve
     from klforecast.estimators.long_frames.long_forecaster import LongForecaster
     from klforecast.estimators.regressor import KLMemoryRegressor
+    from klforecast.estimators.spectral_features import SpectralFeatures
+    from klforecast.estimators.spectral_panel_features import SpectralPanelFeatures
     from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
     from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
+    from klforecast.estimators.spectral_ssm_panel_regressor import SpectralSSMPanelRegressor
+    from klforecast.estimators.spectral_ssm_regressor import SpectralSSMRegressor
     from klforecast.evaluation.backtesting.backtest import backtest
     from klforecast.evaluation.leakage import leakage_report
     from klforecast.modules import KLMemory, with_memory
@@ -27,8 +31,12 @@ __all__ = [
     "KLMemoryRegressor",
     "KarhunenLoeve",
     "LongForecaster",
+    "SpectralFeatures",
+    "SpectralPanelFeatures",
     "SpectralSSMClassifier",
     "SpectralSSMPanelClassifier",
+    "SpectralSSMPanelRegressor",
+    "SpectralSSMRegressor",
     "backtest",
     "leakage_report",
     "with_memory",

@@ -1,84 +1,81 @@
-"""Classify series by ridge regression on spectral features: no epochs, nothing but linear algebra.
+"""Classify series by a ridge on spectral features and trees on statistics of intervals: no epochs.
 
-    z = [ sqrt(w_b / p_b) (f_b - mean) / deviation ]_b        b over the kinds of features
-    scores(z) = z' W + intercept                              ridge on targets -1 and +1
+    logits(x) = s(x) / T + b log t(x)
 
-The weights w of the kinds are the mean of the `_AVERAGED` candidates with the least leave-one-out
-errors, on at most `_JUDGED` rows; the strength of the ridge is that with the least, on all of them.
-The only row of its class judges nothing: left out, it is scored by a model without its class.
-The ridge is solved on the Gram matrix of the training rows. Of more than `_DIRECT` rows, a random
-`_LANDMARKS` span the solution: the rows are projected on the leading Karhunen-Loeve modes of these.
-Probabilities are a softmax of the scores, at the temperature under which the left-out rows are most
-likely.
+s    scores of the ridge on pooled filter responses (`kinds_ridge`), on targets -1 and +1
+t    shares of the classes among the trees of a forest on statistics over intervals (`forest`), one
+     more tree supposed to be of any class
+T, b temperature and weight under which the training series are most likely, each answered by the
+     ridge of all others and by the trees that have not seen it
+
+The two err differently: the filters hear what occurs anywhere in a series, the intervals see where.
+The only series of its class judges nothing: left out, it is scored by a model without its class.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import reduce
+from collections.abc import Sequence
 from itertools import product
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from klforecast.classify.spectral_features import KINDS, SpectralFeatures
-from klforecast.ops.loo_ridge import LooRidge, center_gram, gram_modes, loo_ridge, row_modes
+from klforecast.classify.filter_features import FilterFeatures
+from klforecast.classify.forest import Forest, answer, grow_forest
+from klforecast.classify.interval_features import IntervalFeatures
+from klforecast.classify.kinds_ridge import KindsRidge
 
-# Weights of the kinds that are tried: sides, peak, contest, shape.
-_WEIGHTS = tuple(product((1.0,), (0.0, 0.3), (0.0, 0.5, 2.0), (0.0, 0.1, 0.5)))
+# Finer and further than the likelihood tells temperatures and weights apart.
 _TEMPERATURES = tuple(10.0 ** (power / 10) for power in range(-20, 11))
-
-_AVERAGED = 3
-_JUDGED = 400
-# Fewer rows than this choose neither weights nor strength: in training parts with one class of two
-# and singletons, accuracy is .716 without their choice and .704 with it.
-_FEWEST_JUDGES = 3
-# Strength and temperature, times the classes less one, where no row can judge. Of training parts cut
-# to one series for each class, 19 UCR and UEA sets: log loss 1.22, 1.47 for even probabilities.
-_TYPICAL_STRENGTH = 0.3
+_FOREST_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+# Temperature, times the classes less one, where no row can judge. Of training parts cut to one series
+# for each class, 19 UCR and UEA sets: log loss 1.22, 1.47 for even probabilities.
 _TYPICAL_TEMPERATURE = 4.0
-_DIRECT = 2500
-_LANDMARKS = 2000
 _AT_ONCE = 500  # series whose features are held at a time while scoring
 
 
 class ClosedFormClassifier:
-    """Spectral features and the ridge solved on them.
+    """A ridge and a forest, each on its own features, and the product of their answers.
 
     Parameters
     ----------
     n_groups : int or None, default=None
-        Of `SpectralFeatures`.
+        Of `FilterFeatures`.
     seed : int, default=0
         For everything that is drawn.
+    n_jobs : int or None, default=None
+        Processors that grow trees; the answers do not depend on it.
 
     Attributes
     ----------
-    features_ : SpectralFeatures
-    weights_ : dict of str to float
-        Weight of each kind of features.
-    strength_ : float
-        Of the ridge, in units of the mean eigenvalue.
+    features_ : FilterFeatures
+    ridge_ : KindsRidge
+    intervals_ : IntervalFeatures
+    forest_ : Forest
+    temperature_, forest_weight_ : float
+        T and b.
+    class_weights_ : Tensor (classes,)
+        Of the loss.
     left_out_ : Tensor (n, classes)
-        Scores of each training series by the model of all others. The scale of the features and
+        Logits of each training series by the models of all others. The scale of the features and
         the weights of the kinds have seen it.
-    temperature_ : float
-        Probabilities are softmax(scores / temperature_).
     """
 
     n_groups: int | None
     seed: int
-    features_: SpectralFeatures
-    weights_: dict[str, float]
-    strength_: float
-    left_out_: Tensor
+    n_jobs: int | None
+    features_: FilterFeatures
+    ridge_: KindsRidge
+    intervals_: IntervalFeatures
+    forest_: Forest
     temperature_: float
-    _scaling: dict[str, tuple[Tensor, Tensor]]
-    _coef: dict[str, Tensor]
-    _intercept: Tensor
+    forest_weight_: float
+    class_weights_: Tensor
+    left_out_: Tensor
 
-    def __init__(self, n_groups: int | None = None, seed: int = 0):
+    def __init__(self, n_groups: int | None = None, seed: int = 0, n_jobs: int | None = None):
         self.n_groups = n_groups
         self.seed = seed
+        self.n_jobs = n_jobs
 
     def fit(
         self,
@@ -86,77 +83,64 @@ class ClosedFormClassifier:
         labels: Tensor,  # (n,), integers from 0
         class_weights: Tensor,  # (classes,)
     ) -> "ClosedFormClassifier":
-        """Draw the features and solve for the classes."""
+        """Draw the features, solve the ridge, grow the trees and weigh the two."""
         generator = torch.Generator().manual_seed(self.seed)
-        self.features_ = SpectralFeatures(self.n_groups, self.seed).fit(series)
-        features = self.features_.transform(series)
-        self._scaling = {kind: _scaling(values) for kind, values in features.items()}
-        rows = self._scaled(features)
-        targets = 2 * F.one_hot(labels, len(class_weights)).double() - 1
         weights = class_weights[labels].double()
         weights = weights / weights.sum()
-        order = torch.randperm(len(labels), generator=generator)
-        self.weights_ = _choose_weights(rows, labels, targets, weights, order[:_JUDGED])
-        landmarks = order[:_LANDMARKS] if len(labels) > _DIRECT else None
-        spanning = {
-            kind: values if landmarks is None else values[landmarks]
-            for kind, values in rows.items()
-        }
-        cross = _total(
-            weight * _products(rows[kind], spanning[kind]) for kind, weight in self.weights_.items()
+        self.features_ = FilterFeatures(self.n_groups, self.seed).fit(series)
+        self.ridge_ = KindsRidge().fit(
+            self.features_.transform(series),
+            2 * F.one_hot(labels, len(class_weights)).double() - 1,
+            weights,
+            lambda rows: _judges(labels[rows]),
+            generator,
         )
-        fit, dual = _solve(cross, landmarks, targets, weights, _judges(labels))
-        self._coef = {
-            kind: weight * (spanning[kind].T @ dual.to(spanning[kind].dtype)).double()
-            for kind, weight in self.weights_.items()
-        }
-        self._intercept = fit.intercept - weights @ cross @ dual
-        self.strength_ = fit.strength
-        self.left_out_ = fit.left_out
-        self.temperature_ = _choose_temperature(fit.left_out, labels, weights)
+        self.intervals_ = IntervalFeatures(self.seed).fit(series)
+        self.forest_, shares = grow_forest(
+            self.intervals_.transform(series),
+            labels,
+            n_classes=len(class_weights),
+            seed=self.seed,
+            n_jobs=self.n_jobs,
+        )
+        self.class_weights_ = class_weights.double()
+        votes = self._log_votes(shares)
+        self.temperature_, self.forest_weight_ = _choose_mixture(
+            self.ridge_.left_out_, votes, labels, weights
+        )
+        self.left_out_ = self._mixed(self.ridge_.left_out_, votes)
         return self
 
     def scores(
         self,
         series: Sequence[Tensor],  # (channels, length) each
     ) -> Tensor:  # (n, classes)
-        """Scores of the classes; -1 and +1 stand for no and yes."""
+        """Logits of the classes."""
         return torch.cat(
             [self._some_scores(series[i : i + _AT_ONCE]) for i in range(0, len(series), _AT_ONCE)]
         )
 
-    def _some_scores(self, series: Sequence[Tensor]) -> Tensor:
-        rows = self._scaled(self.features_.transform(series))
-        return self._intercept + _total(
-            rows[kind].double() @ coef for kind, coef in self._coef.items()
-        )
-
     def probabilities(self, scores: Tensor) -> Tensor:  # (n, classes)
         """Turn scores into probabilities."""
-        return (scores / self.temperature_).softmax(dim=1)
+        return scores.softmax(dim=1)
 
-    def _scaled(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        # In place: features are the largest thing in memory, and nobody else holds them.
-        for kind, values in features.items():
-            mean, factor = self._scaling[kind]
-            values.sub_(mean).mul_(factor)
-        return features
+    def _some_scores(self, series: Sequence[Tensor]) -> Tensor:
+        scores = self.ridge_.answer(self.features_.transform(series))
+        shares = answer(self.forest_, self.intervals_.transform(series))
+        return self._mixed(scores, self._log_votes(shares))
 
+    def _log_votes(self, shares: Tensor) -> Tensor:  # (n, classes)
+        """Logarithms of the trees' shares, one more tree being for every class alike.
 
-def _scaling(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Means, and factors that give rows a mean square norm of one."""
-    deviation = features.std(0, correction=0)
-    varies = deviation > 1e-6 * (1 + features.abs().amax(0))
-    factor = torch.where(varies, 1 / deviation, 0.0) / max(1, int(varies.sum())) ** 0.5
-    return features.mean(0), factor
+        The leaves of a full-grown tree are of one class, whatever the weights of its rows: so the
+        weights of the classes multiply the shares.
+        """
+        n_trees = len(self.forest_.roots)
+        votes = n_trees * shares + 1 / shares.shape[1]
+        return (self.class_weights_ * votes).log().log_softmax(1)
 
-
-def _total(parts: Iterable[Tensor]) -> Tensor:
-    return reduce(torch.add, parts)
-
-
-def _products(rows: Tensor, others: Tensor) -> Tensor:
-    return (rows @ others.T).double()
+    def _mixed(self, scores: Tensor, votes: Tensor) -> Tensor:
+        return scores / self.temperature_ + self.forest_weight_ * votes
 
 
 def _judges(labels: Tensor) -> Tensor:  # (n,), bool
@@ -164,73 +148,37 @@ def _judges(labels: Tensor) -> Tensor:  # (n,), bool
     return labels.bincount()[labels] > 1
 
 
-def _choose_weights(
-    rows: dict[str, Tensor], labels: Tensor, targets: Tensor, weights: Tensor, judged: Tensor
-) -> dict[str, float]:
-    """Mean of the weights with the least leave-one-out errors on some rows."""
-    judging = _judges(labels[judged])
-    candidates = list(_WEIGHTS)
-    if judging.sum() >= _FEWEST_JUDGES:
-        some = weights[judged] / weights[judged].sum()
-        grams = [
-            center_gram(_products(rows[kind][judged], rows[kind][judged]), some) for kind in KINDS
-        ]
-        errors = {}
-        for candidate in _WEIGHTS:
-            gram = _total(weight * part for weight, part in zip(candidate, grams, strict=True))
-            errors[candidate] = loo_ridge(
-                *gram_modes(gram, some), targets[judged], some, judging=judging
-            ).error
-        candidates = sorted(errors, key=errors.__getitem__)[:_AVERAGED]
-    mean = torch.tensor(candidates, dtype=torch.float64).mean(0)
-    return dict(zip(KINDS, mean.tolist(), strict=True))
-
-
-def _solve(
-    cross: Tensor,  # (n, landmarks), inner products
-    landmarks: Tensor | None,  # (landmarks,), which rows they are; None for all in their order
-    targets: Tensor,  # (n, classes)
+def _choose_mixture(
+    scores: Tensor,  # (n, classes), left out
+    votes: Tensor,  # (n, classes), unseen
+    labels: Tensor,  # (n,)
     weights: Tensor,  # (n,)
-    judging: Tensor,  # (n,), bool
-) -> tuple[LooRidge, Tensor]:
-    """Ridge in the span of the landmarks; its coefficients are ``landmark rows.T @ dual``."""
-    few = judging.sum() < _FEWEST_JUDGES
-    options = {"strengths": (_TYPICAL_STRENGTH,)} if few else {"judging": judging}
-    if landmarks is None:
-        modes = gram_modes(center_gram(cross, weights), weights)
-        fit = loo_ridge(*modes, targets, weights, **options)
-        return fit, fit.dual
-    even = torch.full((len(landmarks),), 1 / len(landmarks), dtype=cross.dtype)
-    eigenvalues, modes = torch.linalg.eigh(center_gram(cross[landmarks], even))
-    kept = eigenvalues > 1e-6 * eigenvalues.max()
-    basis = modes[:, kept] * eigenvalues[kept].rsqrt()
-    rows = cross @ basis
-    rows = rows - weights @ rows
-    fit = loo_ridge(*row_modes(rows, weights), targets, weights, **options)
-    return fit, basis @ (rows.T @ fit.dual)
-
-
-def _choose_temperature(left_out: Tensor, labels: Tensor, weights: Tensor) -> float:
-    """Temperature of the softmax under which the rows left out are most likely.
+) -> tuple[float, float]:
+    """Temperature of the scores and weight of the votes under which rows left out are most likely.
 
     Of m rows that judge, one more is supposed to be of any class (with two classes half of what
     Platt 1999 adds): where no row is wrong, a likelihood alone would ask for probabilities of zero
-    and one. On a scale of logarithms, every row that cannot judge pulls towards what is typical
-    where none can.
+    and one. Every row that cannot judge pulls the logarithm of the temperature towards what is
+    typical where none can, and the weight towards zero.
     """
-    n_classes = left_out.shape[1]
+    n_classes = scores.shape[1]
     typical = _TYPICAL_TEMPERATURE / (n_classes - 1)
     judging = _judges(labels)
     count = int(judging.sum())
     if not count:
-        return typical
+        return typical, 0.0
     targets = (count * F.one_hot(labels, n_classes) + 1 / n_classes) / (count + 1)
     losses = {
-        temperature: float(
+        (temperature, weight): float(
             weights[judging]
-            @ F.cross_entropy(left_out[judging] / temperature, targets[judging], reduction="none")
+            @ F.cross_entropy(
+                (scores / temperature + weight * votes)[judging],
+                targets[judging],
+                reduction="none",
+            )
         )
-        for temperature in _TEMPERATURES
+        for temperature, weight in product(_TEMPERATURES, _FOREST_WEIGHTS)
     }
+    temperature, weight = min(losses, key=losses.__getitem__)
     share = count / len(labels)
-    return min(losses, key=losses.__getitem__) ** share * typical ** (1 - share)
+    return temperature**share * typical ** (1 - share), weight * share

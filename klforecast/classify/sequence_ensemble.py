@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from klforecast.classify.closed_form import ClosedFormClassifier
+from klforecast.classify.filter_features import channel_scale
 from klforecast.classify.sequence_net import LABEL_SMOOTHING, SequenceNet, affordable_epochs
-from klforecast.classify.spectral_features import channel_scale
 from klforecast.training.options import resolve_device
 
 
@@ -85,7 +85,7 @@ class SequenceEnsemble:
         self.n_classes_ = len(class_weights)
         if self.start is not None:
             self.start.fit(series, labels, class_weights)
-            logits = self.start.left_out_ / self.start.temperature_
+            logits = self.start.left_out_
         else:
             logits = torch.zeros(len(series), self.n_classes_)
         data = self._padded(series, torch.float32) | {"start": logits.float()}
@@ -123,7 +123,7 @@ class SequenceEnsemble:
         )
         start = torch.zeros(len(series), self.n_classes_, dtype=nets.dtype)
         if self.start is not None:
-            start = self.start.scores(series) / self.start.temperature_
+            start = self.start.scores(series)
         return (start + nets).log_softmax(-1).logsumexp(0).log_softmax(-1)
 
     def probabilities(self, scores: Tensor) -> Tensor:  # (n, classes)

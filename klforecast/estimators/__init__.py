@@ -8,16 +8,24 @@ if TYPE_CHECKING:
     from klforecast.estimators.karhunen_loeve import KarhunenLoeve
     from klforecast.estimators.long_frames.long_forecaster import LongForecaster
     from klforecast.estimators.regressor import KLMemoryRegressor
+    from klforecast.estimators.spectral_features import SpectralFeatures
+    from klforecast.estimators.spectral_panel_features import SpectralPanelFeatures
     from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
     from klforecast.estimators.spectral_ssm_panel import SpectralSSMPanelClassifier
+    from klforecast.estimators.spectral_ssm_panel_regressor import SpectralSSMPanelRegressor
+    from klforecast.estimators.spectral_ssm_regressor import SpectralSSMRegressor
 
 __all__ = [
     "KLMemoryForecaster",
     "KLMemoryRegressor",
     "KarhunenLoeve",
     "LongForecaster",
+    "SpectralFeatures",
+    "SpectralPanelFeatures",
     "SpectralSSMClassifier",
     "SpectralSSMPanelClassifier",
+    "SpectralSSMPanelRegressor",
+    "SpectralSSMRegressor",
 ]
 
 _HOMES = {
@@ -25,8 +33,12 @@ _HOMES = {
     "KLMemoryRegressor": "regressor",
     "KarhunenLoeve": "karhunen_loeve",
     "LongForecaster": "long_frames.long_forecaster",
+    "SpectralFeatures": "spectral_features",
+    "SpectralPanelFeatures": "spectral_panel_features",
     "SpectralSSMClassifier": "spectral_ssm",
     "SpectralSSMPanelClassifier": "spectral_ssm_panel",
+    "SpectralSSMPanelRegressor": "spectral_ssm_panel_regressor",
+    "SpectralSSMRegressor": "spectral_ssm_regressor",
 }
 
 

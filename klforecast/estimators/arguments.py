@@ -28,6 +28,18 @@ def check_integer(name: str, value: Any, minimum: int, optional: bool = False) -
         raise ValueError(f"{name} is {value}; pass {wanted}")
 
 
+def check_jobs(n_jobs: Any) -> None:
+    """Raise unless `n_jobs` is a number of processors, -1 for all of them, or None for one."""
+    if n_jobs == -1:
+        return
+    try:
+        check_integer("n_jobs", n_jobs, minimum=1, optional=True)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"n_jobs is {show(n_jobs)}; pass a number of processors, -1 or None"
+        ) from None
+
+
 def check_number(
     name: str, value: Any, low: float, high: float = np.inf, *, above_low: bool = False
 ) -> None:

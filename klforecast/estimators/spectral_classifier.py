@@ -1,7 +1,8 @@
 """Classifiers of complex state-space modes: their settings, the checks of them, and learning.
 
 closed-form   a fixed bank of modes filters each series in both directions; the responses are pooled
-              over time and a ridge regression tells the classes apart. Seconds, no epochs.
+              over time, and a ridge regression tells the classes apart, together with trees on
+              statistics over intervals. Seconds, no epochs.
 gradient      an ensemble of `SpectralSSM` networks, trained by epochs with early stopping, that correct
               the closed form or, with refine=False, answer alone.
 """
@@ -15,15 +16,17 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from klforecast.classify.closed_form import ClosedFormClassifier
+from klforecast.classify.filter_features import n_groups
 from klforecast.classify.sequence_ensemble import SequenceEnsemble
-from klforecast.classify.spectral_features import FILTERS_PER_GROUP
 from klforecast.estimators.arguments import (
     check_choice,
     check_device,
     check_integer,
+    check_jobs,
     check_number,
     check_seed,
 )
+from klforecast.estimators.sequence_input import check_series
 from klforecast.ops.arrays import to_tensor
 from klforecast.training.seeding import draw_seed
 
@@ -43,8 +46,6 @@ _BACKBONE = (
     "bidirectional",
     "dropout",
 )
-# Squares of larger numbers overflow.
-_LARGEST = 1e100
 
 
 class SpectralClassifier:
@@ -83,6 +84,7 @@ class SpectralClassifier:
         validation_fraction: float = 0.2,
         device: str = "auto",
         verbose: int = 0,
+        n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ):
         """Store the settings; `fit` checks them.
@@ -90,7 +92,8 @@ class SpectralClassifier:
         Parameters
         ----------
         solver : {"closed-form", "gradient"}, default="closed-form"
-            A ridge regression on pooled responses of fixed modes, or networks that correct it.
+            A ridge regression on pooled responses of fixed modes with trees on statistics over
+            intervals, or networks that correct it.
         n_filters : int or None, default=None
             Modes of the closed form, rounded up to a multiple of 32. None: 1,536, fewer where the
             training part has very many steps.
@@ -134,6 +137,9 @@ class SpectralClassifier:
             Of the networks. "auto" is the first CUDA device if there is one, else the CPU.
         verbose : int, default=0
             1 prints a line for each epoch.
+        n_jobs : int or None, default=None
+            Processors that grow the trees of the closed form, -1 for all; None is one. The answers
+            do not depend on it.
         random_state : int, RandomState or None, default=None
             For everything that is drawn.
         """
@@ -161,6 +167,7 @@ class SpectralClassifier:
         self.validation_fraction = validation_fraction
         self.device = device
         self.verbose = verbose
+        self.n_jobs = n_jobs
         self.random_state = random_state
         # For sktime, whose base sets up its own state.
         super().__init__()
@@ -233,6 +240,7 @@ def _check_settings(settings: Mapping[str, Any]) -> None:
     check_integer("max_epochs", settings["max_epochs"], minimum=0, optional=True)
     check_integer("n_scales", settings["n_scales"], minimum=1, optional=True)
     check_integer("verbose", settings["verbose"], minimum=0)
+    check_jobs(settings["n_jobs"])
     check_number("lr", settings["lr"], 0, above_low=True)
     check_number("dropout", settings["dropout"], 0, 1)
     check_number("validation_fraction", settings["validation_fraction"], 0, 1)
@@ -252,77 +260,6 @@ def _check_settings(settings: Mapping[str, Any]) -> None:
         )
     check_seed("random_state", settings["random_state"])
     check_device("device", settings["device"])
-
-
-def check_series(series: Sequence[np.ndarray], n_channels: int | None = None) -> list[Tensor]:
-    """Return series without gaps as float64 tensors; raise unless they can be classified.
-
-    Steps at the end in which every channel is missing stand for a shorter series. Other missing
-    values are bridged by straight lines, and by the next value at the ends of a channel.
-
-    Parameters
-    ----------
-    series : sequence of ndarray, (channels, length) each
-        Unequal lengths are fine.
-    n_channels : int or None, default=None
-        Channels that the classifier was fitted on; None while it is being fitted.
-
-    Raises
-    ------
-    ValueError
-        If there are no series, channels differ, a series has no steps or no value in a channel,
-        all have only one step, or a value is infinite or above 1e100 in magnitude.
-    """
-    if not len(series):
-        raise ValueError("X has no series; pass at least one")
-    wanted = len(series[0]) if n_channels is None else n_channels
-    checked = []
-    for number, values in enumerate(series):
-        if len(values) != wanted:
-            origin = "the first one" if n_channels is None else "those the classifier was fitted on"
-            raise ValueError(
-                f"series {number} of X has {len(values)} channels and {origin} {wanted}; pass the "
-                "same channels for every series"
-            )
-        if np.isinf(values).any():
-            raise ValueError(
-                f"series {number} of X has infinite values; mark them as missing by NaN"
-            )
-        seen = ~np.isnan(values)
-        length = int(np.flatnonzero(seen.any(axis=0)).max(initial=-1)) + 1
-        if not length:
-            raise ValueError(f"series {number} of X has 0 steps with a value; leave it out")
-        if not seen.any(axis=1).all():
-            empty = int(np.flatnonzero(~seen.any(axis=1))[0])
-            raise ValueError(
-                f"series {number} of X has no value in channel {empty}; fill the channel or leave "
-                "the series out"
-            )
-        if np.nanmax(np.abs(values)) > _LARGEST:
-            raise ValueError(
-                f"series {number} of X reaches {np.nanmax(np.abs(values)):.0e} in magnitude; rescale "
-                f"the series to less than {_LARGEST:.0e}"
-            )
-        checked.append(to_tensor(_bridged(values[:, :length], seen[:, :length])))
-    if n_channels is None and max(values.shape[1] for values in checked) < 2:
-        raise ValueError(
-            "every series of X has 1 step (n_features = 1 where X has two dimensions); pass series "
-            "of at least 2 steps"
-        )
-    return checked
-
-
-def _bridged(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Values with lines across their gaps; the mask `seen` has a True in every channel."""
-    if seen.all():
-        return np.asarray(values, dtype=np.float64)
-    steps = np.arange(values.shape[1])
-    return np.stack(
-        [
-            np.interp(steps, steps[known], channel[known])
-            for channel, known in zip(values, seen, strict=True)
-        ]
-    )
 
 
 def _learn_model(
@@ -350,8 +287,7 @@ def _learn_model(
             "out the series of a class that must not count"
         )
     seed = draw_seed(settings["random_state"])
-    n_filters = settings["n_filters"]
-    closed_form = ClosedFormClassifier(n_filters and -(-n_filters // FILTERS_PER_GROUP), seed)
+    closed_form = ClosedFormClassifier(n_groups(settings["n_filters"]), seed, settings["n_jobs"])
     model: ClosedFormClassifier | SequenceEnsemble = closed_form
     if settings["solver"] == "gradient":
         model = SequenceEnsemble(

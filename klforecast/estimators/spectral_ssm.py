@@ -9,14 +9,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from klforecast.estimators.saving.files import SavedEstimator
+from klforecast.estimators.sequence_input import ANY_SHAPE_WITH_GAPS, with_channels
 from klforecast.estimators.spectral_classifier import SpectralClassifier
 from klforecast.training.rollback import unchanged_on_error
-
-_ANY_SHAPE_WITH_GAPS: dict[str, Any] = {
-    "dtype": np.float64,
-    "allow_nd": True,
-    "ensure_all_finite": "allow-nan",
-}
 
 
 class SpectralSSMClassifier(SpectralClassifier, SavedEstimator, ClassifierMixin, BaseEstimator):
@@ -81,9 +76,9 @@ class SpectralSSMClassifier(SpectralClassifier, SavedEstimator, ClassifierMixin,
             If the loss of a network is not finite while it trains.
         """
         with unchanged_on_error(self):
-            values, labels = check_X_y(X, y, estimator=self, **_ANY_SHAPE_WITH_GAPS)
+            values, labels = check_X_y(X, y, estimator=self, **ANY_SHAPE_WITH_GAPS)
             check_classification_targets(labels)
-            self.classes_ = self._learn(_with_channels(values), labels)
+            self.classes_ = self._learn(with_channels(values), labels)
             validate_data(self, X, skip_check_array=True)
         return self
 
@@ -136,19 +131,10 @@ class SpectralSSMClassifier(SpectralClassifier, SavedEstimator, ClassifierMixin,
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def _checked(self, X: Any) -> list[np.ndarray]:
-        return _with_channels(validate_data(self, X, reset=False, **_ANY_SHAPE_WITH_GAPS))
+        return with_channels(validate_data(self, X, reset=False, **ANY_SHAPE_WITH_GAPS))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _with_channels(values: np.ndarray) -> list[np.ndarray]:
-    """(n, length) or (n, channels, length) as one (channels, length) for each series."""
-    if values.ndim > 3:
-        raise ValueError(
-            f"X has {values.ndim} dimensions; pass (n, length) or (n, channels, length)"
-        )
-    return list(values[:, None] if values.ndim == 2 else values)

@@ -1,8 +1,4 @@
-"""`SpectralSSMClassifier` for the panels of sktime: unequal lengths, and a bridge to scikit-learn.
-
-sktime's classifiers lack what scikit-learn's meta-estimators ask for: tags, a way to say that they
-are fitted, and a `reset` that leaves alone what scikit-learn parks on its sub-estimators.
-"""
+"""`SpectralSSMClassifier` for the panels of sktime: unequal lengths, and a bridge to scikit-learn."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -13,14 +9,16 @@ from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 from sklearn.utils.multiclass import check_classification_targets
 from sktime.classification.base import BaseClassifier
 
+from klforecast.estimators.panel_bridge import PanelBridge
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
+from klforecast.estimators.sequence_input import channels_first
 from klforecast.estimators.spectral_classifier import SpectralClassifier
 from klforecast.training.rollback import unchanged_on_error
 
-_PARKED_BY_SKLEARN = ("_parent_callback_ctx", "_skl_callbacks")
 
-
-class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseClassifier):
+class SpectralSSMPanelClassifier(
+    SpectralClassifier, PanelBridge, SavedSktimeEstimator, BaseClassifier
+):
     """Classify the series of a panel with complex state-space modes.
 
     The same as `SpectralSSMClassifier`, for every panel container of sktime: series may have
@@ -63,6 +61,7 @@ class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseC
         "capability:missing_values": True,
         "capability:predict_proba": True,
         "capability:class_weight": True,
+        "capability:multithreading": True,
         "capability:random_state": True,
         "property:randomness": "derandomized",
     }
@@ -94,16 +93,9 @@ class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseC
         with unchanged_on_error(self):
             return super().fit(X, y)
 
-    def reset(self) -> Self:
-        """Forget what was learned; what scikit-learn has parked here stays."""
-        parked = {name: vars(self)[name] for name in _PARKED_BY_SKLEARN if name in vars(self)}
-        super().reset()
-        self.__dict__.update(parked)
-        return self
-
     def _fit(self, X: Sequence[pd.DataFrame], y: np.ndarray) -> Self:
         names = X[0].columns
-        self._learn(_channels_first(X, names, "the first one"), y)
+        self._learn(channels_first(X, names, "the first one"), y)
         self.channel_names_ = list(names)
         return self
 
@@ -115,7 +107,7 @@ class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseC
 
     def _checked(self, X: Sequence[pd.DataFrame]) -> list[np.ndarray]:
         names = pd.Index(self.channel_names_)
-        return _channels_first(X, names, "those the classifier was fitted on")
+        return channels_first(X, names, "those the classifier was fitted on")
 
     def __sklearn_tags__(self) -> Tags:
         return Tags(
@@ -124,9 +116,6 @@ class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseC
             classifier_tags=ClassifierTags(),
             input_tags=InputTags(three_d_array=True),
         )
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return self.is_fitted
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
@@ -145,41 +134,3 @@ class SpectralSSMPanelClassifier(SpectralClassifier, SavedSktimeEstimator, BaseC
                 "random_state": 0,
             },
         ]
-
-
-def _channels_first(
-    frames: Sequence[pd.DataFrame], names: pd.Index, origin: str
-) -> list[np.ndarray]:  # (channels, length) each
-    """Values of the frames, their columns in the order of `names`."""
-    return [
-        _in_order(frame, names, number, origin).to_numpy(dtype=np.float64).T
-        for number, frame in enumerate(frames)
-    ]
-
-
-def _in_order(frame: pd.DataFrame, names: pd.Index, number: int, origin: str) -> pd.DataFrame:
-    columns = frame.columns
-    # A wrong number of columns is reported with the other faults of series.
-    if (
-        columns.equals(names)
-        or len(columns) != len(names)
-        or _nameless(columns)
-        or _nameless(names)
-    ):
-        return frame
-    if columns.is_unique and set(columns) == set(names):
-        return frame[list(names)]
-    raise ValueError(
-        f"series {number} of X has the columns {_listed(columns)} and {origin} {_listed(names)}; "
-        "pass the same columns for every series, in any order"
-    )
-
-
-def _nameless(columns: pd.Index) -> bool:
-    """Whether columns are numbered, as sktime numbers those of an array."""
-    numbers = range(len(columns))
-    return list(columns) in (list(numbers), [f"var_{number}" for number in numbers])
-
-
-def _listed(columns: pd.Index) -> str:
-    return ", ".join(map(repr, columns))

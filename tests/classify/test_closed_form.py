@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.testing import assert_close
 
-from klforecast.classify import closed_form, spectral_features
-from klforecast.classify.closed_form import ClosedFormClassifier
-from klforecast.classify.spectral_features import KINDS, MODES_PER_GROUP, SpectralFeatures
+from klforecast.classify import filter_features, kinds_ridge
+from klforecast.classify.closed_form import ClosedFormClassifier, _choose_mixture
+from klforecast.classify.filter_features import KINDS, MODES_PER_GROUP, FilterFeatures
 
 
 def waves(n, seed, lengths=(50,), n_channels=1):
@@ -34,7 +35,7 @@ def test_waves_in_noise_are_told_apart(lengths, n_channels):
 
 def test_the_features_of_a_series_do_not_depend_on_the_others():
     series, _ = waves(20, 0, (2, 33, 50))
-    features = SpectralFeatures(8).fit(series)
+    features = FilterFeatures(8).fit(series)
     together = features.transform(series)
     alone = features.transform(series[3:4])
     for kind in KINDS:
@@ -44,16 +45,16 @@ def test_the_features_of_a_series_do_not_depend_on_the_others():
 @pytest.mark.parametrize(("n", "length"), [(2, 8_000), (6, 6_000), (20, 3_000)])
 def test_few_long_series_are_filtered_within_the_budget_biases_included(n, length, monkeypatch):
     filtered = []
-    responses = spectral_features._responses
+    responses = filter_features._responses
 
     def counted(blocks, bank, n_groups, family):
         filtered.append(2 * n_groups * MODES_PER_GROUP * int(blocks.lengths.sum()))
         return responses(blocks, bank, n_groups, family)
 
-    monkeypatch.setattr(spectral_features, "_responses", counted)
-    monkeypatch.setattr(spectral_features, "_STEPS_OF_MODES", 4e7)
+    monkeypatch.setattr(filter_features, "_responses", counted)
+    monkeypatch.setattr(filter_features, "_STEPS_OF_MODES", 4e7)
     series = [torch.linspace(0, 1, length).double()[None].sin() for _ in range(n)]
-    SpectralFeatures().fit(series).transform(series)
+    FilterFeatures().fit(series).transform(series)
     assert sum(filtered) <= 4e7
 
 
@@ -70,14 +71,14 @@ def test_the_span_of_all_rows_is_the_ridge_itself(monkeypatch):
     series, labels = waves(40, 0)
     test, _ = waves(20, 1)
     direct = ClosedFormClassifier(8).fit(series, labels, EVEN)
-    monkeypatch.setattr(closed_form, "_DIRECT", 30)
+    monkeypatch.setattr(kinds_ridge, "_DIRECT", 30)
     spanned = ClosedFormClassifier(8).fit(series, labels, EVEN)
     assert_close(spanned.scores(test), direct.scores(test), rtol=0, atol=1e-3)
 
 
 def test_some_landmarks_are_nearly_as_good_as_all_rows(monkeypatch):
-    monkeypatch.setattr(closed_form, "_DIRECT", 30)
-    monkeypatch.setattr(closed_form, "_LANDMARKS", 25)
+    monkeypatch.setattr(kinds_ridge, "_DIRECT", 30)
+    monkeypatch.setattr(kinds_ridge, "_LANDMARKS", 25)
     model = ClosedFormClassifier(16).fit(*waves(80, 0), EVEN)
     series, labels = waves(60, 1)
     assert (model.scores(series).argmax(1) == labels).double().mean() > 0.9
@@ -86,8 +87,8 @@ def test_some_landmarks_are_nearly_as_good_as_all_rows(monkeypatch):
 def test_weights_are_the_mean_of_the_three_that_err_least(monkeypatch):
     good = [(1.0, 0.0, 0.5, 0.0), (1.0, 0.3, 0.5, 0.0), (1.0, 0.3, 2.0, 0.3)]
     # Without any features every series left out is answered by the mean of the others.
-    monkeypatch.setattr(closed_form, "_WEIGHTS", ((0.0, 0.0, 0.0, 0.0), *good))
-    weights = ClosedFormClassifier(8).fit(*waves(40, 0), EVEN).weights_
+    monkeypatch.setattr(kinds_ridge, "_WEIGHTS", ((0.0, 0.0, 0.0, 0.0), *good))
+    weights = ClosedFormClassifier(8).fit(*waves(40, 0), EVEN).ridge_.weights_
     assert_close(list(weights.values()), torch.tensor(good).double().mean(0).tolist())
 
 
@@ -158,3 +159,58 @@ def test_classes_of_one_series_leave_the_certainty_about_the_others():
     )
     assert first > -0.1
     assert second > -0.2
+
+
+def places(n, seed):
+    """White noise with a part of larger variance, early or late."""
+    rng = np.random.default_rng(seed)
+    labels = torch.arange(n) % 2
+    values = rng.normal(size=(n, 200))
+    for row, label in zip(values, labels.tolist(), strict=True):
+        row[40 + 80 * label : 80 + 80 * label] *= 2
+    return list(torch.from_numpy(values)[:, None]), labels
+
+
+def test_where_places_decide_the_trees_do():
+    model = ClosedFormClassifier(8).fit(*places(60, 0), EVEN)
+    test, labels = places(100, 1)
+    ridge = model.ridge_.answer(model.features_.transform(test))
+    assert model.forest_weight_ >= 1
+    mixed = (model.scores(test).argmax(1) == labels).double().mean()
+    assert mixed > (ridge.argmax(1) == labels).double().mean() + 0.1
+
+
+def test_scores_of_series_left_out_are_as_good_as_those_of_new_ones():
+    series, labels = noisy(60, 0, 1.0)
+    test, classes = noisy(200, 1, 1.0)
+    model = ClosedFormClassifier(8).fit(series, labels, EVEN)
+    inside = (model.left_out_.argmax(1) == labels).double().mean()
+    outside = (model.scores(test).argmax(1) == classes).double().mean()
+    assert abs(inside - outside) < 0.12
+
+
+def test_processors_change_nothing():
+    series, labels = waves(30, 0)
+    one, two = (
+        ClosedFormClassifier(8, n_jobs=n_jobs).fit(series, labels, EVEN) for n_jobs in (None, 2)
+    )
+    assert torch.equal(one.scores(series), two.scores(series))
+
+
+def test_votes_that_are_wrong_get_no_weight_and_votes_that_are_right_get_one():
+    labels = torch.arange(40) % 2
+    even = torch.full((40,), 1 / 40).double()
+    right = (2.0 * F.one_hot(labels) - 1).double()
+    noise = torch.randn(40, 2, generator=torch.Generator().manual_seed(0)).double()
+    assert _choose_mixture(right, 3 * noise, labels, even)[1] == 0
+    assert _choose_mixture(noise, right, labels, even)[1] >= 1
+
+
+def test_a_heavy_class_gets_more_of_the_votes():
+    even, heavy = (
+        ClosedFormClassifier(8).fit(*places(60, 0), torch.tensor([1.0, weight]))
+        for weight in (1.0, 20.0)
+    )
+    test, _ = places(60, 1)
+    shares = even.probabilities(even.scores(test)).mean(0)
+    assert heavy.probabilities(heavy.scores(test)).mean(0)[1] > shares[1] + 0.1

@@ -18,14 +18,24 @@ import torch
 from torch import Tensor
 
 from klforecast.classify.closed_form import ClosedFormClassifier
+from klforecast.classify.closed_form_regressor import ClosedFormRegressor
+from klforecast.classify.filter_features import FilterFeatures
+from klforecast.classify.interval_features import IntervalFeatures
+from klforecast.classify.kinds_ridge import KindsRidge
 from klforecast.classify.sequence_ensemble import SequenceEnsemble
-from klforecast.classify.spectral_features import SpectralFeatures
 from klforecast.core.experts import EXPERTS, Expert
 from klforecast.estimators.saving.grammar import Reader
 from klforecast.estimators.saving.nets import NETS
 from klforecast.estimators.saving.packing import CODECS
 
-ATTRIBUTE_CLASSES = (ClosedFormClassifier, SequenceEnsemble, SpectralFeatures)
+ATTRIBUTE_CLASSES = (
+    ClosedFormClassifier,
+    ClosedFormRegressor,
+    FilterFeatures,
+    IntervalFeatures,
+    KindsRidge,
+    SequenceEnsemble,
+)
 """Classes that are written attribute by attribute, as their annotations declare them."""
 
 FAMILIES = {Expert: EXPERTS}

@@ -20,6 +20,8 @@ _CONFIG = {
     "clone_config": bool,
     "warnings": str,
     "remember_data": bool,
+    "input_conversion": str,
+    "output_conversion": str,
     "backend:parallel": None,
     "backend:parallel:params": None,
 }
@@ -35,6 +37,7 @@ class SavedSktimeEstimator(SavedEstimator):
     _is_fitted: bool
     _state: Literal["new", "fitted", "pretrained"]
     _is_vectorized: bool
+    _is_timed: bool
     _pretrained_attrs: list[str]
     _tags_dynamic: Annotated[dict[str, Any], _optional({"sktime_version": str})]
     _config_dynamic: Annotated[dict[str, Any], _optional(_CONFIG)]
@@ -46,6 +49,7 @@ class SavedSktimeEstimator(SavedEstimator):
     _y_mtype_last_seen: str
     _X_mtype_last_seen: str
     _y_inner_mtype: str
+    _converter_store_X: dict[str, Any]
     _converter_store_y: dict[str, Any]
     _estimator_type: str
     _class_dictionary: dict[Any, int]

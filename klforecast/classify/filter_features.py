@@ -30,6 +30,7 @@ from klforecast.ops.windowed_bank import WindowedBank, draw_windowed, filter_win
 class _Family(NamedTuple):
     """Modes of one form: how they are drawn, how they respond, and to chunks of which length."""
 
+    name: str
     draw: Callable[..., Any]
     respond: Callable[..., Tensor]
     chunk: int
@@ -42,12 +43,19 @@ BIASES = 4
 
 _SIGNALS = ("series", "differences")
 _FAMILIES = (
-    _Family(draw_bank, filter_blocks, CHUNK),
-    _Family(draw_windowed, filter_windowed, 1),
+    _Family("endless", draw_bank, filter_blocks, CHUNK),
+    _Family("windowed", draw_windowed, filter_windowed, 1),
 )
 _BANKS = tuple(product(range(len(_SIGNALS)), _FAMILIES))
+_DIRECTIONS = ("forward", "backward")
+# What is pooled from a response, in the order of `ops.pooling`.
+_POOLS = {
+    "sides": tuple(f"above{bias}" for bias in range(BIASES)),
+    "peak": ("peak",),
+    "contest": ("wins_largest", "size_largest", "wins_smallest", "size_smallest"),
+}
 FILTERS_PER_GROUP = len(_BANKS) * MODES_PER_GROUP
-_RUNS = 2 * len(_BANKS)  # every mode runs forward and backward
+_RUNS = len(_DIRECTIONS) * len(_BANKS)
 _BIAS_SERIES = 8  # responses to so many series give the biases
 _GROUPS_AT_ONCE = 4
 _VALUES_AT_ONCE = 1_000_000  # responses held at a time, so that pooling finds them in the cache
@@ -58,7 +66,7 @@ _STEPS_IN_DOUBLE = 2e8  # up to this much work, precision costs little
 _FEATURE_VALUES = 1e8  # memory of the features: rows times features
 
 
-class SpectralFeatures:
+class FilterFeatures:
     """Draw banks for a training part; then turn series into features.
 
     Parameters
@@ -92,7 +100,7 @@ class SpectralFeatures:
     def fit(
         self,
         series: Sequence[Tensor],  # (channels, length) each
-    ) -> "SpectralFeatures":
+    ) -> "FilterFeatures":
         """Learn scales, draw modes and biases; labels are not looked at."""
         generator = torch.Generator().manual_seed(self.seed)
         n_channels = series[0].shape[0]
@@ -146,6 +154,28 @@ class SpectralFeatures:
         back = torch.tensor(order).argsort()
         return {kind: torch.cat(part)[back] for kind, part in parts.items()}
 
+    def names(self, channels: Sequence[str]) -> dict[str, list[str]]:
+        """Name the features of each kind, in their order.
+
+        A response is named by what is filtered, the family, the direction, the group and the mode;
+        the shape by the channel and the point.
+        """
+        names: dict[str, list[str]] = {kind: [] for kind in KINDS}
+        for number, family in _BANKS:
+            for start in range(0, self.n_groups_, _GROUPS_AT_ONCE):
+                stop = min(start + _GROUPS_AT_ONCE, self.n_groups_)
+                for direction, group in product(_DIRECTIONS, range(start, stop)):
+                    bank = f"{_SIGNALS[number]}_{family.name}_{direction}_group{group}"
+                    for kind, pools in _POOLS.items():
+                        names[kind] += [
+                            f"{bank}_mode{mode}_{pool}"
+                            for pool, mode in product(pools, range(MODES_PER_GROUP))
+                        ]
+        names["shape"] = [
+            f"{channel}_point{point}" for channel, point in product(channels, range(SHAPE_STEPS))
+        ]
+        return names
+
     def _pool(self, series: Sequence[Tensor]) -> dict[str, Tensor]:
         pooled: dict[str, list[Tensor]] = {kind: [] for kind in KINDS[:-1]}
         for (number, family), bank, biases in zip(_BANKS, self.banks_, self.biases_, strict=True):
@@ -183,6 +213,11 @@ def _responses(
 
 def _differences(values: Tensor) -> Tensor:
     return values.diff(dim=1, prepend=values[:, :1])
+
+
+def n_groups(n_filters: int | None) -> int | None:
+    """Groups in each bank that hold at least so many filters in all; None stays None."""
+    return None if n_filters is None else -(-n_filters // FILTERS_PER_GROUP)
 
 
 def channel_scale(

@@ -1,0 +1,29 @@
+"""Tell a number from a series, and use the features under the model in a pipeline of scikit-learn."""
+
+import numpy as np
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from klforecast import SpectralFeatures, SpectralSSMRegressor
+
+# Machines that turn at an unknown speed, heard in noise: how fast does each one turn?
+rng = np.random.default_rng(0)
+speed = rng.uniform(2, 8, 200)  # turns in a recording
+steps = np.linspace(0, 2 * np.pi, 150)
+X = np.sin(speed[:, None] * steps + rng.uniform(0, 6, (200, 1))) + 0.5 * rng.normal(size=(200, 150))
+X_train, X_test, y_train, y_test = X[:120], X[120:], speed[:120], speed[120:]
+
+regressor = SpectralSSMRegressor(random_state=0).fit(X_train, y_train)
+error = np.abs(regressor.predict(X_test) - y_test).mean()
+guess = np.abs(y_train.mean() - y_test).mean()
+print(f"regressor: mean error {error:.2f} turns, where the mean speed errs by {guess:.2f}")
+
+pipeline = make_pipeline(
+    SpectralFeatures(n_filters=256, kinds=["sides", "peak"], random_state=0),
+    StandardScaler(),
+    RidgeCV(np.logspace(0, 5, 11)),
+).fit(X_train, y_train)
+names = pipeline[0].get_feature_names_out()
+print(f"pipeline: R2 {pipeline.score(X_test, y_test):.3f} on {len(names)} features, as {names[0]}")
+assert regressor.score(X_test, y_test) > 0.8

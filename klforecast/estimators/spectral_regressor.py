@@ -1,0 +1,80 @@
+"""Regressors on series: their settings, the checks of them, and learning, for both frameworks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from klforecast.classify.closed_form_regressor import ClosedFormRegressor
+from klforecast.classify.filter_features import n_groups
+from klforecast.estimators.arguments import (
+    check_integer,
+    check_jobs,
+    check_magnitude,
+    check_seed,
+)
+from klforecast.estimators.sequence_input import check_series
+from klforecast.ops.arrays import to_tensor
+from klforecast.training.seeding import draw_seed
+
+
+class SpectralRegressor:
+    """Settings of both regressors, documented at `__init__`, and what they do alike.
+
+    A base beside that of the framework: scikit-learn's or sktime's comes after it.
+    """
+
+    model_: ClosedFormRegressor
+    n_channels_: int
+
+    def __init__(
+        self,
+        n_filters: int | None = None,
+        *,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ):
+        """Store the settings; `fit` checks them.
+
+        Parameters
+        ----------
+        n_filters : int or None, default=None
+            Modes, rounded up to a multiple of 32. None: 1,536, fewer where the training part has
+            very many steps.
+        n_jobs : int or None, default=None
+            Processors that grow the trees, -1 for all; None is one. The answers do not depend on it.
+        random_state : int, RandomState or None, default=None
+            For everything that is drawn.
+        """
+        self.n_filters = n_filters
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        # For sktime, whose base sets up its own state.
+        super().__init__()
+
+    def _learn(
+        self,
+        series: Sequence[np.ndarray],  # (channels, length) each
+        target: np.ndarray,  # (n,)
+    ) -> None:
+        """Fit the model; or raise, unchanged."""
+        check_integer("n_filters", self.n_filters, minimum=1, optional=True)
+        check_jobs(self.n_jobs)
+        check_seed("random_state", self.random_state)
+        checked = check_series(series, owner="regressor")
+        if len(checked) < 2:
+            raise ValueError("X has 1 sample; pass at least 2 series")
+        numbers = np.asarray(target, dtype=np.float64)
+        if not np.isfinite(numbers).all():
+            raise ValueError("y has missing or infinite values; leave these series out")
+        check_magnitude("y", numbers)
+        seed = draw_seed(self.random_state)
+        model = ClosedFormRegressor(n_groups(self.n_filters), seed, self.n_jobs)
+        self.model_ = model.fit(checked, to_tensor(numbers))
+        self.n_channels_ = len(checked[0])
+
+    def _answer(
+        self,
+        series: Sequence[np.ndarray],  # (channels, length) each
+    ) -> Tensor:  # (n,)
+        return self.model_.answer(check_series(series, self.n_channels_, owner="regressor"))
