@@ -27,7 +27,7 @@ from klforecast.evaluation.studies.wandering_series import CHANNELS, ROWS, weekl
 
 _FITTED = 773  # rows, as many as training and validation part of `wandering_series`
 _YEAR = 2 * np.pi / 52  # of weeks
-_SHARES = (0.8, 0.9, 0.95)
+_SHARES = (0.8, 0.9, 0.95)  # of which intervals are asked: the usual three
 
 
 def _autoregressive(noise: np.ndarray) -> np.ndarray:
