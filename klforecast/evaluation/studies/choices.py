@@ -98,10 +98,10 @@ ALTERNATIVES = (
     *_constants(
         "local.share",
         _PRIOR=(0.35, 0.55),
-        _OF_PANEL=(0.25, 1.0),
+        _OF_PANEL=(0.125, 0.5, 1.0),
         _OF_SERIES=(0.25, 1.0),
         _LEAST_SHARE=(0.0, 0.5),
-        _SURPRISES=((), ((13, 2.0), (5, 3.0))),
+        _SURPRISES=((), ((13, 2.0), (5, 4.0))),
         _OPTIMISM=(1.0, 1.1),
     ),
     *_constants("core.plan", _SHRINKAGE=(5.0, 20.0, 1e9), _SHORT_COMPONENTS=(8,)),
