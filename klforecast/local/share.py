@@ -70,7 +70,7 @@ def local_shares(compared: Compared, horizon: int) -> np.ndarray:  # (N, 2)
     >>> errors = np.ones((4, 1, 2, 3))
     >>> errors[:, :, 1] = 0.5
     >>> local_shares(Compared(errors, np.array([20, 40, 60, 80]), np.arange(1, 4), 80), 3).round(2)
-    array([[0.83, 0.83]])
+    array([[0.67, 0.67]])
     """
     shares = []
     near = near_steps(horizon)
