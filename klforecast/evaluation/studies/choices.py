@@ -251,7 +251,15 @@ _COLUMNS = ("alternative", "CRPS", "MASE", "best for it", "worst for it", "defau
 
 
 def lines_of(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """The table as text: one line for each alternative, what speaks against the default first."""
+    """The table as text: one line for each alternative, what speaks against the default first.
+
+    One that lacks tasks of the default is left out.
+    """
+    tasks = {
+        name: {row["config"] for row in rows if row["alternative"] == name}
+        for name in {row["alternative"] for row in rows}
+    }
+    rows = [row for row in rows if tasks[row["alternative"]] == tasks[DEFAULT]]
     crps, mase = gains(rows, "crps"), gains(rows, "mase_median")
     lines = []
     for name, by_domain in crps.items():
