@@ -154,10 +154,9 @@ def _last_cycles(
     past: np.ndarray, period: int, steps: np.ndarray, fallback: np.ndarray
 ) -> np.ndarray:
     """Means of the last cycles by phase, (N, cycles, H); `fallback` at phases that were never observed."""
-    cycles = past.shape[1] // period
-    if cycles == 0:
-        return np.repeat(fallback, len(_CYCLES), axis=1)
-    folded = past[:, past.shape[1] - cycles * period :].reshape(len(past), cycles, period)
+    missing = -past.shape[1] % period
+    whole = np.pad(past, ((0, 0), (missing, 0)), constant_values=np.nan)
+    folded = whole.reshape(len(past), -1, period)
     means = []
     for count in _CYCLES:
         known = np.isfinite(folded[:, -count:])

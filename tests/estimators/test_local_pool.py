@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
-from klforecast.estimators.local_pool import rows_spared
+from klforecast.local.comparison import rows_spared
 
 FH = range(1, 29)
 
