@@ -17,7 +17,7 @@ from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.comparison import compared_origins, followed, forecasts_from
 from klforecast.local.excursions import newest_excursions
-from klforecast.local.model import LONGEST, LocalModel, fit_local, near_steps
+from klforecast.local.model import LONGEST, LocalModel, fit_judged, near_steps
 from klforecast.local.origins import Origins
 from klforecast.local.panel import align
 from klforecast.local.share import Compared, local_shares
@@ -85,10 +85,10 @@ def fit_pool(
         [binary_unit(np.fmax.reduce(np.abs(part), axis=0, initial=0.0)) for part in plain]
     )
     rows = [part / unit for part, unit in zip(plain, units, strict=True)]
-    model = fit_local(rows, horizon, periods)
+    model, judged = fit_judged(rows, horizon, periods)
     origins = compared_origins(len(keys), spared, horizon)
     past = align(rows, LONGEST + int(origins.offsets.max()))
-    local = forecasts_from(model, past, origins)
+    local = forecasts_from(model, judged, past, origins)
     core = _core_forecasts(reader, keys, plain, units, origins)
     both = np.stack([core, local], axis=2)
     errors = np.abs(both - followed(past, origins)[:, :, None])

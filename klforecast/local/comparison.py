@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from klforecast.local.model import LONGEST, LocalModel, forecast
+from klforecast.local.model import LONGEST, Judged, LocalModel, forecast
 from klforecast.local.origins import Origins, judged_steps
 from klforecast.local.share import YOUNG
 
@@ -63,12 +63,16 @@ def followed(past: np.ndarray, origins: Origins) -> np.ndarray:  # (N, T) -> (K,
     return truth
 
 
-def forecasts_from(model: LocalModel, past: np.ndarray, origins: Origins) -> np.ndarray:
+def forecasts_from(
+    model: LocalModel, judged: Judged, past: np.ndarray, origins: Origins
+) -> np.ndarray:
     """What the local experts say at the origins, with the weights as they are.
 
     Parameters
     ----------
     model : LocalModel
+    judged : Judged
+        Of the model: at the origins that are among its own, the forecasts are known.
     past : ndarray of shape (N, T)
         Of the series of the model, newest row last; at least one row more than follow the oldest origin.
     origins : Origins
@@ -81,6 +85,10 @@ def forecasts_from(model: LocalModel, past: np.ndarray, origins: Origins) -> np.
     made = np.full((len(origins.offsets), len(past), len(origins.steps)), np.nan)
     for place, offset in enumerate(origins.offsets):
         steps = origins.steps[origins.steps <= offset]
+        known = np.flatnonzero(judged.origins.offsets == offset)
+        if len(known):
+            made[place, :, : len(steps)] = judged.forecasts[known[0], :, : len(steps)]
+            continue
         before = past[:, :-offset][:, -LONGEST:]
         made[place, :, : len(steps)] = forecast(model, list(before), int(steps[-1]))[:, steps - 1]
     return made
