@@ -45,6 +45,15 @@ class LocalPool(NamedTuple):
     units: np.ndarray
     keys: list[Key]
 
+    def repeated(self, count: int) -> "LocalPool":
+        """The pool of so many copies of its series."""
+        return LocalPool(
+            self.model.repeated(count),
+            np.tile(self.share, (count, 1, 1)),
+            np.tile(self.units, (count, 1)),
+            self.keys * count,
+        )
+
     def shares_ahead(self, steps: int) -> np.ndarray:  # (series, steps, channels)
         """Share of the local forecast at each step."""
         near = np.arange(1, steps + 1) <= near_steps(self.model.horizon)

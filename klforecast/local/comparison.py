@@ -16,7 +16,9 @@ from klforecast.local.share import YOUNG
 
 # Horizons that the newest rows hold: two and twenty were worse on 14 and 16 sets before their test parts, six alike.
 _HORIZONS = 10
-_SHARE_SPARED = 4  # one part in so many of a typical series at most: the core is solved from the rest
+_SHARE_SPARED = (
+    4  # one part in so many of a typical series at most: the core is solved from the rest
+)
 _ORIGINS = 12  # half of those that experts are weighed at: two forecasts are told apart with less
 _MOST_PLACES = 20_000  # origins of all series together; a panel of many needs few of each
 _FARTHEST = 64  # steps that a level and a slope are trusted with where there is no season

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from klforecast.local.empirical_law import FORGETTINGS, empirical_quantiles
-from klforecast.local.experts import expert_forecasts, usable_periods
+from klforecast.local.experts import count_experts, expert_forecasts, usable_periods
 from klforecast.local.origins import Origins, farthest_origin, futures, rolling_origins
 from klforecast.local.panel import align, movement
 from klforecast.local.residual_law import ResidualLaw, fit_residual_law, residual_quantiles
@@ -79,6 +79,16 @@ class LocalModel(NamedTuple):
     laws: np.ndarray
     errors: ResidualLaw
     floor: np.ndarray
+
+    def repeated(self, count: int) -> "LocalModel":
+        """The model of so many copies of its panel, one after the other, to forecast from different pasts."""
+        return self._replace(
+            positive=np.tile(self.positive, count),
+            weights=np.tile(self.weights, (count, 1, 1)),
+            laws=np.tile(self.laws, (count, 1)),
+            errors=self.errors._replace(ratio=np.tile(self.errors.ratio, count)),
+            floor=np.tile(self.floor, count),
+        )
 
 
 def origins_of(pasts: Sequence[np.ndarray], horizon: int, periods: Sequence[int]) -> Origins:
@@ -300,13 +310,13 @@ def _at_origins(
     positive: np.ndarray,
     with_log: bool,
 ) -> np.ndarray:  # (K, N, E, J); steps that were not yet over are zero
-    everything = []
-    for offset in origins.offsets:
+    n_experts = count_experts(periods, with_log)
+    everything = np.zeros((len(origins.offsets), len(past), n_experts, len(origins.steps)))
+    for place, offset in enumerate(origins.offsets):
         followed = origins.steps[origins.steps <= offset]
         made = expert_forecasts(past[:, :-offset], periods, followed, positive, with_log)
-        missing = len(origins.steps) - len(followed)
-        everything.append(np.pad(made, ((0, 0), (0, 0), (0, missing))))
-    return np.stack(everything)
+        everything[place, :, :, : len(followed)] = made
+    return everything
 
 
 def _joined(records: Sequence[Record]) -> Record:
