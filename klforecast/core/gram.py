@@ -213,17 +213,25 @@ def rescale_moments(moments: WindowMoments, scale: Tensor, shift: Tensor) -> Win
     f, n = moments.forgetting, moments.n_windows
     a, b = scale.double()[:, None], shift.double()[:, None]
     total = n if f == 1 else (1 - f**n) / (1 - f)
-    gains = moments.tail - f**n * moments.head
-    steps = [moments.sums]
-    for gain in gains.T:
-        steps.append(f * steps[-1] + gain)
-    sums = torch.stack(steps, dim=1)  # (C, L)
+    sums = _step_sums(moments)
     return moments._replace(
         products=a**2 * moments.products + a * b * (sums[:, :1] + sums) + b**2 * total,
         sums=(a * sums[:, :1] + b * total)[:, 0],
         head=a * moments.head + b,
         tail=a * moments.tail + b,
     )
+
+
+def _step_sums(moments: WindowMoments) -> Tensor:  # (C, L)
+    """Weighted sums of each step of all windows."""
+    f, first = moments.forgetting, moments.sums[:, None]
+    gains = moments.tail - f**moments.n_windows * moments.head
+    if f == 1:
+        return torch.cat([first, gains], dim=1).cumsum(dim=1)
+    steps = [moments.sums]
+    for gain in gains.T:
+        steps.append(f * steps[-1] + gain)
+    return torch.stack(steps, dim=1)
 
 
 def window_gram(moments: Iterable[WindowMoments], channel: int | None = None) -> Tensor:

@@ -245,10 +245,17 @@ def _moments_now(stream: Stream) -> dict[tuple, WindowMoments]:
     """Moments of the series that are as long as a window, in the scale of all their rows."""
     scalers = stream.scalers()
     return {
-        key: rescale_moments(part.moments, *_change(part.reference, scalers[key]))
+        key: _rescaled(part.moments, part.reference, scalers[key])
         for key, part in stream.series.items()
         if part.moments is not None
     }
+
+
+def _rescaled(moments: WindowMoments, old: Standardizer, new: Standardizer) -> WindowMoments:
+    # Right after a fit the scale is still that of the reference.
+    if np.array_equal(old.scale, new.scale) and np.array_equal(old.mean, new.mean):
+        return moments
+    return rescale_moments(moments, *_change(old, new))
 
 
 def _scale_before(

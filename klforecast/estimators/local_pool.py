@@ -12,22 +12,16 @@ from typing import NamedTuple
 import numpy as np
 
 from klforecast.data.scaling import binary_unit
-from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
+from klforecast.estimators.frames.context import FilledRows
+from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.window_reader import WindowReader
+from klforecast.local.comparison import compared_origins, followed, forecasts_from
 from klforecast.local.excursions import newest_excursions
-from klforecast.local.model import LocalModel, fit_local, forecast, near_steps
+from klforecast.local.model import LONGEST, LocalModel, fit_judged, near_steps
+from klforecast.local.origins import Origins
 from klforecast.local.panel import align
-from klforecast.local.share import YOUNG, Compared, local_shares
+from klforecast.local.share import Compared, local_shares
 
-_HORIZONS = 10  # that the newest rows hold, on which core and local experts are compared
-_SHARE_SPARED = (
-    4  # one part in so many of a typical series at most: the core is solved from the rest
-)
-_ORIGINS = 12
-_MOST_PLACES = 20_000  # origins of all series together; a panel of many needs few of each
-_JUDGED_STEPS = 24  # of a long horizon, evenly spread
-_FARTHEST = 64  # steps that a level and a slope are trusted with where there is no season
-_ENDS = 1000  # newest rows in which an excursion is looked for
 _FEWEST_ROWS = 8  # of a typical series: four to look back from and four to judge
 
 
@@ -51,21 +45,19 @@ class LocalPool(NamedTuple):
     units: np.ndarray
     keys: list[Key]
 
+    def repeated(self, count: int) -> "LocalPool":
+        """The pool of so many copies of its series."""
+        return LocalPool(
+            self.model.repeated(count),
+            np.tile(self.share, (count, 1, 1)),
+            np.tile(self.units, (count, 1)),
+            self.keys * count,
+        )
+
     def shares_ahead(self, steps: int) -> np.ndarray:  # (series, steps, channels)
         """Share of the local forecast at each step."""
         near = np.arange(1, steps + 1) <= near_steps(self.model.horizon)
         return np.where(near[:, None], self.share[:, None, :, 0], self.share[:, None, :, 1])
-
-
-def rows_spared(lengths: Sequence[int], horizon: int, periods: Sequence[int]) -> int:
-    """Newest rows without which a core is solved, to be compared with local experts; 0 where these are not asked.
-
-    Far ahead, and without a season that was seen twice, a filter has only its level and slope to go on with.
-    """
-    typical = int(np.median(lengths))
-    if horizon > _FARTHEST and not any(2 * period <= typical for period in periods):
-        return 0
-    return max(1, min(_HORIZONS * horizon, typical // _SHARE_SPARED))
 
 
 def fit_pool(
@@ -102,56 +94,48 @@ def fit_pool(
         [binary_unit(np.fmax.reduce(np.abs(part), axis=0, initial=0.0)) for part in plain]
     )
     rows = [part / unit for part, unit in zip(plain, units, strict=True)]
-    model = fit_local(rows, horizon, periods)
-    offsets = _offsets(len(keys), spared)
-    steps = np.unique(np.linspace(1, horizon, min(horizon, _JUDGED_STEPS)).round().astype(int))
-    errors = np.full((len(offsets), len(model.weights), 2, len(steps)), np.nan)
-    for place, offset in enumerate(offsets):
-        judged = steps[steps <= offset]
-        errors[place, :, :, : len(judged)] = _errors_after(
-            reader, model, series, rows, units, offset, judged
-        )
-    compared = Compared(errors, offsets, steps, spared)
-    shares = local_shares(compared, horizon)
+    model, judged = fit_judged(rows, horizon, periods)
+    origins = compared_origins(len(keys), spared, horizon)
+    past = align(rows, LONGEST + int(origins.offsets.max()))
+    local = forecasts_from(model, judged, past, origins)
+    core = _core_forecasts(reader, keys, plain, units, origins)
+    both = np.stack([core, local], axis=2)
+    errors = np.abs(both - followed(past, origins)[:, :, None])
+    shares = local_shares(Compared(errors, origins.offsets, origins.steps, spared), horizon)
     # The core reads a spike or an outage as it stands; local experts leave it out.
-    shares[newest_excursions(align(rows, _ENDS)).any(axis=1)] = 1.0
+    shares[newest_excursions(past).any(axis=1)] = 1.0
     return LocalPool(model, shares.reshape(len(keys), -1, 2), units, keys)
 
 
-def _offsets(n_series: int, spared: int) -> np.ndarray:  # (K,), ascending
-    """Rows after each origin: evenly spread over the spared ones, and the newest where a surprise shows."""
-    count = max(1, min(_ORIGINS, spared, _MOST_PLACES // n_series))
-    spread = np.linspace(1, spared, count + 1)[1:].round().astype(int)
-    return np.union1d(spread, [offset for offset in YOUNG if offset < spared])
-
-
-def _errors_after(
+def _core_forecasts(
     reader: WindowReader,
-    model: LocalModel,
-    series: Mapping[Key, TimeSeries],
-    rows: Sequence[np.ndarray],  # in units of local experts
+    keys: Sequence[Key],
+    rows: Sequence[np.ndarray],  # less the effect of covariates, in the units of the data
     units: np.ndarray,
-    offset: int,
-    steps: np.ndarray,  # (J,), at most the offset
-) -> np.ndarray:  # (series times channels, 2, J)
-    """Absolute errors of the core and of the local experts from one origin; NaN where nothing was observed."""
-    keys, channels = list(series), rows[0].shape[1]
-    known = [len(part) > offset for part in rows]
-    pasts = [part[:-offset] if long else part[:1] for part, long in zip(rows, known, strict=True)]
-    places = [
-        (key, first_rows(series[key], len(past))) for key, past in zip(keys, pasts, strict=True)
-    ]
-    windows_of = reader.windows_before(places)
-    core = _own_units(reader, keys, units, reader.forecast(windows_of, len(keys), int(steps.max())))
-    local = forecast(model, pasts, int(steps.max())).reshape(len(keys), channels, -1)
-    truth = np.stack(
+    origins: Origins,
+) -> np.ndarray:  # (K, series times channels, J), in units of local experts
+    """What the core says at the origins; zero at steps that were not yet over."""
+    lengths = np.array([len(part) for part in rows])
+    # Nothing is scaled and filled that no origin looks at.
+    first = np.array(
         [
-            part[len(past) + steps - 1] if long else np.full((len(steps), channels), np.nan)
-            for part, past, long in zip(rows, pasts, known, strict=True)
+            reader.filler.first_row(max(1, n - int(origins.offsets.max())), reader.depth)
+            for n in lengths
         ]
-    ).transpose(0, 2, 1)  # (series, channels, steps)
-    both = np.stack([core.transpose(0, 2, 1)[..., steps - 1], local[..., steps - 1]], axis=2)
-    return np.abs(both - truth[:, :, None]).reshape(len(keys) * channels, 2, len(steps))
+    )
+    filled = [
+        FilledRows(reader.scalers[key].transform(part[start:]), reader.filler)
+        for key, part, start in zip(keys, rows, first, strict=True)
+    ]
+    n, steps = len(keys) * reader.channels, origins.steps
+    made = np.zeros((len(origins.offsets), n, len(steps)))
+    for place, offset in enumerate(origins.offsets):
+        judged = steps[steps <= offset]
+        windows_of = reader.windows_of_filled(filled, np.maximum(lengths - offset, 1) - first)
+        scaled = reader.forecast(windows_of, len(keys), int(judged[-1]))[:, judged - 1]
+        own = _own_units(reader, keys, units, scaled)
+        made[place, :, : len(judged)] = own.transpose(0, 2, 1).reshape(n, len(judged))
+    return made
 
 
 def _own_units(

@@ -17,6 +17,8 @@ from klforecast.estimators.local_pool import LocalPool
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.model import LONGEST, forecast, quantiles
 
+_VALUES_PER_BATCH = 2**22  # 32 MB in float64, of the pasts that are forecast from at once
+
 
 class Pooled(NamedTuple):
     """A scaled forecast from some pasts.
@@ -67,23 +69,26 @@ def pool_windows(
     core: Pooled,
     levels: np.ndarray | None,  # (Q,)
 ) -> Pooled:
-    """Forecast the one series of a pool from many cutoffs, each as `pool_series` would.
+    """Forecast the one series of a pool from many cutoffs, as `pool_series` would from each.
 
-    One after the other, since sums over a batch of pasts differ in their last digits from those over one.
+    The pasts are a panel whose members all have the weights of the one series; a batch of them at a time bounds the
+    memory. Sums over longer arrays round differently, in the last digits.
     """
     if pool is None:
         return core
     rows = reader.residual_rows((), series)
     point = np.empty_like(core.point)
     around = None if core.around is None else np.empty_like(core.around)
-    for place, cutoff in enumerate(cutoffs):
-        window = slice(place, place + 1)
-        alone = Pooled(core.point[window], None if core.around is None else core.around[window])
-        looked_at = rows[max(0, cutoff - LONGEST) : cutoff]
-        pooled = _pooled(pool, reader, [looked_at], alone, levels)
-        point[window] = pooled.point
+    size = max(1, _VALUES_PER_BATCH // (LONGEST * reader.channels))
+    for start in range(0, len(cutoffs), size):
+        batch = slice(start, start + size)
+        alike = pool.repeated(len(cutoffs[batch]))
+        alone = Pooled(core.point[batch], None if core.around is None else core.around[batch])
+        pasts = [rows[max(0, cutoff - LONGEST) : cutoff] for cutoff in cutoffs[batch]]
+        pooled = _pooled(alike, reader, pasts, alone, levels)
+        point[batch] = pooled.point
         if around is not None:
-            around[window] = pooled.around
+            around[batch] = pooled.around
     return Pooled(point, around)
 
 

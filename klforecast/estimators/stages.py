@@ -32,9 +32,10 @@ from klforecast.estimators.fitting import (
 )
 from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import Key
-from klforecast.estimators.local_pool import LocalPool, fit_pool, rows_spared
+from klforecast.estimators.local_pool import LocalPool, fit_pool
 from klforecast.estimators.options import Options
 from klforecast.estimators.window_reader import WindowReader
+from klforecast.local.comparison import rows_spared
 from klforecast.local.model import LONGEST
 from klforecast.ops.missing import GapFiller
 from klforecast.training.nets import ForecastNet

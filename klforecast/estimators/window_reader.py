@@ -56,10 +56,18 @@ class WindowReader(NamedTuple):
     ) -> WindowsOf:
         """Windows before many cutoffs of one series, whose rows are scaled and filled once."""
         filled = FilledRows(self.residual(key, series), self.filler)
+        return self.windows_of_filled([filled] * len(cutoffs), cutoffs)
+
+    def windows_of_filled(
+        self,
+        filled: Sequence[FilledRows],
+        cutoffs: np.ndarray,  # (n,) int
+    ) -> WindowsOf:
+        """Windows before one cutoff of each of some rows, scaled and filled."""
         return lambda batch: np.stack(
             [
-                extend_past(filled.before(cutoff, self.depth), self.depth, self.period)
-                for cutoff in cutoffs[batch]
+                extend_past(rows.before(cutoff, self.depth), self.depth, self.period)
+                for rows, cutoff in zip(filled[batch], cutoffs[batch], strict=True)
             ]
         )
 

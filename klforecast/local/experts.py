@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from klforecast.local.excursions import without_excursions
-from klforecast.local.filters import filter_forecasts
+from klforecast.local.filters import N_FILTERS, filter_forecasts
 from klforecast.local.seasons import laid_out, seasonal_indices
 
 # How fast indices forget, a copy each. Three speeds of terms, one of factors: a second speed of factors, or of terms
@@ -53,6 +53,19 @@ def usable_periods(periods: Sequence[int], rows: int, judged: int = 0) -> tuple[
     """
     ascending = sorted({period for period in periods if 2 <= period <= rows // 2})
     return tuple(p for p in ascending if p == ascending[0] or 2 * p <= rows - judged)
+
+
+def count_experts(periods: Sequence[int], with_log: bool) -> int:
+    """Experts of the bank with these periods.
+
+    Examples
+    --------
+    >>> count_experts((), False), count_experts((12,), True), count_experts((24, 168), True)
+    (31, 220, 378)
+    """
+    copies = len(_TERMS) + len(_FACTORS) + (len(_LOG_TERMS) if with_log else 0)
+    filtered = 1 + with_log + copies * len(_season_sets(periods))
+    return N_FILTERS * filtered + len(_CYCLES) * len(periods)
 
 
 def expert_forecasts(
@@ -154,10 +167,9 @@ def _last_cycles(
     past: np.ndarray, period: int, steps: np.ndarray, fallback: np.ndarray
 ) -> np.ndarray:
     """Means of the last cycles by phase, (N, cycles, H); `fallback` at phases that were never observed."""
-    cycles = past.shape[1] // period
-    if cycles == 0:
-        return np.repeat(fallback, len(_CYCLES), axis=1)
-    folded = past[:, past.shape[1] - cycles * period :].reshape(len(past), cycles, period)
+    missing = -past.shape[1] % period
+    whole = np.pad(past, ((0, 0), (missing, 0)), constant_values=np.nan)
+    folded = whole.reshape(len(past), -1, period)
     means = []
     for count in _CYCLES:
         known = np.isfinite(folded[:, -count:])

@@ -73,6 +73,7 @@ class Return(NamedTuple):
 # To the mean of the last rows and of all, half of the way in one, four and fourteen steps. On cutoffs before the test
 # parts of 25 sets the bank alone was 1.0 % better in MASE and 1.6 % in CRPS with them, web and IT by 10 %.
 RETURNS = tuple(Return(slow, damping) for slow in (0.1, 0.0) for damping in (0.6, 0.85, 0.95))
+N_FILTERS = len(SLOPES) * len(LEVELS) + len(RETURNS)
 _FORGETTINGS = LEVELS + tuple(slope.forgetting for slope in SLOPES)
 _FARTHEST = (
     3.0  # deviations from where it usually is, beyond which a series is not thought to go back
@@ -102,7 +103,7 @@ def filter_forecasts(past: np.ndarray, steps: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (N, E, H)
-        E = len(SLOPES) * len(LEVELS) + len(RETURNS), levels within slopes; NaN for a series without any row.
+        E = `N_FILTERS`, levels within slopes, then returns; NaN for a series without any row.
 
     Examples
     --------
@@ -134,15 +135,20 @@ def filter_forecasts(past: np.ndarray, steps: np.ndarray) -> np.ndarray:
         # After a long gap the fast levels see nothing: they become the next slower one.
         blind = ~heavy[:, faster]
         level[blind, faster], age[blind, faster] = level[blind, faster + 1], age[blind, faster + 1]
-    forecasts = []
-    for number, (_, share, damping) in enumerate(SLOPES, start=len(LEVELS)):
+    forecasts = np.empty((len(past), N_FILTERS, len(steps)))
+    places = np.split(forecasts[:, : len(SLOPES) * len(LEVELS)], len(SLOPES), axis=1)
+    based = level + mean[:, None]
+    for number, (into, (_, share, damping)) in enumerate(
+        zip(places, SLOPES, strict=True), start=len(LEVELS)
+    ):
         ahead = steps if damping == 1 else damping * (1 - damping**steps) / (1 - damping)
-        rise = share * slope[:, number, None, None] * (age[:, :, None] + ahead)
-        forecasts.append(level[:, :, None] + rise)
+        rise = share * slope[:, number, None]
+        np.multiply(rise[:, :, None], ahead, out=into)
+        into += (based + rise * age)[:, :, None]
     last, newer = level[:, :1], level[:, LEVELS.index(_NEWER), None]
     deviation = np.sqrt((values**2).sum(axis=1) / np.maximum(count, 1))[:, None]
-    for forgetting, damping in RETURNS:
+    for place, (forgetting, damping) in enumerate(RETURNS, start=len(SLOPES) * len(LEVELS)):
         usual = level[:, LEVELS.index(forgetting), None]
         usual = np.where(np.abs(last - usual) > _FARTHEST * deviation, newer, usual)
-        forecasts.append((usual + damping**steps * (last - usual))[:, None])
-    return np.concatenate(forecasts, axis=1) + mean[:, None, None]
+        forecasts[:, place] = usual + mean[:, None] + damping**steps * (last - usual)
+    return forecasts

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from klforecast.local.empirical_law import FORGETTINGS, empirical_quantiles
-from klforecast.local.experts import expert_forecasts, usable_periods
+from klforecast.local.experts import count_experts, expert_forecasts, usable_periods
 from klforecast.local.origins import Origins, farthest_origin, futures, rolling_origins
 from klforecast.local.panel import align, movement
 from klforecast.local.residual_law import ResidualLaw, fit_residual_law, residual_quantiles
@@ -36,6 +36,20 @@ _FOR_THE_PRIOR = 4  # times as many say what the panel is like
 _JUDGED_LEVELS = np.arange(1, 10) / 10
 _LAW_ORIGINS = 8  # of the origins, evenly spread: laws are compared with less effort than experts
 _OPTIMISM = 1.15  # of the losses of the law that was fitted to the errors that it is judged by
+
+
+class Judged(NamedTuple):
+    """What a model would have forecast at rolling origins.
+
+    Attributes
+    ----------
+    origins : Origins
+    forecasts : ndarray of shape (K, N, J)
+        With the weights of the model; no meaning at steps that were not yet over.
+    """
+
+    origins: Origins
+    forecasts: np.ndarray
 
 
 class LocalModel(NamedTuple):
@@ -65,6 +79,16 @@ class LocalModel(NamedTuple):
     laws: np.ndarray
     errors: ResidualLaw
     floor: np.ndarray
+
+    def repeated(self, count: int) -> "LocalModel":
+        """The model of so many copies of its panel, one after the other, to forecast from different pasts."""
+        return self._replace(
+            positive=np.tile(self.positive, count),
+            weights=np.tile(self.weights, (count, 1, 1)),
+            laws=np.tile(self.laws, (count, 1)),
+            errors=self.errors._replace(ratio=np.tile(self.errors.ratio, count)),
+            floor=np.tile(self.floor, count),
+        )
 
 
 def origins_of(pasts: Sequence[np.ndarray], horizon: int, periods: Sequence[int]) -> Origins:
@@ -123,6 +147,16 @@ def fit_local(
     >>> forecast(model, [line], steps=3).round(6)
     array([[125., 127., 129.]])
     """
+    return fit_judged(pasts, horizon, periods, others)[0]
+
+
+def fit_judged(
+    pasts: Sequence[np.ndarray],
+    horizon: int,
+    periods: Sequence[int] = (),
+    others: np.ndarray | None = None,
+) -> tuple[LocalModel, Judged]:
+    """As `fit_local`, with the forecasts that the weights were found by."""
     if horizon < 1:
         raise ValueError(f"horizon is {horizon}; pass at least 1")
     past = align(pasts, LONGEST)
@@ -154,19 +188,21 @@ def fit_local(
     first = [judged(rows) for rows in chunks[:_FOR_THE_PRIOR]]
     priors = [panel_prior(_joined([records[part] for _, records in first])) for part in (0, 1)]
     weights: list[np.ndarray] = []
-    residuals = np.empty_like(truth)
-    for place, rows in enumerate(chunks):
-        made, records = first[place] if place < len(first) else judged(rows)
+    mixed = np.empty_like(truth)
+    for number, rows in enumerate(chunks):
+        made, records = first[number] if number < len(first) else judged(rows)
         own = np.stack([series_weights(r, p) for r, p in zip(records, priors, strict=True)], axis=1)
         by_step = own[:, np.where(near, 0, 1)]
-        mixed = np.einsum("knej,nje->knj", made, by_step, optimize=True)
-        residuals[:, rows] = truth[:, rows] - mixed
+        for place, forecasts in enumerate(made):
+            mixed[place, rows] = _weighted(forecasts, by_step)
         weights.append(own)
     order = np.concatenate(chunks).argsort()
+    residuals = truth - mixed
     law = fit_residual_law(residuals, origins.steps, movement(past))
     floor = np.where(np.where(np.isfinite(past), past, np.inf).min(axis=1) < 0, -np.inf, 0.0)
     laws = _law_weights(past, origins, truth, residuals, law)
-    return LocalModel(horizon, used, positive, np.concatenate(weights)[order], laws, law, floor)
+    model = LocalModel(horizon, used, positive, np.concatenate(weights)[order], laws, law, floor)
+    return model, Judged(origins, mixed)
 
 
 def forecast(
@@ -274,13 +310,13 @@ def _at_origins(
     positive: np.ndarray,
     with_log: bool,
 ) -> np.ndarray:  # (K, N, E, J); steps that were not yet over are zero
-    everything = []
-    for offset in origins.offsets:
+    n_experts = count_experts(periods, with_log)
+    everything = np.zeros((len(origins.offsets), len(past), n_experts, len(origins.steps)))
+    for place, offset in enumerate(origins.offsets):
         followed = origins.steps[origins.steps <= offset]
         made = expert_forecasts(past[:, :-offset], periods, followed, positive, with_log)
-        missing = len(origins.steps) - len(followed)
-        everything.append(np.pad(made, ((0, 0), (0, 0), (0, missing))))
-    return np.stack(everything)
+        everything[place, :, :, : len(followed)] = made
+    return everything
 
 
 def _joined(records: Sequence[Record]) -> Record:
@@ -307,12 +343,17 @@ def _mixed(
                 f"got {made.shape[1]} experts for weights of {experts}; "
                 "pass `others` as the model was fitted with them"
             )
-        # Around one of them: weights sum to one up to rounding, and a constant is to stay what it is.
-        around = made - made[:, :1]
-        mixed[rows] = made[:, 0] + np.einsum(
-            "neh,nhe->nh", around, model.weights[rows][:, part], optimize=True
-        )
+        mixed[rows] = _weighted(made, model.weights[rows][:, part])
     return mixed
+
+
+def _weighted(
+    made: np.ndarray,  # (N, E, H)
+    weights: np.ndarray,  # (N, H, E)
+) -> np.ndarray:  # (N, H)
+    # Around one of the experts: weights sum to one up to rounding, and a constant is to stay what it is.
+    around = made - made[:, :1]
+    return made[:, 0] + np.einsum("neh,nhe->nh", around, weights, optimize=True)
 
 
 def _law_weights(

@@ -76,8 +76,12 @@ def rolling_origins(past: np.ndarray, horizon: int, periods: Sequence[int]) -> O
     offsets = np.arange(apart, min(farthest, count * apart) + 1, apart)
     # The newest ones show who follows what has just changed.
     offsets = np.union1d(np.arange(1, min(_NEWEST, rows - 1) + 1), offsets)
-    steps = np.unique(np.linspace(1, horizon, min(horizon, _JUDGED_STEPS)).round().astype(int))
-    return Origins(offsets, steps)
+    return Origins(offsets, judged_steps(horizon))
+
+
+def judged_steps(horizon: int) -> np.ndarray:  # (J,)
+    """Steps of a horizon that are looked at, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(1, horizon, min(horizon, _JUDGED_STEPS)).round().astype(int))
 
 
 def futures(past: np.ndarray, origins: Origins, periods: Sequence[int]) -> np.ndarray:

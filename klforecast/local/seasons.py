@@ -18,6 +18,7 @@ import numpy as np
 
 _NOISE = 2.0  # multiples of the noise that are taken off; see above
 _LEAST_FACTOR = 0.05  # of a multiplicative index, by which series are divided
+_LEAST_TOTAL = 1e-9  # weight beyond the first cycle: one cycle alone says nothing about noise, and its indices go
 _OBSERVED = 0.75  # of a period; a moving average over fewer rows leans to one side
 
 
@@ -53,19 +54,20 @@ def seasonal_indices(
     """
     n, rows = past.shape
     none = 1.0 if multiplicative else 0.0
-    cycles = rows // period
-    if cycles < 2:
+    if rows < 2 * period:
         return np.full((len(forgettings), n, period), none)
+    # The oldest cycle is made whole by rows that nobody observed.
+    cycles, half = -(-rows // period), period // 2
+    past = np.pad(past, ((0, 0), (cycles * period - rows, 0)), constant_values=np.nan)
     known = np.isfinite(past)
-    trend, half = _moving_average(past, known, period), period // 2
+    trend = _moving_average(past, known, period)
     inner = past[:, half : half + trend.shape[1]]
     detrended = np.full_like(past, np.nan)
     if multiplicative:
-        usable = np.where(trend > 0, trend, np.nan)
-        detrended[:, half : half + trend.shape[1]] = inner / usable
+        detrended[:, half : half + trend.shape[1]] = inner / np.where(trend > 0, trend, np.nan)
     else:
         detrended[:, half : half + trend.shape[1]] = inner - trend
-    detrended = detrended[:, rows - cycles * period :].reshape(n, cycles, period)
+    detrended = detrended.reshape(n, cycles, period)
     seen = np.isfinite(detrended)
     detrended = np.where(seen, detrended, 0.0)
     enough = known.sum(axis=1) >= 2 * period
@@ -102,7 +104,9 @@ def _moving_average(past: np.ndarray, known: np.ndarray, period: int) -> np.ndar
     if period % 2 == 0:
         # The centred average of an even period is the mean of two neighbouring plain ones.
         sums, counts = (sums[:, 1:] + sums[:, :-1]) / 2, (counts[:, 1:] + counts[:, :-1]) / 2
-    enough = counts >= _OBSERVED * period
+    # Before the first row lies no gap: an average that reaches there would lean to the other side.
+    begun = np.arange(sums.shape[1]) >= known.argmax(axis=1)[:, None]
+    enough = (counts >= _OBSERVED * period) & begun
     return np.where(enough, sums / np.where(enough, counts, 1.0), np.nan)
 
 
@@ -112,11 +116,11 @@ def _shrunk(
     weight: np.ndarray,
     seen: np.ndarray,
 ) -> np.ndarray:
-    period, cycles = indices.shape[1], detrended.shape[1]
+    period, cycles = indices.shape[1], seen.any(axis=2).sum(axis=1)
     scatter = (weight * np.where(seen, detrended - indices[:, None], 0.0) ** 2).sum(axis=(1, 2))
     total = weight.sum(axis=(1, 2))
     # One of the cycles is spent on the indices themselves.
-    within = scatter / np.maximum(total * (1 - 1 / cycles), 1e-9)
+    within = scatter / np.maximum(total * (1 - 1 / np.maximum(cycles, 1)), _LEAST_TOTAL)
     noise = within * period / np.maximum(total, 1.0)
     mean = indices.mean(axis=1, keepdims=True)
     between = ((indices - mean) ** 2).sum(axis=1) / (period - 1)

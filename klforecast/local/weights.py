@@ -83,14 +83,18 @@ def judge(
     k, n, experts, steps = forecasts.shape
     nearby, whole = np.zeros((2, k, n, experts))
     sums, counts = np.zeros((2, n, experts)), np.zeros((2, n))
+    newest = np.arange(steps) < _NEWEST
+    parts = np.stack([near, np.ones(steps), newest], axis=1).astype(np.float64)
     for place in range(k):
         known = np.isfinite(truth[place])
-        target = np.where(known, truth[place], 0.0)
-        gaps = np.abs(forecasts[place] - target[:, None]) * known[:, None]
+        gaps = forecasts[place] - np.where(known, truth[place], 0.0)[:, None]
+        np.abs(gaps, out=gaps)
         gaps[squared] **= 2
-        nearby[place], whole[place] = gaps[:, :, near].sum(axis=2), gaps.sum(axis=2)
+        if not known.all():
+            gaps *= known[:, None]
+        nearby[place], whole[place], young = np.moveaxis(gaps @ parts, 2, 0)
         age = 0 if offsets[place] <= _NEWEST else 1
-        sums[age] += gaps[:, :, :_NEWEST].sum(axis=2)
+        sums[age] += young
         counts[age] += known[:, :_NEWEST].sum(axis=1)
     seen = np.isfinite(truth).sum(axis=2)
     recent = _RECENT ** np.arange(k)

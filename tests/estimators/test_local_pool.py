@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
-from klforecast.estimators.local_pool import rows_spared
+from klforecast.local.comparison import rows_spared
 
 FH = range(1, 29)
 
@@ -75,6 +75,18 @@ def test_predicting_with_a_pool_agrees_with_windows_and_quantiles_do_not_cross()
     assert (np.diff(windows, axis=-1) >= 0).all()
     now = fitted.predict_quantiles(fh=range(1, 15), alpha=[0.1, 0.5, 0.9]).to_numpy()
     np.testing.assert_allclose(windows[0, :, 0], now, rtol=1e-9)
+
+
+def test_many_cutoffs_are_forecast_as_one_by_one():
+    y = pd.DataFrame({"a": weekly(150, 50.0), "b": weekly(150, 2000.0, seed=1)})
+    y.iloc[[20, 125], 0] = np.nan
+    fitted = KLMemoryForecaster(14).fit(y[:120])
+    assert fitted._pool.share.any()
+    cutoffs = [5, 13, 60, 120, 121, 127, 150]
+    for alpha in (None, [0.1, 0.5, 0.9]):
+        together = fitted.predict_windows(y, cutoffs, alpha=alpha)
+        alone = [fitted.predict_windows(y, [cutoff], alpha=alpha)[0] for cutoff in cutoffs]
+        np.testing.assert_allclose(together, np.stack(alone), rtol=1e-9)
 
 
 def test_no_cutoffs_give_no_forecasts():

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from klforecast.local.model import fit_local, forecast, origins_of, quantiles
+from klforecast.local.experts import expert_forecasts
+from klforecast.local.model import fit_judged, fit_local, forecast, origins_of, quantiles
 from klforecast.local.panel import align
 
 
@@ -135,6 +136,37 @@ def test_series_of_any_length_and_with_gaps_are_forecast():
     assert np.isfinite(made).all()
     assert ((made[:-1] > 4) & (made[:-1] < 16)).all()
     assert np.isfinite(quantiles(model, pasts, 6, [0.1, 0.9])).all()
+
+
+@pytest.mark.parametrize("rows", [9, 25, 30, 47])
+def test_what_lies_before_the_first_row_does_not_matter(rows):
+    rng = np.random.default_rng(8)
+    past = np.abs(10 + rng.normal(size=(3, rows)).cumsum(axis=1)) + 0.1
+    past[1, rows // 2 : rows // 2 + 3] = np.nan
+    longer = np.pad(past, ((0, 0), (17, 0)), constant_values=np.nan)
+    made, same = (
+        expert_forecasts(each, (4, 7), np.arange(1, 9), np.ones(3, dtype=bool), True)
+        for each in (past, longer)
+    )
+    assert_allclose(made, same, rtol=1e-9)
+
+
+def test_copies_of_a_model_forecast_from_pasts_of_their_own():
+    series = [weekly(300, seed, level) for seed, level in enumerate((10.0, 1000.0))]
+    model = fit_local([s[:200] for s in series], 14, (7,))
+    pasts = [s[:end] for end in (150, 200, 300) for s in series]
+    together = quantiles(model.repeated(3), pasts, 14, [0.1, 0.9])
+    alone = [quantiles(model, pasts[i : i + 2], 14, [0.1, 0.9]) for i in (0, 2, 4)]
+    assert_allclose(together, np.concatenate(alone), rtol=1e-9)
+
+
+def test_forecasts_at_origins_are_those_from_the_rows_before_them():
+    pasts = [weekly(120, seed) for seed in range(3)]
+    model, judged = fit_judged(pasts, 14, (7,))
+    for place, offset in enumerate(judged.origins.offsets):
+        steps = judged.origins.steps[judged.origins.steps <= offset]
+        made = forecast(model, [past[:-offset] for past in pasts], int(steps[-1]))
+        assert_allclose(judged.forecasts[place, :, : len(steps)], made[:, steps - 1], rtol=1e-9)
 
 
 def test_channels_are_series_of_their_own():
