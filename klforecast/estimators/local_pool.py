@@ -101,7 +101,8 @@ def fit_pool(
     core = _core_forecasts(reader, keys, plain, units, origins)
     both = np.stack([core, local], axis=2)
     errors = np.abs(both - followed(past, origins)[:, :, None])
-    shares = local_shares(Compared(errors, origins.offsets, origins.steps, spared), horizon)
+    compared = Compared(errors, origins.offsets, origins.steps, spared)
+    shares = local_shares(compared, horizon, int(np.median([len(part) for part in rows])))
     # The core reads a spike or an outage as it stands; local experts leave it out.
     shares[newest_excursions(past).any(axis=1)] = 1.0
     return LocalPool(model, shares.reshape(len(keys), -1, 2), units, keys)
