@@ -55,7 +55,7 @@ def compared_origins(n_series: int, spared: int, horizon: int) -> Origins:
 
 
 def followed(past: np.ndarray, origins: Origins) -> np.ndarray:  # (N, T) -> (K, N, J)
-    """What followed each origin at the judged steps; NaN beyond the past, and for series that begin after the origin."""
+    """What followed each origin at the judged steps; NaN beyond the past, and for series that begin later."""
     rows = past.shape[1]
     truth = np.full((len(origins.offsets), len(past), len(origins.steps)), np.nan)
     for place, offset in enumerate(origins.offsets[origins.offsets < rows]):
