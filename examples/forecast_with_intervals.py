@@ -23,8 +23,8 @@ for start in range(0, len(test), 24):
     intervals.append(interval)
     truth = test[start : start + 24]
     covered.append((interval[0.8, "lower"] <= truth) & (truth <= interval[0.8, "upper"]))
-    # Weights stay as they are; what the day was like moves the intervals.
-    forecaster.update(truth, update_params=False)
+    # The day enters the fit: what it was like moves the intervals.
+    forecaster.update(truth)
 
 share = pd.concat(covered).mean()
 print(f"80 % intervals of {len(intervals)} days, one day ahead, held {share:.0%} of the hours")

@@ -106,7 +106,9 @@ def _pooled(
         own_units = [past / unit for past, unit in zip(pasts, pool.units, strict=True)]
         local = forecast(pool.model, own_units, steps)
         by_channel = local.reshape(len(pasts), -1, steps).transpose(0, 2, 1)
-        share = pool.shares_ahead(steps)
+        # A channel without any value gives a filter nothing to go on from.
+        seen = np.stack([np.isfinite(past).any(axis=0) for past in pasts])
+        share = np.where(seen[:, None], pool.shares_ahead(steps), 0.0)
         point = (1 - share) * point + share * _scaled(pool, reader, by_channel)
     point = np.maximum(point, floor)
     if core.around is None or levels is None:

@@ -269,7 +269,7 @@ def test_nothing_works_before_fit():
         ({"n_components": 0}, "n_components=0; pass a positive integer or None for all"),
         ({"n_components": 1.5}, "n_components=1.5"),
         ({"n_components": True}, "n_components=True"),
-        ({"solver": "svd"}, "solver='svd'; pass one of"),
+        ({"solver": "svd"}, "solver is 'svd'; pass one of"),
         ({"forgetting": 0}, r"forgetting=0; pass a number in \(0, 1\]"),
         ({"forgetting": "fast"}, "forgetting='fast'"),
     ],

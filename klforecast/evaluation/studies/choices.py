@@ -98,10 +98,10 @@ ALTERNATIVES = (
     *_constants(
         "local.share",
         _PRIOR=(0.35, 0.55),
-        _OF_PANEL=(0.25, 1.0),
+        _OF_PANEL=(0.125, 0.5, 1.0),
         _OF_SERIES=(0.25, 1.0),
         _LEAST_SHARE=(0.0, 0.5),
-        _SURPRISES=((), ((13, 2.0), (5, 3.0))),
+        _SURPRISES=((), ((13, 2.0), (5, 4.0))),
         _OPTIMISM=(1.0, 1.1),
     ),
     *_constants("core.plan", _SHRINKAGE=(5.0, 20.0, 1e9), _SHORT_COMPONENTS=(8,)),
@@ -251,7 +251,15 @@ _COLUMNS = ("alternative", "CRPS", "MASE", "best for it", "worst for it", "defau
 
 
 def lines_of(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """The table as text: one line for each alternative, what speaks against the default first."""
+    """The table as text: one line for each alternative, what speaks against the default first.
+
+    One that lacks tasks of the default is left out.
+    """
+    tasks = {
+        name: {row["config"] for row in rows if row["alternative"] == name}
+        for name in {row["alternative"] for row in rows}
+    }
+    rows = [row for row in rows if tasks[row["alternative"]] == tasks[DEFAULT]]
     crps, mase = gains(rows, "crps"), gains(rows, "mase_median")
     lines = []
     for name, by_domain in crps.items():

@@ -51,6 +51,11 @@ def test_what_speaks_against_the_default_comes_first():
     assert lines[1][1:3] == ["+100.0 %", "+100.0 %"]
 
 
+def test_an_alternative_that_lacks_a_task_is_no_line():
+    rows = rows_of(whole={"a": 2.0, "b": 2.0}, begun={"a": 2.0, "b": 2.0})
+    assert [line[0] for line in lines_of(rows[:-1])] == ["whole"]
+
+
 def test_constants_come_back_after_an_error():
     former, seen = model.LONGEST, []
 

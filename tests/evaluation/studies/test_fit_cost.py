@@ -27,7 +27,7 @@ def test_a_deeper_look_costs_more():
     assert costs == sorted(costs)
 
 
-@pytest.mark.parametrize(("depth", "looked_back"), [(48, 48), (None, 96), (400, 400)])
+@pytest.mark.parametrize(("depth", "looked_back"), [(48, 48), (None, 172), (400, 400)])
 def test_a_fit_is_measured_at_the_depth_that_is_asked_for(depth, looked_back):
     cost = fit_cost(700, depth, 1, 12)
     assert (cost.steps, cost.depth, cost.channels) == (700, looked_back, 1)
