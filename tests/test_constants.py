@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "klforecast"
-FOLDERS = ("data", "evaluation", "modules", "ops", "training")
+FOLDERS = (
+    "classify",
+    "core",
+    "data",
+    "estimators",
+    "evaluation",
+    "local",
+    "modules",
+    "ops",
+    "training",
+)
 FILES = sorted(path for folder in FOLDERS for path in (PACKAGE / folder).rglob("*.py"))
 
 

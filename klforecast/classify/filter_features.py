@@ -37,11 +37,12 @@ class _Family(NamedTuple):
 
 
 KINDS = ("sides", "peak", "contest", "shape")
-SHAPE_STEPS = 128
-MODES_PER_GROUP = 8
-BIASES = 4
+SHAPE_STEPS = 128  # of the shape: a series of some hundred steps keeps all that lasts longer than a few of them
+MODES_PER_GROUP = 8  # of one combination of channels: the contest at each step is among them
+BIASES = 4  # quantiles of responses, a coarse picture of their distribution
 
 _SIGNALS = ("series", "differences")
+# With the steps of a chunk: windowed modes take a series as it is.
 _FAMILIES = (
     _Family("endless", draw_bank, filter_blocks, CHUNK),
     _Family("windowed", draw_windowed, filter_windowed, 1),
@@ -57,7 +58,7 @@ _POOLS = {
 FILTERS_PER_GROUP = len(_BANKS) * MODES_PER_GROUP
 _RUNS = len(_DIRECTIONS) * len(_BANKS)
 _BIAS_SERIES = 8  # responses to so many series give the biases
-_GROUPS_AT_ONCE = 4
+_GROUPS_AT_ONCE = 4  # filtered in one pass, as far as `_VALUES_AT_ONCE` allows
 _VALUES_AT_ONCE = 1_000_000  # responses held at a time, so that pooling finds them in the cache
 _MOST_GROUPS, _LEAST_GROUPS = 48, 4  # in each bank
 # Work of a fit: steps times modes in both directions, of the series and of those that give biases.

@@ -24,10 +24,12 @@ from klforecast.training.callbacks import WarmCosineRate
 from klforecast.training.judged_net import JudgedNet
 from klforecast.training.seeding import seeded
 
-_GRADIENT_NORM = 1.0
-LABEL_SMOOTHING = 0.05
+_GRADIENT_NORM = 1.0  # of all parameters together; the usual clip of recurrent networks
+LABEL_SMOOTHING = (
+    0.05  # share of a label spread over all classes: few training series are soon known by heart
+)
 _NOISE = 0.05  # in standard deviations of a channel
-_WARMUP = 0.3
+_WARMUP = 0.3  # share of the steps in which the rate rises, as in the one-cycle schedule of torch
 
 # The steps of an optimiser that a network gets by default, fewer where series are so long that they
 # would read more than this in time steps; these take about 20 seconds of one core.
@@ -36,7 +38,9 @@ _READ = 1_250_000
 _FEWEST_EPOCHS = 2
 
 _FROZEN_SHARE = 0.2  # last part of training in which masks stay as they are
-_LAST_TEMPERATURE = 0.1
+_LAST_TEMPERATURE = (
+    0.1  # at which a mask is nearly zero or one: sigmoid(3 / 0.1) is one to twelve digits
+)
 
 
 class SequenceNet(JudgedNet):

@@ -23,7 +23,7 @@ from klforecast.core.gram import center_gram
 from klforecast.core.ridge import ridge_from_gram
 from klforecast.ops.linalg import safe_eigh
 
-_PILOT_STRENGTH = 0.01
+_PILOT_STRENGTH = 0.01  # of the ridge whose forecasts span the outputs; their directions, not their sizes, are used
 
 
 class Coordinates(NamedTuple):

@@ -32,9 +32,17 @@ from klforecast.core.rows import remembered_rows
 from klforecast.core.solve import solve_from_plan
 
 _STRENGTH = 0.01  # of the ridge while columns are chosen
-_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-_LEAST_GAIN = 1e-3
-_CONFIDENCE = 0.95
+_STRENGTHS = (
+    1e-4,
+    1e-3,
+    1e-2,
+    1e-1,
+    1.0,
+)  # from none to half of the coefficients of standardised terms
+_LEAST_GAIN = (
+    1e-3  # of the squared error: a column that gives less is not worth the rows of X it asks for
+)
+_CONFIDENCE = 0.95  # one-sided, the usual level; see above
 _ROUNDING = 1e-10  # squares of some thousand windows in float32, in deviations of the series
 
 

@@ -23,10 +23,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_KNOTS = 4
+_KNOTS = (
+    4  # fifths of the rows between them: a bend on either side of the middle, and one near each end
+)
 _HARMONICS = 2  # of columns that vary smoothly
 _HARMONICS_PLAIN = 4  # of columns of two values, which have fewer terms
-_FUNCTIONS = 2 * (_KNOTS + 1)
+_FUNCTIONS = 2 * (_KNOTS + 1)  # a line and its bends, of z and of m
 _TREND = 0.5  # share of its variance that makes a column one that is mostly trend
 _FAR = 0.1  # of the range, beyond its edge: nearer ones, such as the hottest day so far, are met every day
 

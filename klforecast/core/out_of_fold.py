@@ -30,7 +30,7 @@ from klforecast.ops.volatility import phase_volatility, recent_volatility
 
 _N_WINDOWS = 2500  # windows that are looked at; neighbours are nearly equal, so more add little
 _N_JUDGED = 1000  # of these, windows whose forecasts are judged
-_N_BLOCKS = 5
+_N_BLOCKS = 5  # of time, each left out once: four fifths of the windows remain to be learned from
 _N_ROWS = 5000  # of a series, from which its wandering is judged
 _KEPT_CHANNELS = 32  # some 15 MB each; where there are more, they are encoded twice instead
 MOST_ERRORS = 2**25  # single errors of experts that are kept by default: 128 MB

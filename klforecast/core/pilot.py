@@ -26,12 +26,14 @@ from klforecast.core.gram import window_gram, window_moments
 from klforecast.core.out_of_fold import SpreadWindows, spread_windows
 from klforecast.core.plan import CorePlan
 
-_N_BLOCKS = 5
+_N_BLOCKS = 5  # as many as the core is judged on
 LEAST_BLOCKS = 3  # two cannot tell agreement from chance
 _N_JUDGED = (
     1000  # windows of all blocks that are judged; neighbours are nearly equal, so more add little
 )
-_WINDOWS_AT_ONCE = 32
+_WINDOWS_AT_ONCE = (
+    32  # bounds the memory: each window has as many rows of every term as it has steps
+)
 
 
 def plan_pilot(

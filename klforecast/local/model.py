@@ -27,13 +27,12 @@ from klforecast.local.weights import Record, judge, panel_prior, series_weights
 LONGEST = 3000
 """Newest rows that are looked at; 8,000 were no better and cost more."""
 
-_NEAR = (
-    1 / 3
-)  # of the horizon that has weights of its own: 2 % over all sets, most where rivers recede
+# Share of the horizon that has weights of its own: 2 % over all sets, most where rivers recede.
+_NEAR = 1 / 3
 _INTERMITTENT = 0.25  # zeros among counts
 _AT_ONCE = 128  # series; bounds the memory and stays in the caches
 _FOR_THE_PRIOR = 4  # times as many say what the panel is like
-_JUDGED_LEVELS = np.arange(1, 10) / 10
+_JUDGED_LEVELS = np.arange(1, 10) / 10  # the nine of the CRPS
 _LAW_ORIGINS = 8  # of the origins, evenly spread: laws are compared with less effort than experts
 _OPTIMISM = 1.15  # of the losses of the law that was fitted to the errors that it is judged by
 

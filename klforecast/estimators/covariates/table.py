@@ -22,7 +22,7 @@ from klforecast.estimators.frames.indices import Stamp, kind_of_index, name_stam
 from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import Key, TimeSeries, name_series, split_series
 
-_DAY = 24 * 3600.0
+_DAY = 24 * 3600.0  # seconds
 
 
 def _cycle(share: pd.Index | np.ndarray, harmonics: int) -> np.ndarray:  # (n,) -> (n, 2 harmonics)

@@ -17,7 +17,7 @@ from sktime.forecasting.base import ForecastingHorizon
 
 Stamp: TypeAlias = pd.Timestamp | pd.Period | int
 
-_NAMED_STAMPS = 5
+_NAMED_STAMPS = 5  # in a message, which is to fit into a few lines
 _MOST_FILLED = 2  # times the rows: more missing stamps than rows mean another step, not a hole
 _DAYS_OF_HALF_MONTHS = 5  # the ends of months on four days, and one more
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _COMPONENTS_SHOWN = 4  # of each block of a linear core
 _CYCLES_SHOWN = 10  # of the slowest mode drawn
 _CLOSE = 0.06  # relative difference from a cycle of the calendar that still bears its name
+# Cycles of the calendar, in mean days.
 _DAYS = {
     "half-daily": 0.5,
     "daily": 1.0,
@@ -38,6 +39,7 @@ _DAYS = {
     "half-yearly": 182.6,
     "yearly": 365.25,
 }
+# By the first letter of a frequency.
 _DAYS_PER_STEP = {"W": 7.0, "M": 30.44, "Q": 91.3, "Y": 365.25, "B": 1.4, "D": 1.0}
 
 

@@ -31,7 +31,9 @@ from klforecast.estimators.saving.earlier_versions import from_version_1, from_v
 from klforecast.estimators.saving.grammar import BROKEN, attributes_of, parameters_of
 
 FORMAT = "klforecast estimator"
-FORMAT_VERSION = 3
+FORMAT_VERSION = (
+    3  # one more with every change of what is written; older ones are read by `earlier_versions`
+)
 _VERSIONS_OF = ("torch", "numpy", "pandas", "scikit-learn", "sktime")
 _ZIP = b"PK\x03\x04"  # how a zip file starts
 _LENGTH = 8  # bytes at the start of a file, the length of its header
