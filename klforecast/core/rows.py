@@ -75,8 +75,8 @@ def spread_over(series: Rows, channel: int, length: int, stride: int) -> Tensor:
     if isinstance(series, Tensor):
         return series[:, channel].float().unfold(0, length, stride)
     windows = sliding_window_view(series.values[:, channel], length)[::stride]
-    scaler = series.scaler
-    return to_tensor((windows - scaler.mean[channel]) / scaler.scale[channel]).float()
+    own = Standardizer(series.scaler.mean[[channel]], series.scaler.scale[[channel]])
+    return to_tensor(own.transform(windows)).float()
 
 
 def spread_rows(series: Rows, most: int) -> Tensor:

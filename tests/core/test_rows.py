@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from klforecast.core.rows import StreamRows, spread_rows
+from klforecast.core.rows import StreamRows, spread_over, spread_rows
 from klforecast.data.scaling import Standardizer
 
 
@@ -26,3 +26,13 @@ def test_every_phase_of_a_day_in_hours_is_met_in_a_long_series():
     read = spread_rows(hours, 5000)
     assert 4000 < len(read) <= 5100
     assert len(set((read[:, 0] % 24).tolist())) >= 8
+
+
+def test_windows_of_rows_whose_deviations_overflow_are_those_of_the_rows_scaled_beforehand():
+    values = np.array([1.7e308, -1.7e308, 1e307, 1.5e308, -1e308])[:, None] * [1.0, 1e-308]
+    scaler = Standardizer(np.array([5e307, 0.5]), np.array([1e308, 1.0]))
+    scaled = torch.from_numpy(scaler.transform(values))
+    for channel in range(2):
+        found = spread_over(StreamRows(values, scaler), channel, 3, 1)
+        assert found.isfinite().all()
+        assert_close(found, spread_over(scaled, channel, 3, 1))
