@@ -50,6 +50,7 @@ from klforecast.estimators.options import Options
 from klforecast.estimators.parameters import check_fit, warn_of_shrunk
 from klforecast.estimators.paths import PATH_LEVELS, require_joint_errors, sample_paths
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
+from klforecast.estimators.summary import Summary, summarize
 from klforecast.estimators.tags import FORECASTER_TAGS
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.ops.conformal import Calibration
@@ -616,6 +617,36 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         levels = None if alpha is None else checks.window_levels(alpha)
         past = first_rows(series, positions.max(initial=1))
         return forecast_from_cutoffs(predictor, past, positions, self.horizon, levels)
+
+    def summary(self) -> Summary:
+        """Say what was fitted: rows, cycles, memory, experts, covariates and the error to expect.
+
+        Returns
+        -------
+        Summary
+            A named tuple; `print` gives it in words.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from sktime.datasets import load_airline
+        >>> from klforecast import KLMemoryForecaster
+        >>> summary = KLMemoryForecaster(horizon=12).fit(load_airline()).summary()
+        >>> summary.rows, summary.periods, summary.components > 0
+        (144, (12,), True)
+        >>> print(summary)  # doctest: +ELLIPSIS
+        rows           144 of 1 series, 1 channels each
+        horizon        12 steps
+        cycles         12 steps
+        reads          ... steps, the last 24 as they are
+        ...
+        """
+        self.check_is_fitted(method_name="summary")
+        return summarize(self)
 
     def plot_modes(self, n_modes: int = 4, *, ax: "Axes | None" = None) -> "Axes":
         """Draw the leading modes of the past that the model reads, each with its period.

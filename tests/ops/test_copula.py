@@ -78,7 +78,7 @@ def test_one_window_of_one_step_can_be_drawn_from():
 def test_channels_that_are_the_same_are_drawn_the_same():
     errors = autoregression(3000, 4).expand(-1, -1, 2)
     z = draw_normal_scores(fit_joint_errors(errors, torch.tensor(1e9)), 100, 4, generator())
-    torch.testing.assert_close(z[..., 0], z[..., 1], atol=1e-3, rtol=0)
+    torch.testing.assert_close(z[..., 0], z[..., 1], atol=1e-2, rtol=0)
 
 
 def test_the_same_seed_draws_the_same_and_leaves_the_global_generator():

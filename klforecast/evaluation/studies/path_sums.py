@@ -88,8 +88,8 @@ def score(data: str, horizon: int, drawn: Iterator[Drawn]) -> list[dict[str, Any
             limits.setdefault(name, []).append(found)
     truth, unit = np.concatenate(truths), np.concatenate(units)
     rows = []
-    for name, found in limits.items():
-        low, high = np.concatenate(found).T
+    for name, limit in limits.items():
+        low, high = np.concatenate(limit).T
         gap = truth[:, None] - np.stack([low, high], axis=1)
         pinball = np.maximum(LIMITS * gap, (LIMITS - 1) * gap).mean(axis=1)
         rows.append(
