@@ -36,6 +36,9 @@ _MOST_MODES = (
 _SHARE = 0.99  # of the variance that the modes hold; the rest is white
 _CORRELATED = 4096  # windows of all channels together: neighbours among more are nearly the same
 _FEWEST_WINDOWS = 128  # of them for each channel, where channels are many
+_MOST_CHANNELS = (
+    128  # that have covariances: more would take longer than the fit, and a gigabyte from 3,000 on
+)
 _NOTHING = 1e-12  # beside variances of one
 # Neighbouring errors of a random walk, one and two steps ahead, where a horizon of one step has no neighbours.
 _RANDOM_WALK = 0.5**0.5
@@ -49,7 +52,8 @@ class JointErrors(NamedTuple):
     modes : Tensor of shape (H, K)
         Over the steps, in columns.
     between : Tensor of shape (K + 1, C, C)
-        Covariance between channels of each coordinate, and of what the modes leave.
+        Covariance between channels of each coordinate, and of what the modes leave. Of more than 128
+        channels variances alone, of shape (K + 1, C): these are drawn apart from each other.
     neighbour : Tensor of shape ()
         rho, the correlation of errors one step apart.
     """
@@ -60,12 +64,8 @@ class JointErrors(NamedTuple):
 
     def check_parts(self) -> None:
         """Raise a ValueError if the shapes do not fit together."""
-        channels = self.between.shape[-1]
-        if self.modes.ndim != 2 or self.between.shape != (
-            self.modes.shape[1] + 1,
-            channels,
-            channels,
-        ):
+        apart = (self.modes.shape[-1] + 1, self.between.shape[-1])
+        if self.modes.ndim != 2 or self.between.shape not in (apart, (*apart, apart[1])):
             raise ValueError(
                 f"modes of shape {tuple(self.modes.shape)} do not go with covariances of shape "
                 f"{tuple(self.between.shape)}; pass (H, K) and (K + 1, C, C)"
@@ -149,8 +149,7 @@ def draw_normal_scores(
     Tensor of shape (n_paths, steps, C), float32
     """
     horizon = len(joint.modes)
-    values, vectors = torch.linalg.eigh(joint.between.double())
-    roots = (vectors * values.clamp(min=0).sqrt()[..., None, :]).float()
+    roots = _roots(joint.between)
     parts = [_draw(joint, roots, n_paths, generator)]
     for _ in range(horizon, steps, horizon):
         fresh = _draw(joint, roots, n_paths, generator)
@@ -164,15 +163,34 @@ def _draw(
 ) -> Tensor:  # (P, H, C)
     modes = joint.modes
     horizon, kept = modes.shape
-    channels = roots.shape[1]
+    channels = roots.shape[-1]
     white = torch.randn(n_paths, kept, channels, generator=generator)
-    coordinates = torch.einsum("pkd,kcd->pkc", white, roots[:-1])
+    coordinates = _coloured(white, roots[:-1])
     smooth = torch.einsum("hk,pkc->phc", modes, coordinates)
     # What is left of a variance of one is a root of rounding where nothing is: small in float64 alone.
-    variance = modes.double() ** 2 @ joint.between[:-1].diagonal(dim1=1, dim2=2).double()
-    rough = torch.randn(n_paths, horizon, channels, generator=generator) @ roots[-1].T
+    variance = modes.double() ** 2 @ _variances(joint.between)[:-1].double()
+    rough = torch.randn(n_paths, horizon, channels, generator=generator)
+    rough = _coloured(rough, roots[-1])
     left = (1 - variance).clamp(min=0).sqrt().float()
     return smooth.div_(variance.clamp(min=1).sqrt().float()).addcmul_(left, rough)
+
+
+def _variances(between: Tensor) -> Tensor:  # (K + 1, C)
+    return between if between.ndim == 2 else between.diagonal(dim1=1, dim2=2)
+
+
+def _roots(between: Tensor) -> Tensor:
+    if between.ndim == 2:
+        return between.sqrt()
+    values, vectors = torch.linalg.eigh(between.double())
+    return (vectors * values.clamp(min=0).sqrt()[..., None, :]).float()
+
+
+def _coloured(white: Tensor, roots: Tensor) -> Tensor:
+    """White draws (P, k, C) with the covariances of their roots, (k, C, C) or (C, C); of many channels variances."""
+    if white.shape[-1] > _MOST_CHANNELS:
+        return white * roots
+    return torch.einsum("pkd,...kcd->pkc" if roots.ndim == 3 else "pkd,cd->pkc", white, roots)
 
 
 def _normal_scores(scores: Tensor) -> Tensor:
@@ -202,10 +220,12 @@ def _between_channels(
     expected: Tensor,  # variance where nothing was seen
     shrink: Tensor,
     independent: Tensor,
-) -> Tensor:  # (C, C)
+) -> Tensor:  # (C, C), or (C,) of many channels
     """Covariance between channels: variances and correlations, each shrunk."""
     seen = values.square().mean(dim=0)
     variance = (1 - shrink) * seen + shrink * expected
+    if len(variance) > _MOST_CHANNELS:
+        return variance
     unit = values / seen.clamp(min=_NOTHING).sqrt()
     correlation = unit.T @ unit / len(values)
     alone = torch.eye(values.shape[1], dtype=values.dtype)

@@ -94,3 +94,12 @@ def test_modes_and_covariances_that_do_not_fit_together_are_refused():
     joint.check_parts()
     with pytest.raises(ValueError, match="do not go with"):
         joint._replace(between=joint.between[1:]).check_parts()
+
+
+def test_many_channels_are_drawn_apart_from_each_other():
+    errors = autoregression(500, 4).expand(-1, -1, 129)
+    joint = fit_joint_errors(errors, torch.tensor(500.0))
+    joint.check_parts()
+    z = draw_normal_scores(joint, 4000, 4, generator())
+    torch.testing.assert_close(z.square().mean(dim=(0, 2)), torch.ones(4), atol=0.05, rtol=0)
+    assert correlation(z[:, 0, :2])[0, 1].abs() < 0.06
