@@ -28,7 +28,7 @@ from klforecast.evaluation.studies.command import append_rows, make_parser, make
 LIMITS = np.array([0.1, 0.9])
 """Of the 80 % interval."""
 
-_PATHS = 1000
+_PATHS = 1000  # the limits of 80 % are then met within 1.3 points, and it is what `simulate` draws
 
 
 class Drawn(NamedTuple):
