@@ -23,7 +23,7 @@ from torch import Tensor
 
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators import checks, stages
-from klforecast.estimators.arguments import check_flag, check_levels
+from klforecast.estimators.arguments import check_flag, check_integer, check_levels, check_seed
 from klforecast.estimators.covariates.effects import Effects
 from klforecast.estimators.covariates.table import (
     Covariates,
@@ -48,13 +48,16 @@ from klforecast.estimators.intervals import IntervalLevels, update_levels
 from klforecast.estimators.local_pool import LocalPool
 from klforecast.estimators.options import Options
 from klforecast.estimators.parameters import check_fit, warn_of_shrunk
+from klforecast.estimators.paths import PATH_LEVELS, require_joint_errors, sample_paths
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
+from klforecast.estimators.summary import Summary, summarize
 from klforecast.estimators.tags import FORECASTER_TAGS
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.ops.conformal import Calibration
 from klforecast.ops.missing import GapFiller
 from klforecast.training.nets import ForecastNet
 from klforecast.training.rollback import unchanged_on_error
+from klforecast.training.seeding import draw_seed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -509,6 +512,68 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         check_flag("marginal", marginal)
         return super().predict_proba(fh=fh, X=X, marginal=marginal)
 
+    def simulate(
+        self,
+        fh: Any = None,
+        X: Any = None,
+        n_paths: int = 1000,
+        random_state: int | RandomState | None = None,
+    ) -> pd.DataFrame:
+        """Draw paths that the coming rows may take, whose steps and channels vary together.
+
+        Sums, maxima and durations over many steps have the distribution of those of the paths. Each
+        step by itself has the quantiles of `predict_quantiles`. Series of a panel are drawn apart from
+        each other.
+
+        Parameters
+        ----------
+        fh, X : see `predict`
+        n_paths : int, default=1000
+        random_state : int, RandomState or None, default=None
+            Seed of the draw. None: that of the forecaster; new paths with each call if that is None too.
+
+        Returns
+        -------
+        DataFrame, (n_paths x rows, channels)
+            In the units of y; the levels of its index are "path", from 0, and those of y.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        TypeError, ValueError
+            For a horizon, covariates, number or seed that cannot be used.
+        KLForecastError
+            If the forecaster was saved by a version that kept nothing of how errors vary together.
+
+        Notes
+        -----
+        About the time of `predict_quantiles` and O(n_paths x rows x channels); see `docs/intervals.md`.
+
+        Examples
+        --------
+        What may the sum of a year be, with 80 %?
+
+        >>> from sktime.datasets import load_airline
+        >>> from klforecast import KLMemoryForecaster
+        >>> forecaster = KLMemoryForecaster(horizon=12).fit(load_airline())
+        >>> paths = forecaster.simulate(fh=range(1, 13), random_state=0)
+        >>> paths.index.names, len(paths)
+        (FrozenList(['path', 'Period']), 12000)
+        >>> low, high = paths.groupby("path").sum().quantile([0.1, 0.9]).to_numpy()[:, 0]
+        >>> bool(5000 < low < high < 7500)
+        True
+        """
+        self.check_is_fitted(method_name="simulate")
+        check_integer("n_paths", n_paths, minimum=1)
+        check_seed("random_state", random_state)
+        joint = require_joint_errors(self.calibration_)
+        horizon = self._check_fh(fh)
+        quantiles = self.predict_quantiles(horizon, X, alpha=PATH_LEVELS)
+        ahead = StepsAhead.of(horizon, self._rows.cutoffs, self._rows.frequency)
+        seed = draw_seed(self.random_state if random_state is None else random_state)
+        return sample_paths(quantiles, list(ahead.steps.values()), joint, n_paths, seed)
+
     def predict_windows(
         self,
         y: pd.Series | pd.DataFrame | np.ndarray,  # (time, channels)
@@ -552,6 +617,36 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         levels = None if alpha is None else checks.window_levels(alpha)
         past = first_rows(series, positions.max(initial=1))
         return forecast_from_cutoffs(predictor, past, positions, self.horizon, levels)
+
+    def summary(self) -> Summary:
+        """Say what was fitted: rows, cycles, memory, experts, covariates and the error to expect.
+
+        Returns
+        -------
+        Summary
+            A named tuple; `print` gives it in words.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from sktime.datasets import load_airline
+        >>> from klforecast import KLMemoryForecaster
+        >>> summary = KLMemoryForecaster(horizon=12).fit(load_airline()).summary()
+        >>> summary.rows, summary.periods, summary.components > 0
+        (144, (12,), True)
+        >>> print(summary)  # doctest: +ELLIPSIS
+        rows           144 of 1 series, 1 channels each
+        horizon        12 steps
+        cycles         12 steps
+        reads          ... steps, the last 24 as they are
+        ...
+        """
+        self.check_is_fitted(method_name="summary")
+        return summarize(self)
 
     def plot_modes(self, n_modes: int = 4, *, ax: "Axes | None" = None) -> "Axes":
         """Draw the leading modes of the past that the model reads, each with its period.

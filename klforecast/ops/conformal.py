@@ -25,6 +25,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from klforecast.ops.copula import JointErrors, fit_joint_errors
 from klforecast.ops.volatility import (
     ScaleModel,
     expected_scale,
@@ -108,6 +109,8 @@ class Calibration(NamedTuple):
         Its exponents are zero where the scale did not help out of fold.
     phase : Tensor of shape (C,), optional
         Exponents of the volatility at each phase; None where it did not help.
+    joint : JointErrors, optional
+        How the scores of one window vary together; None in files of earlier versions.
     """
 
     scores: Tensor
@@ -115,6 +118,7 @@ class Calibration(NamedTuple):
     growth: Tensor
     scale: ScaleModel
     phase: Tensor | None = None
+    joint: JointErrors | None = None
 
 
 def calibrate(residuals: Residuals) -> Calibration:
@@ -158,15 +162,17 @@ def calibrate(residuals: Residuals) -> Calibration:
         scale = scale._replace(exponents=torch.zeros_like(scale.exponents))
     scores = errors / expected_scale(scale, features)[:, None]
     scores = widen_growing(scores)
+    independent = effective[-1]
     if effective[-1] < _TWO_SIDED:
         scores, effective = torch.cat([scores, -scores]), 2 * effective
     growth = _growth(scores)
+    joint = fit_joint_errors(scores, independent)
     scores = scores.sort(dim=0).values
     if len(scores) > _KEPT_SCORES:
         levels = (torch.arange(_KEPT_SCORES, dtype=torch.float64) + 0.5) / _KEPT_SCORES
         scores = _read(scores, levels[:, None, None].expand(-1, *scores.shape[1:]).movedim(0, -1))
         scores = scores.movedim(-1, 0).contiguous()
-    return Calibration(scores.float(), effective, growth, scale, phase)
+    return Calibration(scores.float(), effective, growth, scale, phase, joint)
 
 
 def _scale_helps(errors: Tensor, features: Tensor) -> bool:
