@@ -1,18 +1,19 @@
 """How surprising the error of a forecast is, and when surprises of one sign add up to a change.
 
     rank     p = (1 + #{i : s_i >= s}) / (n + 1)
-    tail     p = k / (n + 1) (1 + log(s / u) / v)^-(k - 1 - j)                  for s > u
-             v = sum of log(s_i / u) over the k - 1 - j smaller of the k - 1 scores above u,
+    tail     p = k / (n + 1) (1 + x(s) / v)^-(k - 1 - j)                        for s > u
+             x(s) = log(s / u), heavy, or s - u, light
+             v = sum of x(s_i) over the k - 1 - j smaller of the k - 1 scores above u,
                  and j times the largest of these
 
 Conformal p-values of a score s among n scores of undisturbed rows (Vovk, Gammerman & Shafer 2005,
 "Algorithmic Learning in a Random World", chapter 2): if all n + 1 are exchangeable, p <= a has a
 probability of at most a. Ranks end at 1 / (n + 1). Beyond u, the k-th largest score, the tail is that
-of a Pareto law (Hill 1975) whose exponent is integrated out: its logarithms over u are exponential, v is
-a Gamma variable of k - 1 - j degrees (Epstein & Sobel 1953, "Life Testing"), and another one exceeds r v with
-probability (1 + r)^-(k - 1 - j). The j largest count only as larger than the others, so that outliers
-among the references do not hide new ones. Lighter tails than Pareto's give p-values that are too
-large: fewer false alarms than stated, not more.
+of a Pareto law (Hill 1975), or of an exponential one, whose rate is integrated out: x is exponential,
+v a Gamma variable of k - 1 - j degrees (Epstein & Sobel 1953, "Life Testing"), and another x exceeds r v
+with probability (1 + r)^-(k - 1 - j). The j largest count only as larger than the others, so that
+outliers among the references do not hide new ones. Lighter tails than the law's give p-values that are
+too large: fewer false alarms than stated, not more.
 
     bet      e(p) = integral over h in (0, 1) of h p^(h - 1) = (1 - p + p log p) / (p log(p)^2)
     sum      R_j = (1 + R_{j-1}) e(p_j)
@@ -38,7 +39,7 @@ _NOT_MEASURED = 3  # one of three in the tail, so that one row of sixty may be a
 _NO_BET = 0.999  # p-values from here on; e(1) = 1/2, which the formula has as 0 / 0
 
 
-def surprise(scores: Tensor, references: Tensor) -> Tensor:
+def surprise(scores: Tensor, references: Tensor, *, heavy: bool = True) -> Tensor:
     """P-values of scores among references: the probability of one as large or larger.
 
     Parameters
@@ -47,6 +48,9 @@ def surprise(scores: Tensor, references: Tensor) -> Tensor:
         NaN for none.
     references : Tensor of shape (n,)
         Of undisturbed rows; NaN for none.
+    heavy : bool, default=True
+        Whether the tail of the references falls off as a power, else exponentially. A heavy one asks for
+        scores that are not negative.
 
     Returns
     -------
@@ -69,23 +73,29 @@ def surprise(scores: Tensor, references: Tensor) -> Tensor:
     not_below = n - torch.searchsorted(ordered.flip(0), scores, side="left")
     p = (1 + not_below) / (n + 1)
     k = _tail_size(n)
-    if k >= _LEAST_TAIL and ordered[k - 1] > 0:
+    if k >= _LEAST_TAIL and (ordered[k - 1] > 0 or not heavy):
         border, j = ordered[k - 1], k // _NOT_MEASURED
-        excesses = (ordered[j : k - 1] / border).log()
+
+        def beyond(values: Tensor) -> Tensor:
+            return (values / border).log() if heavy else values - border
+
+        excesses = beyond(ordered[j : k - 1])
         total = excesses.sum() + j * excesses[0]
         if total > 0:
-            ratio = (scores / border).clamp(min=1).log() / total
+            ratio = beyond(scores.clamp(min=border)) / total
             p = torch.where(scores > border, k / (n + 1) * (1 + ratio) ** (1 + j - k), p)
     return torch.where(scores.isnan(), scores, p)
 
 
-def surprise_among(scores: Tensor) -> Tensor:
+def surprise_among(scores: Tensor, *, heavy: bool = True) -> Tensor:
     """P-values of scores, each among all the others.
 
     Parameters
     ----------
     scores : Tensor of shape (n,)
         NaN for none.
+    heavy : bool, default=True
+        As for `surprise`.
 
     Returns
     -------
@@ -106,7 +116,7 @@ def surprise_among(scores: Tensor) -> Tensor:
     for place in seen[scores[seen].argsort(descending=True)[: _tail_size(n) + 1]]:
         others = scores.clone()
         others[place] = torch.nan
-        p[place] = surprise(scores[place : place + 1], others)[0]
+        p[place] = surprise(scores[place : place + 1], others, heavy=heavy)[0]
     return p
 
 

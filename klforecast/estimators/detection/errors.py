@@ -1,11 +1,14 @@
 """Errors of forecasts of one series, each made from the rows before it, one step and one cycle ahead.
 
-    step    e_t = (y_t - f_t) / w_t
-    cycle   m_t = median over h = 0 ... L - 1 of (y_{t+h} - f_{t,h}) / w_{t,h}
+    error   z_{t,h} = (y_{t+h} - f_{t,h}) / w_{t,h}
+    bias    b_t = median of z_{t-L,0} ... z_{t-1,0}
+    step    e_t = z_{t,0} - b_t
+    cycle   m_t = median of z_{t,0} ... z_{t,L-1}, less b_t
 
 f is the median of the forecast made from the rows before t, w the width between its quantiles 0.1 and 0.9,
-which follows the volatility of the series. The median over a cycle of L rows is that of a change of level,
-and not moved by a single outlier.
+which follows the volatility of the series. The median over a cycle of L rows shows a change of level and is
+not moved by a single outlier. After such a change forecasts from a deep past are off for long; the bias
+is what a cycle of rows has shown of that, so that the change counts once.
 
 Held-out errors come from fits that grow: the rows up to 2 n are forecast by a fit to the first n, those up
 to 4 n by a fit to 2 n, and so on. Neither the weights nor the window of a forecast have seen its row.
@@ -33,16 +36,25 @@ class Errors(NamedTuple):
     Attributes
     ----------
     expected : ndarray, (rows, channels)
-        Forecast of each row from the rows before it, in the units of the data.
+        Forecast of each row from the rows before it, its bias taken off, in the units of the data.
     step : ndarray, (rows, channels)
         Error of that forecast, in widths.
     cycle : ndarray, (rows, channels)
         Median error of the forecast of the cycle that begins at each row, in widths.
+    width : ndarray, (rows, channels)
+        In the units of the data.
     """
 
     expected: np.ndarray
     step: np.ndarray
     cycle: np.ndarray
+    width: np.ndarray
+
+    def less(self, bias: np.ndarray) -> "Errors":  # (rows, channels), in widths
+        """Errors of forecasts that a bias was taken off."""
+        return Errors(
+            self.expected + bias * self.width, self.step - bias, self.cycle - bias, self.width
+        )
 
 
 Surprising: TypeAlias = Callable[[np.ndarray], np.ndarray]
@@ -123,7 +135,7 @@ def join(*parts: Errors) -> Errors:
 
 def nothing(rows: int, channels: int) -> Errors:
     """Errors of rows that were not forecast."""
-    return Errors(*(np.full((rows, channels), np.nan) for _ in range(3)))
+    return Errors(*(np.full((rows, channels), np.nan) for _ in Errors._fields))
 
 
 def _without_echo(
@@ -138,7 +150,9 @@ def _without_echo(
     One is made from the past as it was, which an outlier misleads, one from a past without outliers, which
     has not seen a change of level.
     """
-    found = errors(values, places)
+    raw = errors(values, places)
+    bias = _recent_bias(raw.step, cycle)
+    found = raw.less(bias)
     outliers = surprising(np.abs(found.step))
     if not outliers.any():
         return found
@@ -147,13 +161,19 @@ def _without_echo(
     window = np.ones(cycle + 1)
     window[0] = 0  # the outlier itself is judged from the past that it does not change
     after = np.flatnonzero(np.convolve(outliers.any(axis=1), window)[: len(places)])
-    cleaned = errors(past, places[after])
+    cleaned = errors(past, places[after]).less(bias[after])
     better = np.abs(cleaned.step) < np.abs(found.step[after])
     found.expected[after] = np.where(better, cleaned.expected, found.expected[after])
     found.step[after] = np.where(better, cleaned.step, found.step[after])
     better = np.abs(cleaned.cycle) < np.abs(found.cycle[after])
     found.cycle[after] = np.where(better, cleaned.cycle, found.cycle[after])
     return found
+
+
+def _recent_bias(step: np.ndarray, cycle: int) -> np.ndarray:  # (rows, channels)
+    """Median of the errors of the cycle before each row; errors that are not known count as none."""
+    seen = np.concatenate([np.zeros((cycle, step.shape[1])), np.nan_to_num(step)[:-1]])
+    return np.median(np.lib.stride_tricks.sliding_window_view(seen, cycle, axis=0), axis=-1)
 
 
 def _errors_given(
@@ -186,8 +206,11 @@ def _errors_of_batch(
     floor = _LEAST_WIDTH * np.nanmax(np.abs(values), axis=0, initial=0) + np.finfo(float).tiny
     error = padded[places[:, None] + np.arange(cycle)] - expected
     error[np.abs(error) < floor] = 0.0
-    scaled = error / np.maximum(quantiles[..., 2] - quantiles[..., 0], floor)
+    width = np.maximum(quantiles[..., 2] - quantiles[..., 0], floor)
+    scaled = error / width
     median = torch.nanquantile(to_tensor(scaled), 0.5, dim=1).numpy()
     # Of a cycle that is not complete yet nothing is said.
     complete = places + cycle <= len(values)
-    return Errors(expected[:, 0], scaled[:, 0], np.where(complete[:, None], median, np.nan))
+    return Errors(
+        expected[:, 0], scaled[:, 0], np.where(complete[:, None], median, np.nan), width[:, 0]
+    )

@@ -78,15 +78,12 @@ class SeriesDetector(NamedTuple):
                 np.concatenate([self.rows.values, rows.values[len(rows.values) - new :]]),
                 self.rows.index.append(rows.index[len(rows.values) - new :]),
             )
-            # Cycles that begin in the last rows of the fit are complete now.
-            again = max(self.first, known - self.cycle + 1)
-            fresh = new_errors(self.forecaster, joined, again, self.cycle, self._surprising)
-            held = known - again
-            errors = join(
-                Errors(*(part[:known] for part in self.errors)),
-                Errors(*(part[held:] for part in fresh)),
-            )
-            errors.cycle[again:known] = fresh.cycle[:held]
+            # Cycles that begin in the last rows of the fit are complete now; those before have a bias to show.
+            again = known - self.cycle + 1
+            start_again = again - self.cycle
+            fresh = new_errors(self.forecaster, joined, start_again, self.cycle, self._surprising)
+            errors = join(self.errors, Errors(*(part[known - start_again :] for part in fresh)))
+            errors.cycle[again:known] = fresh.cycle[again - start_again : known - start_again]
             verdicts = self._judge_joined(errors)
         return Verdicts(*(part[start : start + len(rows.values)] for part in verdicts))
 

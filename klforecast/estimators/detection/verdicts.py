@@ -18,6 +18,10 @@ from klforecast.estimators.detection.errors import Errors
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.surprise import sequential_alarms, surprise, surprise_among
 
+_NEARLY = (
+    0.75  # of a change of level: more than noise of the rows before it, mostly less than the change
+)
+
 
 class References(NamedTuple):
     """Scores of undisturbed rows, which new ones are set beside.
@@ -76,7 +80,7 @@ def cycle_scores(errors: Errors, first: int, cycle: int) -> Tensor:  # (cycles, 
 
 def step_p_values(scores: np.ndarray, references: Tensor, n_held_out: int) -> Tensor:
     """P-values of one-step errors by channel, (rows, channels); the first rows are the references themselves."""
-    return _by_column(to_tensor(np.abs(scores)), references, n_held_out)
+    return _by_column(to_tensor(np.abs(scores)), references, n_held_out, heavy=True)
 
 
 def judge(
@@ -110,11 +114,13 @@ def judge(
     outlier = np.full(rows, np.nan)
     outlier[first:] = _smallest(by_channel)
     scores = cycle_scores(errors, first, cycle)
-    p = _by_column(scores, references.cycle, len(references.cycle) if is_held_out else 0)
+    own = len(references.cycle) if is_held_out else 0
+    # Medians have light tails where the errors themselves have heavy ones.
+    p = _by_column(scores, references.cycle, own, heavy=False)
     shift = np.full(rows, np.nan)
     shift[first:] = np.repeat(_smallest(p), cycle)[: rows - first]
     kinds = np.where(outlier < rate, 1, 0)
-    for place, kind in shift_places(errors.cycle, p, first, cycle, 1 / rate).items():
+    for place, kind in shift_places(errors, p, first, cycle, 1 / rate).items():
         # What follows a shift within a cycle is far off because of it.
         kinds[place : place + cycle] = 0
         kinds[place] = 2 if kind < channels else 3
@@ -123,7 +129,7 @@ def judge(
 
 
 def shift_places(
-    cycle_errors: np.ndarray,  # (rows, channels)
+    errors: Errors,
     p: Tensor,  # (cycles, 2 channels)
     first: int,
     cycle: int,
@@ -131,26 +137,43 @@ def shift_places(
 ) -> dict[int, int]:
     """First rows of changes of level, with their kind: upwards by channel, then downwards by channel."""
     found: dict[int, int] = {}
-    both = np.concatenate([cycle_errors, -cycle_errors], axis=1)
+    both = np.concatenate([errors.cycle, -errors.cycle], axis=1)
+    steps = np.concatenate([errors.step, -errors.step], axis=1)
+    largest: dict[int, float] = {}
     for number, kind in enumerate(sequential_alarms(p, run_length).tolist()):
         if kind < 0:
             continue
         start = first + number * cycle
-        place = start + int(np.nanargmax(both[start : start + cycle, kind]))
+        top = start + int(np.nanargmax(both[start : start + cycle, kind]))
+        size = both[top, kind]
+        place = _first_row(both[:, kind], steps[:, kind], top, cycle)
         before = next(reversed(found), None)
         # A change shows in the forecasts of half a cycle before it: of two alarms the larger counts.
         if before is not None and found[before] == kind and place - before < cycle:
-            if both[place, kind] < both[before, kind]:
+            if size <= largest[before]:
                 continue
             del found[before]
-        found[place] = kind
+        found[place], largest[place] = kind, size
     return found
 
 
-def _by_column(scores: Tensor, references: Tensor, n_own: int) -> Tensor:
+def _first_row(cycle_errors: np.ndarray, steps: np.ndarray, top: int, cycle: int) -> int:
+    """First row near the largest one-cycle error whose own error is nearly as large."""
+    enough = _NEARLY * cycle_errors[top]
+    near = np.arange(max(0, top - cycle), min(top + cycle, len(steps)))
+    far_off = near[steps[near] >= enough]
+    return int(far_off[0]) if len(far_off) else top
+
+
+def _by_column(scores: Tensor, references: Tensor, n_own: int, heavy: bool) -> Tensor:
     """P-values column by column; the first `n_own` scores are the references, each set beside the others."""
     columns = [
-        torch.cat([surprise_among(score[:n_own]), surprise(score[n_own:], reference)])
+        torch.cat(
+            [
+                surprise_among(score[:n_own], heavy=heavy),
+                surprise(score[n_own:], reference, heavy=heavy),
+            ]
+        )
         for score, reference in zip(scores.unbind(1), references.unbind(1), strict=True)
     ]
     return torch.stack(columns, dim=1)
