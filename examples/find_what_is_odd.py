@@ -19,7 +19,7 @@ load.iloc[1100:] += 6
 
 detector = KLMemoryDetector(false_alarm_rate=0.002).fit(load)
 found = detector.detections(load)
-print(found.round(4).to_string())
+print(found.to_string(float_format="{:.4f}".format))
 if len(sys.argv) > 1:
     figure = plot_detections(detector.verdicts(load), rate=0.002, unit="MW")
     figure.savefig(sys.argv[1], dpi=120)
