@@ -66,7 +66,7 @@ def surprise(scores: Tensor, references: Tensor, *, heavy: bool = True) -> Tenso
     >>> surprise(torch.tensor([50.0, 97.5, 5000.0]), references)
     tensor([5.1000e-01, 3.5234e-02, 7.3330e-08], dtype=torch.float64)
     """
-    scores = scores.double()
+    scores = scores.double().contiguous()
     ordered = references[~references.isnan()].double().sort(descending=True).values
     n = len(ordered)
     # The references not below a score are counted from the other end.

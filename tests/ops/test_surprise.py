@@ -64,4 +64,5 @@ def test_the_first_alarm_names_the_kind():
     p = torch.full((30, 2), 0.5)
     p[10:, 1] = 0.01
     alarms = sequential_alarms(p, run_length=50)
-    assert (alarms[:10] == -1).all() and alarms.max() == 1 and not (alarms == 0).any()
+    assert (alarms[:10] == -1).all()
+    assert set(alarms.tolist()) == {-1, 1}
