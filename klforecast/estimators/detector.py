@@ -6,6 +6,7 @@
 This file is what a user and sktime see. The mathematics is in `klforecast.ops.surprise`.
 """
 
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -76,7 +77,7 @@ class KLMemoryDetector(BaseDetector):
     - `predict` knows the rows of `fit`: their p-values are those of errors held out, each among the
       others. Rows that follow them directly are forecast with the rows of `fit` as their past. All other
       rows, of a series of `fit` or of another one where `fit` saw a single one, are a series of
-      their own, whose first quarter, as long as that of `fit`, is past alone.
+      their own, whose first rows, as many as in the first forecast of `fit`, are past alone.
     - Channels are judged together: the smallest p-value counts as many times as there are channels.
     - The rate holds for rows like those of `fit`. True outliers among them make it hold more than it
       says: their errors are references too.
@@ -141,7 +142,7 @@ class KLMemoryDetector(BaseDetector):
         Parameters
         ----------
         X : Series, DataFrame or ndarray, (time, channels)
-            One series or a panel, 30 rows of each at least.
+            One series or a panel, 18 rows of each at least.
         y : ignored
             Known events; there is no use for them.
 
@@ -251,7 +252,7 @@ class KLMemoryDetector(BaseDetector):
             periods = window_periods([rows.values], frequency, self._forecaster().period)
             cycle = choose_cycle(key, len(rows.values), periods, self.cycle)
             series[key] = fit_series(
-                lambda part, cycle=cycle: self._forecaster(cycle).fit(frame_of(part)),
+                partial(self._fitted_to, cycle),
                 rows,
                 frequency,
                 cycle,
@@ -281,6 +282,9 @@ class KLMemoryDetector(BaseDetector):
     def _predict_scores(self, X: pd.DataFrame) -> pd.DataFrame:
         places = self._predict(X)["ilocs"].to_numpy()
         return self._transform_scores(X).iloc[places].reset_index(drop=True)
+
+    def _fitted_to(self, horizon: int, rows: TimeSeries) -> KLMemoryForecaster:
+        return self._forecaster(horizon).fit(pd.DataFrame(rows.values, index=rows.index))
 
     def _forecaster(self, horizon: int | None = None) -> KLMemoryForecaster:
         # Local experts are run at every row anew, which takes longer than all the rest together.
@@ -315,11 +319,6 @@ class KLMemoryDetector(BaseDetector):
         order = np.concatenate(list(_places(X).values()))
         joined = pd.concat(parts, ignore_index=True)
         return joined.iloc[np.argsort(order)].set_axis(X.index)
-
-
-def frame_of(rows: TimeSeries) -> pd.DataFrame:
-    """Rows of one series as a frame."""
-    return pd.DataFrame(rows.values, index=rows.index)
 
 
 def _places(X: pd.DataFrame) -> dict[Key, np.ndarray]:
