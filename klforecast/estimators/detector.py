@@ -184,7 +184,7 @@ class KLMemoryDetector(BaseDetector):
         >>> from klforecast import KLMemoryDetector
         >>> y = load_airline()
         >>> KLMemoryDetector().fit(y).verdicts(y).loc["1957-05", ["value", "expected"]].round().tolist()
-        [355.0, 345.0]
+        [355.0, 352.0]
         """
         self.check_is_fitted(method_name="verdicts")
         return self._verdicts(self._check_X(X))
