@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from klforecast.estimators.detector import KLMemoryDetector
     from klforecast.estimators.forecaster import KLMemoryForecaster
     from klforecast.estimators.karhunen_loeve import KarhunenLoeve
     from klforecast.estimators.long_frames.long_forecaster import LongForecaster
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "KLMemory",
+    "KLMemoryDetector",
     "KLMemoryForecaster",
     "KLMemoryRegressor",
     "KarhunenLoeve",

@@ -18,6 +18,7 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from klforecast.commands.backtest import backtest
+from klforecast.commands.detect import detect
 from klforecast.commands.forecast import forecast
 from klforecast.evaluation.classification.command import classify
 from klforecast.evaluation.leakage.command import leakage
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command()(forecast)
 app.command()(backtest)
+app.command()(detect)
 app.command()(leakage)
 app.command()(lra)
 app.command()(classify)

@@ -11,6 +11,7 @@ import klforecast
 PUBLIC = {
     "klforecast": {
         "KLMemory",
+        "KLMemoryDetector",
         "KLMemoryForecaster",
         "KLMemoryRegressor",
         "KarhunenLoeve",
@@ -26,6 +27,7 @@ PUBLIC = {
         "with_memory",
     },
     "klforecast.estimators": {
+        "KLMemoryDetector",
         "KLMemoryForecaster",
         "KLMemoryRegressor",
         "KarhunenLoeve",

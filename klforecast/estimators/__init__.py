@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from klforecast.estimators.detector import KLMemoryDetector
     from klforecast.estimators.forecaster import KLMemoryForecaster
     from klforecast.estimators.karhunen_loeve import KarhunenLoeve
     from klforecast.estimators.long_frames.long_forecaster import LongForecaster
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from klforecast.estimators.spectral_ssm_regressor import SpectralSSMRegressor
 
 __all__ = [
+    "KLMemoryDetector",
     "KLMemoryForecaster",
     "KLMemoryRegressor",
     "KarhunenLoeve",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "KLMemoryDetector": "detector",
     "KLMemoryForecaster": "forecaster",
     "KLMemoryRegressor": "regressor",
     "KarhunenLoeve": "karhunen_loeve",
