@@ -36,9 +36,9 @@ class EffectAhead(NamedTuple):
         Their numbers.
     places : ndarray of int
         Those rows that are forecast, in any shape.
-    of_past : ndarray of shape (*places, channels) or None
+    of_past : ndarray of shape (places..., channels) or None
         Forecast of the effect of the past-only columns, in deviations.
-    doubt_of_past : ndarray of shape (*places, channels) or None
+    doubt_of_past : ndarray of shape (places..., channels) or None
         How far that is from the forecast of an effect that goes on beyond the edges.
     scale : ndarray of shape (channels,)
         Deviation of the series.

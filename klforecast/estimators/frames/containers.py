@@ -11,8 +11,7 @@ from klforecast.estimators import checks
 from klforecast.estimators.frames.indices import Stamp
 from klforecast.estimators.frames.panel import is_row_frame, shift_rows
 
-Converted = tuple[Any, Any]
-"""Frames of X and of y, None where nothing was passed."""
+Converted = tuple[Any, Any]  # frames of X and of y, None where nothing was passed
 
 
 def convert_checked(

@@ -10,8 +10,7 @@ Since version 2 some arguments, attributes, records and weights have other names
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Tree = dict[str, Any]
-"""An object of JSON."""
+Tree = dict[str, Any]  # an object of JSON
 
 _NO_STREAM = "_open_stream"
 _DROPPED = "_following"
