@@ -77,7 +77,8 @@ def solve_linear_core(
     >>> import torch
     >>> wave = torch.sin(torch.arange(400, dtype=torch.float64) * torch.pi / 6)[:, None]
     >>> core, _ = solve_linear_core([wave], horizon=12, periods=[12])
-    >>> bool((core(wave[None, :core.depth].float())[0] - wave[:12]).abs().max() < 0.1)
+    >>> past, future = wave[:core.depth], wave[core.depth:core.depth + 12]
+    >>> bool((core(past[None].float())[0] - future).abs().max() < 0.1)
     True
     """
     lengths, channels = [len(series) for series in panel], panel[0].shape[1]

@@ -667,7 +667,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         >>> from klforecast import KLMemoryForecaster
         >>> ax = KLMemoryForecaster(horizon=12).fit(load_airline()).plot_modes(2)
         >>> ax.get_legend_handles_labels()[1][0].split(",")[0]
-        'mode 1: trend'
+        'mode 1: yearly'
         """
         from klforecast.estimators.plots.memory import draw_modes
 
