@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from klforecast.data.scaling import binary_unit
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.local_pool import LocalPool
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.model import LONGEST, forecast, quantiles
 
 _VALUES_PER_BATCH = 2**22  # 32 MB in float64, of the pasts that are forecast from at once
+_MOST_BITS = 400  # by which rows may exceed the unit: sums of their squares are floats up to 2^1024
 
 
 class Pooled(NamedTuple):
@@ -99,6 +101,7 @@ def _pooled(
     core: Pooled,
     levels: np.ndarray | None,
 ) -> Pooled:
+    pool = _in_present_units(pool, pasts)
     floor = _floor(pool, reader)
     point, steps = core.point, core.point.shape[1]
     asked = bool(pool.share.any())
@@ -120,6 +123,13 @@ def _pooled(
         scaled = _scaled(pool, reader, by_level).transpose(0, 1, 3, 2)
         around = (1 - share[..., None]) * around + share[..., None] * scaled
     return Pooled(point, np.maximum(around, floor[..., None]) - point[..., None])
+
+
+def _in_present_units(pool: LocalPool, pasts: Sequence[np.ndarray]) -> LocalPool:
+    """The same with larger units where newer rows have outgrown those of the fit."""
+    largest = np.stack([np.fmax.reduce(np.abs(past), axis=0, initial=0.0) for past in pasts])
+    outgrown = np.frexp(largest)[1] - np.frexp(pool.units)[1] > _MOST_BITS
+    return pool._replace(units=np.where(outgrown, binary_unit(largest), pool.units))
 
 
 def _floor(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1, channels), scaled

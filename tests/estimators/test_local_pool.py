@@ -121,3 +121,11 @@ def test_local_experts_can_be_left_out():
     assert alone._pool is None
     assert alone.reach_ == alone.memory_depth_
     assert KLMemoryForecaster(14).fit(y).reach_ == 3000
+
+
+def test_rows_of_another_order_of_magnitude_are_followed_without_a_fit():
+    zeros, huge = np.zeros(22), np.full(40, 1e300)
+    y = pd.Series(np.concatenate([zeros, huge]), pd.period_range("2000-01", periods=62, freq="M"))
+    forecaster = KLMemoryForecaster(6).fit(y[:22])
+    forecaster.update(y[22:], update_params=False)
+    assert np.isfinite(forecaster.predict(fh=[1, 6])).all()
