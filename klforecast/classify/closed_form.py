@@ -8,21 +8,16 @@ t    shares of the classes among the trees of a forest on statistics over interv
 T, b temperature and weight under which the training series are most likely, each answered by the
      ridge of all others and by the trees that have not seen it
 
-The two err differently: the filters hear what occurs anywhere in a series, the intervals see where.
 The only series of its class judges nothing: left out, it is scored by a model without its class.
 """
 
 from collections.abc import Sequence
 from itertools import product
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from klforecast.classify.filter_features import FilterFeatures
-from klforecast.classify.forest import Forest, answer, grow_forest
-from klforecast.classify.interval_features import IntervalFeatures
-from klforecast.classify.kinds_ridge import KindsRidge
+from klforecast.classify.ridge_and_forest import RidgeAndForest
 
 # Finer and further than the likelihood tells temperatures and weights apart.
 _TEMPERATURES = tuple(10.0 ** (power / 10) for power in range(-20, 11))
@@ -30,27 +25,15 @@ _FOREST_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 # Temperature, times the classes less one, where no row can judge. Of training parts cut to one series
 # for each class, 19 UCR and UEA sets: log loss 1.22, 1.47 for even probabilities.
 _TYPICAL_TEMPERATURE = 4.0
-_AT_ONCE = 500  # series whose features are held at a time while scoring
 
 
-class ClosedFormClassifier:
+class ClosedFormClassifier(RidgeAndForest):
     """A ridge and a forest, each on its own features, and the product of their answers.
 
-    Parameters
-    ----------
-    n_groups : int or None, default=None
-        Of `FilterFeatures`.
-    seed : int, default=0
-        For everything that is drawn.
-    n_jobs : int or None, default=None
-        Processors that grow trees; the answers do not depend on it.
+    Parameters and further attributes are those of `RidgeAndForest`.
 
     Attributes
     ----------
-    features_ : FilterFeatures
-    ridge_ : KindsRidge
-    intervals_ : IntervalFeatures
-    forest_ : Forest
     temperature_, forest_weight_ : float
         T and b.
     class_weights_ : Tensor (classes,)
@@ -60,22 +43,10 @@ class ClosedFormClassifier:
         the weights of the kinds have seen it.
     """
 
-    n_groups: int | None
-    seed: int
-    n_jobs: int | None
-    features_: FilterFeatures
-    ridge_: KindsRidge
-    intervals_: IntervalFeatures
-    forest_: Forest
     temperature_: float
     forest_weight_: float
     class_weights_: Tensor
     left_out_: Tensor
-
-    def __init__(self, n_groups: int | None = None, seed: int = 0, n_jobs: int | None = None):
-        self.n_groups = n_groups
-        self.seed = seed
-        self.n_jobs = n_jobs
 
     def fit(
         self,
@@ -84,31 +55,21 @@ class ClosedFormClassifier:
         class_weights: Tensor,  # (classes,)
     ) -> "ClosedFormClassifier":
         """Draw the features, solve the ridge, grow the trees and weigh the two."""
-        generator = torch.Generator().manual_seed(self.seed)
         weights = class_weights[labels].double()
         weights = weights / weights.sum()
-        self.features_ = FilterFeatures(self.n_groups, self.seed).fit(series)
-        self.ridge_ = KindsRidge().fit(
-            self.features_.transform(series),
+        shares = self._grow(
+            series,
             2 * F.one_hot(labels, len(class_weights)).double() - 1,
             weights,
             lambda rows: _judges(labels[rows]),
-            generator,
-        )
-        self.intervals_ = IntervalFeatures(self.seed).fit(series)
-        self.forest_, shares = grow_forest(
-            self.intervals_.transform(series),
             labels,
             n_classes=len(class_weights),
-            seed=self.seed,
-            n_jobs=self.n_jobs,
         )
         self.class_weights_ = class_weights.double()
-        votes = self._log_votes(shares)
         self.temperature_, self.forest_weight_ = _choose_mixture(
-            self.ridge_.left_out_, votes, labels, weights
+            self.ridge_.left_out_, self._log_votes(shares), labels, weights
         )
-        self.left_out_ = self._mixed(self.ridge_.left_out_, votes)
+        self.left_out_ = self._mixed(self.ridge_.left_out_, shares)
         return self
 
     def scores(
@@ -116,18 +77,11 @@ class ClosedFormClassifier:
         series: Sequence[Tensor],  # (channels, length) each
     ) -> Tensor:  # (n, classes)
         """Logits of the classes."""
-        return torch.cat(
-            [self._some_scores(series[i : i + _AT_ONCE]) for i in range(0, len(series), _AT_ONCE)]
-        )
+        return self._answers(series)
 
     def probabilities(self, scores: Tensor) -> Tensor:  # (n, classes)
         """Turn scores into probabilities."""
         return scores.softmax(dim=1)
-
-    def _some_scores(self, series: Sequence[Tensor]) -> Tensor:
-        scores = self.ridge_.answer(self.features_.transform(series))
-        shares = answer(self.forest_, self.intervals_.transform(series))
-        return self._mixed(scores, self._log_votes(shares))
 
     def _log_votes(self, shares: Tensor) -> Tensor:  # (n, classes)
         """Logarithms of the trees' shares, one more tree being for every class alike.
@@ -139,8 +93,8 @@ class ClosedFormClassifier:
         votes = n_trees * shares + 1 / shares.shape[1]
         return (self.class_weights_ * votes).log().log_softmax(1)
 
-    def _mixed(self, scores: Tensor, votes: Tensor) -> Tensor:
-        return scores / self.temperature_ + self.forest_weight_ * votes
+    def _mixed(self, ridge: Tensor, forest: Tensor) -> Tensor:  # (n, classes)
+        return ridge / self.temperature_ + self.forest_weight_ * self._log_votes(forest)
 
 
 def _judges(labels: Tensor) -> Tensor:  # (n,), bool

@@ -6,7 +6,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from klforecast.classify.filter_features import KINDS, FilterFeatures, n_groups
@@ -17,6 +16,7 @@ from klforecast.estimators.sequence_input import (
     check_series,
     with_channels,
 )
+from klforecast.estimators.series_input import ArraysOfSeries
 from klforecast.training.rollback import unchanged_on_error
 from klforecast.training.seeding import draw_seed
 
@@ -85,7 +85,9 @@ class FeatureBank:
         return [name for kind in self.kinds for name in names[kind]]
 
 
-class SpectralFeatures(FeatureBank, SavedEstimator, TransformerMixin, BaseEstimator):
+class SpectralFeatures(
+    FeatureBank, SavedEstimator, ArraysOfSeries, TransformerMixin, BaseEstimator
+):
     """Turn series into features by fixed banks of spectral filters.
 
     The features under the ridge of `SpectralSSMClassifier`, for clustering, for pipelines and for
@@ -163,9 +165,7 @@ class SpectralFeatures(FeatureBank, SavedEstimator, TransformerMixin, BaseEstima
             float64, or a frame as `set_output` asks for; columns as `get_feature_names_out` names
             them.
         """
-        check_is_fitted(self)
-        values = validate_data(self, X, reset=False, **ANY_SHAPE_WITH_GAPS)
-        return self._features(with_channels(values))
+        return self._features(self._checked(X))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the features.
@@ -182,9 +182,3 @@ class SpectralFeatures(FeatureBank, SavedEstimator, TransformerMixin, BaseEstima
         check_is_fitted(self)
         channels = [f"channel{number}" for number in range(self.n_channels_)]
         return np.array(self._names(channels), dtype=object)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
-        return tags

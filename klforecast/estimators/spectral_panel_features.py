@@ -7,12 +7,12 @@ import pandas as pd
 from sktime.transformations.base import BaseTransformer
 
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
-from klforecast.estimators.sequence_input import channels_first
+from klforecast.estimators.series_input import PanelsOfSeries
 from klforecast.estimators.spectral_features import FeatureBank
 from klforecast.training.rollback import unchanged_on_error
 
 
-class SpectralPanelFeatures(FeatureBank, SavedSktimeEstimator, BaseTransformer):
+class SpectralPanelFeatures(FeatureBank, PanelsOfSeries, SavedSktimeEstimator, BaseTransformer):
     """Turn the series of a panel into features by fixed banks of spectral filters.
 
     The same as `SpectralFeatures`, for every panel container of sktime: series may have several
@@ -57,8 +57,6 @@ class SpectralPanelFeatures(FeatureBank, SavedSktimeEstimator, BaseTransformer):
         "property:randomness": "derandomized",
     }
 
-    channel_names_: list[Any]
-
     def fit(self, X: Any, y: Any = None) -> Self:
         """Draw the filters and learn the scales.
 
@@ -83,16 +81,12 @@ class SpectralPanelFeatures(FeatureBank, SavedSktimeEstimator, BaseTransformer):
             return super().fit(X, y)
 
     def _fit(self, X: Sequence[pd.DataFrame], y: None = None) -> Self:
-        names = X[0].columns
-        self._learn(channels_first(X, names, "the first one"))
-        self.channel_names_ = list(names)
+        self._learn(self._named(X))
         return self
 
     def _transform(self, X: Sequence[pd.DataFrame], y: None = None) -> pd.DataFrame:
-        names = pd.Index(self.channel_names_)
-        values = channels_first(X, names, "those the transformer was fitted on")
         columns = self._names([str(name) for name in self.channel_names_])
-        return pd.DataFrame(self._features(values), columns=columns)
+        return pd.DataFrame(self._features(self._in_order(X, "transformer")), columns=columns)
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:

@@ -4,17 +4,20 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags, check_X_y
+from sklearn.utils import check_X_y
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from klforecast.estimators.saving.files import SavedEstimator
 from klforecast.estimators.sequence_input import ANY_SHAPE_WITH_GAPS, with_channels
+from klforecast.estimators.series_input import ArraysOfSeries
 from klforecast.estimators.spectral_classifier import SpectralClassifier
 from klforecast.training.rollback import unchanged_on_error
 
 
-class SpectralSSMClassifier(SpectralClassifier, SavedEstimator, ClassifierMixin, BaseEstimator):
+class SpectralSSMClassifier(
+    SpectralClassifier, SavedEstimator, ArraysOfSeries, ClassifierMixin, BaseEstimator
+):
     """Classify series with complex state-space modes.
 
     The settings are documented at `__init__`.
@@ -93,8 +96,8 @@ class SpectralSSMClassifier(SpectralClassifier, SavedEstimator, ClassifierMixin,
         -------
         ndarray, (n,)
         """
-        check_is_fitted(self)
-        return self.classes_[self._scores(self._checked(X)).numpy().argmax(axis=1)]
+        scores = self._scores(self._checked(X))
+        return self.classes_[scores.numpy().argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class for each series.
@@ -111,8 +114,8 @@ class SpectralSSMClassifier(SpectralClassifier, SavedEstimator, ClassifierMixin,
         ndarray, (n, n_classes)
             Columns in the order of `classes_`.
         """
-        check_is_fitted(self)
-        return self.model_.probabilities(self._scores(self._checked(X))).numpy()
+        scores = self._scores(self._checked(X))
+        return self.model_.probabilities(scores).numpy()
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Score of each class for each series.
@@ -126,15 +129,5 @@ class SpectralSSMClassifier(SpectralClassifier, SavedEstimator, ClassifierMixin,
         ndarray, (n, n_classes), or (n,) for two classes
             The larger, the more likely; of two classes, the score of the second less the first.
         """
-        check_is_fitted(self)
         scores = self._scores(self._checked(X)).numpy()
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
-
-    def _checked(self, X: Any) -> list[np.ndarray]:
-        return with_channels(validate_data(self, X, reset=False, **ANY_SHAPE_WITH_GAPS))
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
-        return tags

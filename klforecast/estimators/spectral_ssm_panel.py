@@ -11,13 +11,13 @@ from sktime.classification.base import BaseClassifier
 
 from klforecast.estimators.panel_bridge import PanelBridge
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
-from klforecast.estimators.sequence_input import channels_first
+from klforecast.estimators.series_input import PanelsOfSeries
 from klforecast.estimators.spectral_classifier import SpectralClassifier
 from klforecast.training.rollback import unchanged_on_error
 
 
 class SpectralSSMPanelClassifier(
-    SpectralClassifier, PanelBridge, SavedSktimeEstimator, BaseClassifier
+    SpectralClassifier, PanelsOfSeries, PanelBridge, SavedSktimeEstimator, BaseClassifier
 ):
     """Classify the series of a panel with complex state-space modes.
 
@@ -67,7 +67,6 @@ class SpectralSSMPanelClassifier(
     }
 
     classes_: Any  # an array, (n_classes,); before a fit an empty list
-    channel_names_: list[Any]
 
     def fit(self, X: Any, y: Any) -> Self:
         """Learn to tell the classes apart.
@@ -94,20 +93,14 @@ class SpectralSSMPanelClassifier(
             return super().fit(X, y)
 
     def _fit(self, X: Sequence[pd.DataFrame], y: np.ndarray) -> Self:
-        names = X[0].columns
-        self._learn(channels_first(X, names, "the first one"), y)
-        self.channel_names_ = list(names)
+        self._learn(self._named(X), y)
         return self
 
     def _predict(self, X: Sequence[pd.DataFrame]) -> np.ndarray:
-        return self.classes_[self._scores(self._checked(X)).argmax(dim=1).numpy()]
+        return self.classes_[self._scores(self._in_order(X, "classifier")).argmax(dim=1).numpy()]
 
     def _predict_proba(self, X: Sequence[pd.DataFrame]) -> np.ndarray:
-        return self.model_.probabilities(self._scores(self._checked(X))).numpy()
-
-    def _checked(self, X: Sequence[pd.DataFrame]) -> list[np.ndarray]:
-        names = pd.Index(self.channel_names_)
-        return channels_first(X, names, "those the classifier was fitted on")
+        return self.model_.probabilities(self._scores(self._in_order(X, "classifier"))).numpy()
 
     def __sklearn_tags__(self) -> Tags:
         return Tags(

@@ -10,13 +10,13 @@ from sktime.regression.base import BaseRegressor
 
 from klforecast.estimators.panel_bridge import PanelBridge
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
-from klforecast.estimators.sequence_input import channels_first
+from klforecast.estimators.series_input import PanelsOfSeries
 from klforecast.estimators.spectral_regressor import SpectralRegressor
 from klforecast.training.rollback import unchanged_on_error
 
 
 class SpectralSSMPanelRegressor(
-    SpectralRegressor, PanelBridge, SavedSktimeEstimator, BaseRegressor
+    SpectralRegressor, PanelsOfSeries, PanelBridge, SavedSktimeEstimator, BaseRegressor
 ):
     """Tell a number from each series of a panel with complex state-space modes.
 
@@ -65,8 +65,6 @@ class SpectralSSMPanelRegressor(
         "property:randomness": "derandomized",
     }
 
-    channel_names_: list[Any]
-
     def fit(self, X: Any, y: Any) -> Self:
         """Learn to tell the number from a series.
 
@@ -91,14 +89,11 @@ class SpectralSSMPanelRegressor(
             return super().fit(X, y)
 
     def _fit(self, X: Sequence[pd.DataFrame], y: np.ndarray) -> Self:
-        names = X[0].columns
-        self._learn(channels_first(X, names, "the first one"), y)
-        self.channel_names_ = list(names)
+        self._learn(self._named(X), y)
         return self
 
     def _predict(self, X: Sequence[pd.DataFrame]) -> np.ndarray:
-        names = pd.Index(self.channel_names_)
-        return self._answer(channels_first(X, names, "those the regressor was fitted on")).numpy()
+        return self._answer(self._in_order(X, "regressor")).numpy()
 
     def __sklearn_tags__(self) -> Tags:
         return Tags(

@@ -4,16 +4,19 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import Tags, check_X_y
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_X_y
+from sklearn.utils.validation import validate_data
 
 from klforecast.estimators.saving.files import SavedEstimator
 from klforecast.estimators.sequence_input import ANY_SHAPE_WITH_GAPS, with_channels
+from klforecast.estimators.series_input import ArraysOfSeries
 from klforecast.estimators.spectral_regressor import SpectralRegressor
 from klforecast.training.rollback import unchanged_on_error
 
 
-class SpectralSSMRegressor(SpectralRegressor, SavedEstimator, RegressorMixin, BaseEstimator):
+class SpectralSSMRegressor(
+    SpectralRegressor, SavedEstimator, ArraysOfSeries, RegressorMixin, BaseEstimator
+):
     """Tell a number from a series: extrinsic regression with complex state-space modes.
 
     The closed form of `SpectralSSMClassifier` with numbers in place of classes: a ridge regression
@@ -92,12 +95,4 @@ class SpectralSSMRegressor(SpectralRegressor, SavedEstimator, RegressorMixin, Ba
         ndarray, (n,)
             In the unit of y, float64.
         """
-        check_is_fitted(self)
-        values = validate_data(self, X, reset=False, **ANY_SHAPE_WITH_GAPS)
-        return self._answer(with_channels(values)).numpy()
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
-        return tags
+        return self._answer(self._checked(X)).numpy()
