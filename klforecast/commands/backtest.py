@@ -85,15 +85,13 @@ def backtest(
         from klforecast.commands.outputs import check_outputs, write_table
         from klforecast.commands.roles import Asked
         from klforecast.commands.series_file import read_series
+        from klforecast.commands.terminal import say_written
 
         check_outputs(out, plot, html)
         asked = Asked(time, ids or (), target or (), covariate or ())
         # Covariates are known in all windows; none are needed after the last row.
         read = read_series(file, asked, horizon, freq, known_ahead=True)
-        if series is not None and series not in read.labels:
-            raise ValueError(
-                f"{read.name} has no series {series!r}; it has {', '.join(read.labels[:5])}"
-            )
+        read.check_label(series)
         tested = backtest_file(read, horizon, windows, step, refit, status.update)
         status.update("writing")
         if out is not None:
@@ -105,9 +103,7 @@ def backtest(
             if html is not None:
                 html.write_text(_page(tested, figure), encoding="utf-8")
     _say(console, tested, by)
-    written = [str(path) for path in (out, plot, html) if path is not None]
-    if written:
-        console.print(f"written: {', '.join(written)}", highlight=False, markup=False)
+    say_written(console, out, plot, html)
 
 
 def _draw(tested: "Tested", series: str | None) -> "Figure":
@@ -118,11 +114,10 @@ def _draw(tested: "Tested", series: str | None) -> "Figure":
 
 
 def _say(console: Console, tested: "Tested", by: By | None) -> None:
-    from klforecast.commands.wording import opening, windows_of
+    from klforecast.commands.terminal import say_file
+    from klforecast.commands.wording import windows_of
 
-    console.print(opening(tested.file), highlight=False, markup=False)
-    for note in tested.notes:
-        console.print(f"  {note}", style="yellow", highlight=False, markup=False)
+    say_file(console, tested.file, tested.notes)
     header, rows = score_table(tested.scores())
     console.print(_terminal_table(windows_of(tested), ["model", *header], rows))
     if by is not None:

@@ -14,7 +14,6 @@ from klforecast.evaluation.backtesting.backtest import Backtest, backtest
 OURS = "klforecast"
 PEERS = {"seasonal naive": "seasonal-naive", "Theta": "theta"}
 _LEAST_PAST = 2  # rows before the first cutoff
-_NAMED = 3  # series that a sentence names
 
 
 class Tested(NamedTuple):
@@ -64,7 +63,7 @@ def backtest_file(
         If no series is long enough for the windows.
     """
     wanted = horizon + (n_windows - 1) * (step or horizon) + _LEAST_PAST
-    lengths = file.panel.groupby(level=0, sort=False).size()
+    lengths = file.lengths
     kept = lengths.index[lengths >= wanted]
     if not len(kept):
         raise ValueError(
@@ -72,13 +71,7 @@ def backtest_file(
             f"series ({lengths.idxmax()}) has {lengths.max()}; ask for fewer with --windows, or a "
             "shorter --horizon"
         )
-    notes = list(file.notes)
-    short = [str(label) for label in lengths.index if label not in kept]
-    if short:
-        notes.append(
-            f"{len(short)} series left out, fewer than {wanted} rows: {', '.join(short[:_NAMED])}"
-            f"{' ...' if len(short) > _NAMED else ''}"
-        )
+    notes = file.notes_without_short(wanted)
     y, X = chosen_series(file, kept)
 
     def run(forecaster: KLMemoryForecaster | str, season: int | None = None) -> Backtest:

@@ -48,16 +48,14 @@ def detect(
         from klforecast.commands.outputs import check_outputs, write_table
         from klforecast.commands.roles import Asked
         from klforecast.commands.series_file import read_series
+        from klforecast.commands.terminal import say_written
         from klforecast.estimators.plots.detections import plot_detections
 
         check_outputs(out, plot, None)
         if not 0 < rate < 1:
             raise ValueError(f"--rate {rate:g}: pass a share between 0 and 1, such as 0.01")
         read = read_series(file, Asked(time, ids or (), target or (), ()), 1, freq)
-        if series is not None and series not in read.labels:
-            raise ValueError(
-                f"{read.name} has no series {series!r}; it has {', '.join(read.labels[:5])}"
-            )
+        read.check_label(series)
         found = detect_file(read, rate, cycle, status.update)
         status.update("writing")
         if out is not None:
@@ -67,17 +65,14 @@ def detect(
             figure = plot_detections(found.verdicts, rate=rate, series=drawn, name=str(drawn))
             figure.savefig(plot, dpi=150)
     _say(console, found)
-    written = [str(path) for path in (out, plot) if path is not None]
-    if written:
-        console.print(f"written: {', '.join(written)}", highlight=False, markup=False)
+    say_written(console, out, plot)
 
 
 def _say(console: Console, found: "Found") -> None:
-    from klforecast.commands.wording import number, opening, stamp
+    from klforecast.commands.terminal import say_file
+    from klforecast.commands.wording import number, stamp
 
-    console.print(opening(found.file), highlight=False, markup=False)
-    for note in found.notes:
-        console.print(f"  {note}", style="yellow", highlight=False, markup=False)
+    say_file(console, found.file, found.notes)
     judged = int(found.verdicts["p_value"].notna().sum())
     title = (
         f"{len(found.detections)} found in {judged:,} rows that could be forecast; if nothing was the "

@@ -11,8 +11,6 @@ from klforecast.commands.series_file import SeriesFile
 from klforecast.estimators.detection.series import LEAST_ROWS
 from klforecast.estimators.detector import KLMemoryDetector
 
-_NAMED = 3  # series that a sentence names
-
 
 class Found(NamedTuple):
     """What was found in a file.
@@ -47,20 +45,14 @@ def detect_file(
     ValueError
         If no series is long enough, or the detector cannot use the rows.
     """
-    lengths = file.panel.groupby(level=0, sort=False).size()
+    lengths = file.lengths
     kept = lengths.index[lengths >= LEAST_ROWS]
     if not len(kept):
         raise ValueError(
             f"{file.name}: the longest series ({lengths.idxmax()}) has {lengths.max()} rows, and "
             f"detection takes {LEAST_ROWS}; pass a longer file"
         )
-    notes = list(file.notes)
-    short = [str(label) for label in lengths.index if label not in kept]
-    if short:
-        notes.append(
-            f"{len(short)} series left out, fewer than {LEAST_ROWS} rows: {', '.join(short[:_NAMED])}"
-            f"{' ...' if len(short) > _NAMED else ''}"
-        )
+    notes = file.notes_without_short(LEAST_ROWS)
     y, _ = chosen_series(file, kept)
     on_stage(f"forecasting {len(y):,} rows")
     with warnings.catch_warnings(record=True) as caught:

@@ -65,6 +65,7 @@ def forecast(
         from klforecast.commands.outputs import check_outputs, write_table
         from klforecast.commands.roles import Asked
         from klforecast.commands.series_file import read_series
+        from klforecast.commands.terminal import say_written
 
         check_outputs(out, plot, html)
         asked = Asked(time, ids or (), target or (), covariate or ())
@@ -82,10 +83,7 @@ def forecast(
             if html is not None:
                 html.write_text(_page(outlook, figure), encoding="utf-8")
     _say(console, outlook)
-    written = [str(path) for path in (out, plot, html) if path is not None]
-    if written:
-        console.print(f"written: {', '.join(written)}", highlight=False, markup=False)
-    else:
+    if not say_written(console, out, plot, html):
         _show_rows(console, outlook)
 
 
@@ -97,11 +95,10 @@ def as_rows(outlook: "Outlook") -> "pd.DataFrame":
 
 
 def _say(console: Console, outlook: "Outlook") -> None:
-    from klforecast.commands.wording import cycles, held_out, opening, summary
+    from klforecast.commands.terminal import say_file
+    from klforecast.commands.wording import cycles, held_out, summary
 
-    console.print(opening(outlook.file), highlight=False, markup=False)
-    for note in outlook.notes:
-        console.print(f"  {note}", style="yellow", highlight=False, markup=False)
+    say_file(console, outlook.file, outlook.notes)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for place, name in enumerate(_HEADER):
         table.add_column(

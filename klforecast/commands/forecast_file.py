@@ -114,7 +114,7 @@ def make_forecaster(file: SeriesFile, horizon: int) -> KLMemoryForecaster:
 
 def hold_out(file: SeriesFile, horizon: int, levels: Sequence[float]) -> Held | None:
     """Forecast the newest whole horizons of the series that are long enough; None where none is."""
-    lengths = file.panel.groupby(level=0, sort=False).size()
+    lengths = file.lengths
     n_windows = min(_MOST_WINDOWS, int(lengths.max()) // horizon - _LEAST_PAST)
     if n_windows < 1:
         return None

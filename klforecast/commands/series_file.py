@@ -75,6 +75,29 @@ class SeriesFile(NamedTuple):
         """Whether there is more than one series."""
         return len(self.labels) > 1
 
+    @property
+    def lengths(self) -> pd.Series:
+        """Rows of each series, by name, in the order of the file."""
+        return self.panel.groupby(level=0, sort=False).size()
+
+    def notes_without_short(self, rows: int) -> list[str]:
+        """The notes, and one that names the series of fewer rows, which are left out."""
+        short = [str(label) for label, length in self.lengths.items() if length < rows]
+        if not short:
+            return list(self.notes)
+        return [
+            *self.notes,
+            f"{len(short)} series left out, fewer than {rows} rows: {', '.join(short[:_NAMED])}"
+            f"{' ...' if len(short) > _NAMED else ''}",
+        ]
+
+    def check_label(self, series: str | None) -> None:
+        """Raise a ValueError if a series is asked for that the file does not have."""
+        if series is not None and series not in self.labels:
+            raise ValueError(
+                f"{self.name} has no series {series!r}; it has {', '.join(self.labels[:5])}"
+            )
+
 
 def read_series(
     path: Path,

@@ -228,8 +228,8 @@ def refuse_covariance(name: str, wanted: bool) -> None:
     """Raise a NotImplementedError if `predict_var` is asked for more than variances."""
     if wanted:
         raise NotImplementedError(
-            f"{name} knows the errors of each step and channel, not how they vary together; pass "
-            "cov=False"
+            f"{name} gives the variance of each step and channel, no covariances; pass cov=False, or "
+            "draw paths whose errors vary together with simulate"
         )
 
 

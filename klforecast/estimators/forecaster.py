@@ -485,7 +485,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         ----------
         fh, X : see `predict`
         cov : bool, default=False
-            Only False: how errors of different steps vary together is not known.
+            Only False; `simulate` draws paths whose errors vary together.
 
         Returns
         -------
@@ -611,6 +611,17 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         (3, 24, 1)
         """
         self.check_is_fitted(method_name="predict_windows")
+        forecasts, quantiles = self._windows_ahead(y, cutoffs, X, alpha)
+        return forecasts if quantiles is None else quantiles
+
+    def _windows_ahead(
+        self,
+        y: pd.Series | pd.DataFrame | np.ndarray,
+        cutoffs: Sequence[int] | np.ndarray,
+        X: pd.DataFrame | np.ndarray | None,
+        alpha: Sequence[float] | np.ndarray | None,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Forecasts of `predict_windows`, and the quantiles that were asked for beside them."""
         checks.check_one_series(self.scalers_)
         series, positions = checks.check_windows(y, cutoffs, self._rows.columns)
         predictor = self._predictor(of_windows(self._covariates, X, series.index))

@@ -98,8 +98,8 @@ def forecast_from_cutoffs(
     cutoffs: np.ndarray,  # (n,) int
     horizon: int,
     levels: np.ndarray | None = None,  # (Q,)
-) -> np.ndarray:  # (n, horizon, channels), or (n, horizon, channels, Q)
-    """Forecast the one series of a fit from many cutoffs; with levels, quantiles in place of points.
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Forecast the one series of a fit from many cutoffs.
 
     Parameters
     ----------
@@ -110,6 +110,13 @@ def forecast_from_cutoffs(
         Each forecast reads the rows before its own.
     horizon : int
     levels : ndarray of shape (Q,), optional
+        Of quantiles.
+
+    Returns
+    -------
+    forecasts : ndarray of shape (n, horizon, channels)
+    quantiles : ndarray of shape (n, horizon, channels, Q) or None
+        If levels were given.
     """
     reader, scaler = fitted.reader, fitted.reader.scalers[()]
     windows_of = reader.windows_within((), past, cutoffs)
@@ -122,12 +129,12 @@ def forecast_from_cutoffs(
     if effect is not None:
         forecasts = forecasts + effect.values()
     if pooled.around is None or levels is None:
-        return forecasts
+        return forecasts, None
     around = multiply_within_floats(pooled.around, scaler.scale[:, None])
     quantiles = add_within_floats(forecasts[..., None], around)
-    if effect is None:
-        return quantiles
-    return add_within_floats(quantiles, doubt_quantiles(effect.doubt(), levels))
+    if effect is not None:
+        quantiles = add_within_floats(quantiles, doubt_quantiles(effect.doubt(), levels))
+    return forecasts, quantiles
 
 
 def _core(

@@ -1,6 +1,6 @@
 """Forecasts from many cutoffs: one fit, then the context moves on and no weight does.
 
-    at once      a forecaster with `predict_windows`, fitted to one series, forecasts all cutoffs in a batch
+    at once      `KLMemoryForecaster`, fitted to one series, forecasts all cutoffs in a batch
     one by one   any other forecaster of sktime, and panels: `update(update_params=False)`, then `predict`
 
 A forecast reads the rows before its cutoff, the covariates before it, and those of the steps that are
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from sktime.forecasting.base import BaseForecaster
 
+from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.frames.panel import Key, split_series
 from klforecast.estimators.rolling.cutoffs import Windows, rows_to_end
 
@@ -113,13 +114,13 @@ def _has_fast_road(
     is_single = not isinstance(y.index, pd.MultiIndex)
     return (
         is_single
-        and hasattr(forecaster, "predict_windows")
+        and isinstance(forecaster, KLMemoryForecaster)
         and windows.horizon <= forecaster.horizon
     )
 
 
 def _at_once(
-    fitted: Any,
+    fitted: KLMemoryForecaster,
     y: pd.Series | pd.DataFrame,
     X: pd.DataFrame | None,
     to_end: np.ndarray,
@@ -131,12 +132,13 @@ def _at_once(
     end = len(y) - left[-1] + horizon
     rows, covariates = y.iloc[:end], None if X is None else X.iloc[:end]
     cutoffs = len(y) - np.asarray(left)
-    points = fitted.predict_windows(rows, cutoffs, X=covariates)[:, :horizon]
-    if levels:
-        quantiles = fitted.predict_windows(rows, cutoffs, X=covariates, alpha=levels)[:, :horizon]
-    else:
+    points, quantiles = fitted._windows_ahead(rows, cutoffs, covariates, levels or None)
+    if quantiles is None:
         quantiles = np.empty((*points.shape, 0))
-    return [({(): point}, {(): spread}) for point, spread in zip(points, quantiles, strict=True)]
+    return [
+        ({(): point[:horizon]}, {(): spread[:horizon]})
+        for point, spread in zip(points, quantiles, strict=True)
+    ]
 
 
 def _one_by_one(

@@ -33,6 +33,8 @@ from klforecast.evaluation.studies.command import (
     append_rows,
     make_parser,
     make_table,
+    markdown_table,
+    percent,
     show,
     write_page,
 )
@@ -271,9 +273,9 @@ def lines_of(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         ends = (min(both, key=both.__getitem__), max(both, key=both.__getitem__))
         cells = [
             name,
-            _percent(fmean(by_domain.values())),
-            _percent(fmean(mase[name].values())),
-            *(f"{domain} {_percent(both[domain])}" for domain in ends),
+            percent(fmean(by_domain.values())),
+            percent(fmean(mase[name].values())),
+            *(f"{domain} {percent(both[domain])}" for domain in ends),
             f"{kept.kept} of {kept.domains}",
             f"{kept.right}",
         ]
@@ -281,14 +283,9 @@ def lines_of(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     return [cells for _, cells in sorted(lines, key=lambda line: line[0])]
 
 
-def _percent(log_ratio: float) -> str:
-    return f"{100 * np.expm1(log_ratio):+.1f} %"
-
-
 def page_of(rows: Sequence[Mapping[str, Any]]) -> str:
     """The table in Markdown."""
-    head = [f"| {' | '.join(_COLUMNS)} |", "|---|--:|--:|---|---|--:|--:|"]
-    return "\n".join([*head, *(f"| {' | '.join(cells)} |" for cells in lines_of(rows)), ""])
+    return markdown_table(_COLUMNS, lines_of(rows))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,6 +1,7 @@
 """What every study does with its question: read options, print a table, append rows, write a page."""
 
 import argparse
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,31 @@ def make_table(
     for line in lines:
         table.add_row(*line)
     return table
+
+
+def markdown_table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Write a table in Markdown whose first column is text, and the others numbers.
+
+    Examples
+    --------
+    >>> print(markdown_table(("fit", "ms"), [("first", "3.1")]), end="")
+    | fit | ms |
+    |---|--:|
+    | first | 3.1 |
+    """
+    head = [f"| {' | '.join(columns)} |", f"|---|{'--:|' * (len(columns) - 1)}"]
+    return "\n".join([*head, *(f"| {' | '.join(line)} |" for line in lines), ""])
+
+
+def percent(log_ratio: float) -> str:
+    """Write the logarithm of a ratio as a change in per cent.
+
+    Examples
+    --------
+    >>> percent(0.0953), percent(-0.0101)
+    ('+10.0 %', '-1.0 %')
+    """
+    return f"{100 * math.expm1(log_ratio):+.1f} %"
 
 
 def show(*parts: Table | str) -> None:

@@ -29,7 +29,14 @@ from klforecast.data.scaling import Standardizer
 from klforecast.evaluation.benchmark.protocol import score_windows
 from klforecast.evaluation.studies.ablation import Variant, VariantModel, without
 from klforecast.evaluation.studies.choices import DEFAULT, constants_set, gains, verdict
-from klforecast.evaluation.studies.command import append_rows, make_parser, show, write_page
+from klforecast.evaluation.studies.command import (
+    append_rows,
+    make_parser,
+    markdown_table,
+    percent,
+    show,
+    write_page,
+)
 from klforecast.evaluation.studies.wandering_series import weekly_panels
 from klforecast.evaluation.suites.corpus import corpus_task
 from klforecast.evaluation.suites.runner import is_chosen
@@ -225,21 +232,18 @@ def page_of(rows: Sequence[Mapping[str, Any]]) -> str:
     squared, absolute = gains(rows, "mse"), gains(rows, "mae")
     domains = list(dict.fromkeys(row["domain"] for row in rows))
     columns = ["instead", *domains, "all, MSE", "all, MAE", "default kept without"]
-    lines = [f"| {' | '.join(columns)} |", f"|---|{'--:|' * (len(columns) - 1)}"]
+    lines = []
     for name, of_domain in squared.items():
         kept = verdict(of_domain)
         cells = [
-            *(_percent(of_domain[domain]) for domain in domains),
-            _percent(fmean(of_domain.values())),
-            _percent(fmean(absolute[name].values())),
+            name,
+            *(percent(of_domain[domain]) for domain in domains),
+            percent(fmean(of_domain.values())),
+            percent(fmean(absolute[name].values())),
             f"{kept.kept} of {kept.domains}",
         ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
-
-
-def _percent(log_ratio: float) -> str:
-    return f"{100 * np.expm1(log_ratio):+.1f} %"
+        lines.append(cells)
+    return markdown_table(columns, lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
