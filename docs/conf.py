@@ -1,5 +1,9 @@
 import re
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "klforecast"
 author = "The klforecast developers"
@@ -12,9 +16,26 @@ extensions = [
     "sphinx.ext.viewcode",
     "numpydoc",
     "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+    "sphinx-mathjax-offline",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "results"]
+exclude_patterns = ["_build", "results", "_ext"]
+
+# `-D plot_gallery=0` shows the examples without running them.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"/(?!memory_for_a_hugging_face)\w+\.py",  # shown, not run: it needs transformers
+    "within_subsection_order": "figures.place_of",
+    "image_scrapers": ("figures.save_figures", "matplotlib"),
+    "download_all_examples": False,
+    "show_memory": False,
+    "min_reported_time": 60,
+    "plot_gallery": True,
+}
+copybutton_exclude = ".linenos, .gp, .go"
 
 html_theme = "furo"
 html_title = "klforecast"

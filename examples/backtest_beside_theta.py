@@ -1,4 +1,9 @@
-"""How good would the forecasts have been? Forty cutoffs of one series, beside Theta and the last season."""
+"""
+How good would the forecasts have been?
+=======================================
+
+Forty cutoffs of one series, a month apart, beside Theta and the last season repeated.
+"""
 
 import sys
 
@@ -21,6 +26,9 @@ tested = {
 for name, result in tested.items():
     scores = result.scores().iloc[0]
     print(f"{name:15} MASE {scores['mase']:.3f}   sMAPE {scores['smape']:.2f} %")
+
+# %%
+# By month ahead, and in two pictures.
 
 ours = tested["klforecast"]
 print(ours.scores(by="step")[["mae", "mase", "coverage_80"]].round(2))

@@ -1,4 +1,9 @@
-"""Classify motions recorded by six sensors, in closed form, and ask how sure each answer is."""
+"""
+Classify series of several channels
+===================================
+
+Motions recorded by six sensors, classified in closed form, and how sure each answer is.
+"""
 
 from sktime.datasets import load_basic_motions
 

@@ -1,4 +1,9 @@
-"""What is odd in a series? Outliers and a change of level in hourly rows, at a stated rate of false alarms."""
+"""
+What is odd in a series?
+========================
+
+Outliers and a change of level in hourly rows, at a stated rate of false alarms.
+"""
 
 import sys
 
@@ -16,6 +21,9 @@ load.iloc[600] += 9  # a spike, a dip, five missing hours, and a level that rise
 load.iloc[900] -= 9
 load.iloc[700:705] = np.nan
 load.iloc[1100:] += 6
+
+# %%
+# At most two rows in a thousand are called odd where nothing is.
 
 detector = KLMemoryDetector(false_alarm_rate=0.002).fit(load)
 found = detector.detections(load)

@@ -1,4 +1,9 @@
-"""Say how sure a forecast is: 80 % and 95 % intervals, and how they follow rows that come in."""
+"""
+How sure is a forecast?
+=======================
+
+Intervals of 80 % and 95 %, and how they follow the rows that come in.
+"""
 
 import sys
 
@@ -16,6 +21,9 @@ spell = np.where(np.arange(len(hours)) // (14 * 24) % 2 == 0, 0.1, 0.6)
 y = pd.Series(5 + 2 * day + spell * rng.standard_normal(len(hours)), index=hours, name="load")
 train, test = y[: -24 * 20], y[-24 * 20 :]
 
+# %%
+# Twenty days, each forecast from the rows before it.
+
 forecaster = KLMemoryForecaster(horizon=24).fit(train)
 covered, intervals = [], []
 for start in range(0, len(test), 24):
@@ -28,6 +36,9 @@ for start in range(0, len(test), 24):
 
 share = pd.concat(covered).mean()
 print(f"80 % intervals of {len(intervals)} days, one day ahead, held {share:.0%} of the hours")
+
+# %%
+# The width follows the spells.
 
 shown = pd.concat(intervals)
 figure, axes = plt.subplots(figsize=(9, 3.5), layout="constrained")

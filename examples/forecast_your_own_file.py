@@ -1,4 +1,9 @@
-"""From a CSV to forecasts, a picture and the error to expect, with the command line."""
+"""
+From a file to a forecast
+=========================
+
+The command line reads a CSV, says what it found, and writes forecasts and a picture.
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,9 @@
-"""Keep up with a stream: take in rows as they come, put the forecaster away, and go on where it was."""
+"""
+Keep up with a stream
+=====================
+
+Take in rows as they come, put the forecaster away, and go on where it was.
+"""
 
 import tempfile
 from pathlib import Path
@@ -24,15 +29,21 @@ forecaster = KLMemoryForecaster(**settings).fit(y[: 24 * 90])
 for start in range(24 * 90, 24 * 118, 24):
     forecaster.update(y[start : start + 24])  # absorbs a day, whatever came before
 
+# %%
+# One file holds it: safetensors and JSON, no code.
+
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "load.safetensors"
-    forecaster.save(path)  # one file: safetensors and JSON, no code
+    forecaster.save(path)
     print(f"{path.stat().st_size / 1e6:.2f} MB")
     awake = KLMemoryForecaster.load(path)
 
 steps = range(1, 25)
 assert awake.predict(steps).equals(forecaster.predict(steps))
 awake.update(y[24 * 118 : 24 * 119])
+
+# %%
+# What was learned day by day is what a fit to all rows gives.
 
 refitted = KLMemoryForecaster(**settings).fit(y[: 24 * 119])
 assert np.allclose(awake.predict(steps), refitted.predict(steps), rtol=1e-6)

@@ -1,4 +1,9 @@
-"""A long frame, one row per series and day: forecasts and cross-validation with statsforecast's words."""
+"""
+Many series in one long frame
+=============================
+
+One row for each series and day: forecasts and cross-validation with the words of statsforecast.
+"""
 
 import sys
 
@@ -18,15 +23,24 @@ for number, name in enumerate(["tea", "coffee", "cake"]):
     parts.append(pd.DataFrame({"unique_id": name, "ds": days, "y": sold, "promo": promo * 1.0}))
 df = pd.concat(parts, ignore_index=True)
 
+# %%
+# Promotions are planned, so they are known ahead: ``X_df`` has them.
+
 known, future = df[df["ds"] < "2024-10-01"], df[df["ds"] >= "2024-10-01"]
 h = future["ds"].nunique()
 model = LongForecaster(KLMemoryForecaster(horizon=h), freq="D")
 forecast = model.forecast(known, h, X_df=future.drop(columns="y"), level=[80, 95])
 print(forecast.iloc[:3, :3])
 
+# %%
+# Four windows of fourteen days, as they would have been forecast.
+
 crossed = model.cross_validation(df, h=14, n_windows=4, step_size=14)
 errors = (crossed["y"] - crossed["KLMemoryForecaster"]).abs().groupby(crossed["unique_id"]).mean()
 print(errors.round(2))
+
+# %%
+# Each series with its forecast, and what was sold.
 
 figure = new_figure((9, 6.5))
 for ax, (name, rows) in zip(

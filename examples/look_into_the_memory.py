@@ -1,4 +1,9 @@
-"""See what a fitted forecaster remembers: its modes, and the experts that its forecast is made of."""
+"""
+Look into the memory
+====================
+
+What a fitted forecaster remembers: its modes, and the experts that its forecast is made of.
+"""
 
 import sys
 
@@ -26,6 +31,9 @@ for weight, expert in sorted(zip(share.tolist(), core.mixture.experts, strict=Tr
     :5
 ]:
     print(f"{weight:6.1%}  {expert}")
+
+# %%
+# The forecast, and the leading modes of the history that it reads.
 
 figure, (above, below) = plt.subplots(2, figsize=(8, 6), layout="constrained")
 forecast = forecaster.predict(fh=range(1, 49))

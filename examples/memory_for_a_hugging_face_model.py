@@ -1,6 +1,10 @@
-"""Give a Hugging Face model a memory: GPT-2, built from its configuration, nothing downloaded.
+"""
+A memory for a Hugging Face model
+=================================
 
-Needs transformers (pip install transformers). Each sequence repeats what came 48 steps ago; the
+GPT-2, built from its configuration, nothing downloaded.
+
+Needs transformers (``pip install transformers``). Each sequence repeats what came 48 steps ago; the
 model sees 8 steps, the memory the 64 before them. The adapter is all that the model needs.
 """
 
@@ -64,6 +68,9 @@ def error_after_training(remembers: bool) -> float:
         forecast = model.eval()(window[cut:], history[cut:])
         return nn.functional.mse_loss(forecast, target[cut:]).item()
 
+
+# %%
+# Trained twice.
 
 without, with_it = error_after_training(False), error_after_training(True)
 print(f"GPT-2: mean squared error {without:.3f} without memory, {with_it:.3f} with memory")

@@ -1,10 +1,12 @@
-"""Give the sequence model you have a memory in one line: here torch's own transformer and GRU.
+"""
+A memory for the model you have
+===============================
+
+One line gives torch's own transformer and GRU Karhunen-Loeve tokens of what lies before their window.
 
 What comes next repeats what came 48 steps ago, and the models see 8 steps. Each is trained twice,
-with and without Karhunen-Loeve tokens of the 64 steps before its window.
-
-A model with another signature needs an adapter of a few lines, as in
-`memory_for_a_hugging_face_model.py`.
+with and without tokens of the 64 steps before its window. A model with another signature needs an
+adapter of a few lines, as ``memory_for_a_hugging_face_model.py`` shows.
 """
 
 import torch
@@ -67,6 +69,9 @@ def error_after_training(backbone: nn.Module, reads_history: bool) -> float:
         forecast = model(window[cut:], *(part[cut:] for part in extra))
         return nn.functional.mse_loss(forecast, target[cut:]).item()
 
+
+# %%
+# Both models, without and with a memory.
 
 for build in (transformer, gru):
     memory = {"memory_depth": DEPTH, "n_components": 32, "memory_tokens": 8, "state_size": 1}

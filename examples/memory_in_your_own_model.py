@@ -1,4 +1,8 @@
-"""Put Karhunen-Loeve memory tokens in front of any torch model: here a GRU with a short window.
+"""
+Memory tokens in a model of your own
+====================================
+
+Karhunen-Loeve memory tokens in front of a GRU with a short window.
 
 The series repeats with a period far longer than the window, so the window alone cannot tell what
 comes next; the history before it can.
@@ -54,6 +58,9 @@ def error_after_training(memory: KLMemory | None) -> float:
     with torch.no_grad():
         return nn.functional.mse_loss(model(history[later], window[later]), target[later]).item()
 
+
+# %%
+# The same model, with and without its memory.
 
 without = error_after_training(None)
 with_memory = error_after_training(

@@ -1,4 +1,9 @@
-"""Tell a number from a series, and use the features under the model in a pipeline of scikit-learn."""
+"""
+Numbers from series
+===================
+
+Tell a number from a series, and use the features under another model in a pipeline of scikit-learn.
+"""
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
@@ -18,6 +23,9 @@ regressor = SpectralSSMRegressor(random_state=0).fit(X_train, y_train)
 error = np.abs(regressor.predict(X_test) - y_test).mean()
 guess = np.abs(y_train.mean() - y_test).mean()
 print(f"regressor: mean error {error:.2f} turns, where the mean speed errs by {guess:.2f}")
+
+# %%
+# The features alone, under a ridge regression.
 
 pipeline = make_pipeline(
     SpectralFeatures(n_filters=256, kinds=["sides", "peak"], random_state=0),

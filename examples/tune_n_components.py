@@ -1,4 +1,9 @@
-"""Choose the number of Karhunen-Loeve components by cross-validation, in scikit-learn and in sktime."""
+"""
+How many components?
+====================
+
+Choose the number of Karhunen-Loeve components by cross-validation, in scikit-learn and in sktime.
+"""
 
 import numpy as np
 import pandas as pd
@@ -19,6 +24,9 @@ regression = GridSearchCV(
     KLMemoryRegressor(), {"n_components": [1, 4, 16, 64]}, cv=TimeSeriesSplit(3, gap=216)
 ).fit(windows[:, :192], windows[:, 192:])
 print("windows:", regression.best_params_, f"R2 {regression.best_score_:.3f}")
+
+# %%
+# The same question asked of the forecaster, with the search of sktime.
 
 series = pd.Series(y, index=pd.date_range("2024-01-01", periods=len(y), freq="h"))
 forecasting = ForecastingGridSearchCV(
