@@ -32,10 +32,12 @@ for name, result in tested.items():
 
 ours = tested["klforecast"]
 print(ours.scores(by="step")[["mae", "mase", "coverage_80"]].round(2))
+rows = {name: result.forecasts for name, result in tested.items()}
+windows = plot_backtest(rows, unit="thousands")
+residuals = plot_residuals(ours.forecasts, unit="thousands")
 if len(sys.argv) > 2:
-    rows = {name: result.forecasts for name, result in tested.items()}
-    plot_backtest(rows, unit="thousands").savefig(sys.argv[1], dpi=120)
-    plot_residuals(ours.forecasts, unit="thousands").savefig(sys.argv[2], dpi=120)
+    windows.savefig(sys.argv[1], dpi=120)
+    residuals.savefig(sys.argv[2], dpi=120)
 
 assert ours.scores()["mase"][0] < tested["seasonal naive"].scores()["mase"][0]
 assert len(ours.forecasts) == 40 * 12

@@ -28,8 +28,8 @@ load.iloc[1100:] += 6
 detector = KLMemoryDetector(false_alarm_rate=0.002).fit(load)
 found = detector.detections(load)
 print(found.to_string(float_format="{:.4f}".format))
+figure = plot_detections(detector.verdicts(load), rate=0.002, unit="MW")
 if len(sys.argv) > 1:
-    figure = plot_detections(detector.verdicts(load), rate=0.002, unit="MW")
     figure.savefig(sys.argv[1], dpi=120)
 
 times = {kind: list(rows["time"]) for kind, rows in found.groupby("kind")}

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from klforecast import KLMemoryForecaster
+from klforecast.estimators.plots.plotting import new_figure, plot_forecast
 
 rng = np.random.default_rng(0)
 hours = pd.date_range("2024-01-01", periods=24 * 120, freq="h")
@@ -47,4 +48,13 @@ awake.update(y[24 * 118 : 24 * 119])
 
 refitted = KLMemoryForecaster(**settings).fit(y[: 24 * 119])
 assert np.allclose(awake.predict(steps), refitted.predict(steps), rtol=1e-6)
-print(awake.predict(steps).head(3))
+figure = new_figure((8, 4))
+plot_forecast(
+    y[: 24 * 119],
+    awake.predict(steps),
+    intervals=awake.predict_interval(steps, coverage=[0.8, 0.95]),
+    actual=y[24 * 119 :],
+    history=96,
+    unit="GW",
+    ax=figure.add_subplot(),
+)

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from klforecast import SpectralFeatures, SpectralSSMRegressor
+from klforecast.estimators.plots.plotting import new_axes
 
 # Machines that turn at an unknown speed, heard in noise: how fast does each one turn?
 rng = np.random.default_rng(0)
@@ -20,9 +21,15 @@ X = np.sin(speed[:, None] * steps + rng.uniform(0, 6, (200, 1))) + 0.5 * rng.nor
 X_train, X_test, y_train, y_test = X[:120], X[120:], speed[:120], speed[120:]
 
 regressor = SpectralSSMRegressor(random_state=0).fit(X_train, y_train)
-error = np.abs(regressor.predict(X_test) - y_test).mean()
+predicted = regressor.predict(X_test)
+error = np.abs(predicted - y_test).mean()
 guess = np.abs(y_train.mean() - y_test).mean()
 print(f"regressor: mean error {error:.2f} turns, where the mean speed errs by {guess:.2f}")
+
+axes = new_axes()
+axes.plot(y_test, predicted, ".")
+axes.set(xlabel="turns in the recording", ylabel="turns told from it")
+figure = axes.figure
 
 # %%
 # The features alone, under a ridge regression.

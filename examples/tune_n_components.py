@@ -13,6 +13,7 @@ from sktime.performance_metrics.forecasting import MeanSquaredError
 from sktime.split import ExpandingWindowSplitter
 
 from klforecast import KLMemoryForecaster, KLMemoryRegressor
+from klforecast.estimators.plots.plotting import new_axes
 
 rng = np.random.default_rng(0)
 time = np.arange(1500)
@@ -36,6 +37,18 @@ forecasting = ForecastingGridSearchCV(
     scoring=MeanSquaredError(),
 ).fit(series)
 print("series: ", forecasting.best_params_, f"MSE {forecasting.best_score_:.3f}")
+
+found = regression.cv_results_
+axes = new_axes()
+axes.errorbar(
+    found["param_n_components"].astype(int),
+    found["mean_test_score"],
+    found["std_test_score"] / 3**0.5,
+    marker="o",
+    capsize=3,
+)
+axes.set(xscale="log", xlabel="components", ylabel="R2 of windows held out")
+figure = axes.figure
 
 assert regression.best_params_["n_components"] > 1
 assert regression.best_score_ > 0.8
