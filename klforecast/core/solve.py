@@ -7,7 +7,7 @@
 Channels are solved one after another, so the memory holds the matrices of one channel at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -203,6 +203,52 @@ def _melt(
     return LinearCore(modes, readout, bias, coordinates.blocks(), mixture)
 
 
+def expert_maps(
+    moments: Sequence[WindowMoments],
+    plan: CorePlan,
+    weights: Tensor,  # (C, S, E)
+) -> Iterator[Iterator[Tensor]]:
+    """The map of each expert times its share, which `solve_from_weights` melts into one.
+
+    Parameters
+    ----------
+    moments, plan, weights
+        As for `solve_from_weights`.
+
+    Yields
+    ------
+    iterator of Tensor of shape (H, d), float64
+        For each channel, in the order of the experts; each is solved when it is asked for.
+    """
+    pooled = window_gram(moments)
+    return _weighted_maps(moments, pooled, plan, _coordinates(pooled, plan), weights)
+
+
+def _weighted_maps(
+    moments: Sequence[WindowMoments],
+    pooled: Tensor,  # (L, L)
+    plan: CorePlan,
+    coordinates: Coordinates,
+    weights: Tensor,  # (C, S, E)
+) -> Iterator[Iterator[Tensor]]:
+    per_step = expand_segments(weights, plan.segments)
+    shared = exact_moments(pooled, plan, coordinates)
+    maps = {
+        expert: expert.solve(shared, coordinates)
+        for expert in plan.experts
+        if expert.pooling != "channel"
+    }
+
+    def of_channel(channel: int, share: Tensor) -> Iterator[Tensor]:
+        if len(maps) < len(plan.experts):
+            own = exact_moments(window_gram(moments, channel), plan, coordinates)
+        for i, expert in enumerate(plan.experts):
+            weight = maps[expert] if expert in maps else expert.solve(own, coordinates)
+            yield share[:, i, None] * weight
+
+    return (of_channel(channel, share) for channel, share in enumerate(per_step))
+
+
 def _readout(
     moments: Sequence[WindowMoments],
     pooled: Tensor,  # (L, L)
@@ -211,21 +257,12 @@ def _readout(
     weights: Tensor,  # (C, S, E)
 ) -> Tensor:  # (C, H, d), float32
     """The weighted sum of the maps of all experts, solved from all windows."""
-    per_step = expand_segments(weights, plan.segments)
-    shared = exact_moments(pooled, plan, coordinates)
-    maps = {
-        i: expert.solve(shared, coordinates)
-        for i, expert in enumerate(plan.experts)
-        if expert.pooling != "channel"
-    }
     readout = torch.empty(len(weights), plan.horizon, coordinates.sizes[-1])
-    for channel, share in enumerate(per_step):
-        if len(maps) < len(plan.experts):
-            own = exact_moments(window_gram(moments, channel), plan, coordinates)
+    weighted = _weighted_maps(moments, pooled, plan, coordinates, weights)
+    for channel, maps in enumerate(weighted):
         total = torch.zeros(readout.shape[1:], dtype=torch.float64)
-        for i, expert in enumerate(plan.experts):
-            weight = maps[i] if i in maps else expert.solve(own, coordinates)
-            total += share[:, i, None] * weight
+        for weight in maps:
+            total += weight
         readout[channel] = total
     return readout
 

@@ -12,7 +12,7 @@ with the same plan, up to rounding.
 Letters   T rows, C channels, L = depth + horizon
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +28,12 @@ from klforecast.core.gram import (
 from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan
 from klforecast.core.rows import Rows, check_lengths, newest_rows
-from klforecast.core.solve import Solved, solve_from_moments, solve_from_weights
+from klforecast.core.solve import (
+    Solved,
+    expert_maps,
+    solve_from_moments,
+    solve_from_weights,
+)
 from klforecast.data.scaling import RowStatistics, Standardizer
 from klforecast.ops.arrays import to_tensor
 
@@ -192,6 +197,23 @@ def solve_stream(stream: Stream, panel: Mapping[tuple, Rows]) -> Solved:
     moments = _moments_now(stream)
     rows = [panel[key] for key in moments]
     return solve_from_moments(list(moments.values()), rows, stream.plan)
+
+
+def expert_maps_of(stream: Stream, weights: Tensor) -> Iterator[Iterator[Tensor]]:
+    """The map of each expert of the core of a stream times its share, channel by channel.
+
+    Parameters
+    ----------
+    stream : Stream
+    weights : Tensor of shape (channels, segments, experts)
+        Of the experts, as `solve_stream` found them.
+
+    Yields
+    ------
+    iterator of Tensor of shape (H, d), float64
+        See `klforecast.core.solve.expert_maps`.
+    """
+    return expert_maps(list(_moments_now(stream).values()), stream.plan, weights)
 
 
 def solve_earlier(

@@ -101,17 +101,15 @@ def _pooled(
     core: Pooled,
     levels: np.ndarray | None,
 ) -> Pooled:
-    pool = _in_present_units(pool, pasts)
-    floor = _floor(pool, reader)
+    pool = in_present_units(pool, pasts)
+    floor = floor_of(pool, reader)
     point, steps = core.point, core.point.shape[1]
     asked = bool(pool.share.any())
     if asked:
         own_units = [past / unit for past, unit in zip(pasts, pool.units, strict=True)]
         local = forecast(pool.model, own_units, steps)
         by_channel = local.reshape(len(pasts), -1, steps).transpose(0, 2, 1)
-        # A channel without any value gives a filter nothing to go on from.
-        seen = np.stack([np.isfinite(past).any(axis=0) for past in pasts])
-        share = np.where(seen[:, None], pool.shares_ahead(steps), 0.0)
+        share = shares_of(pool, pasts, steps)
         point = (1 - share) * point + share * _scaled(pool, reader, by_channel)
     point = np.maximum(point, floor)
     if core.around is None or levels is None:
@@ -125,14 +123,23 @@ def _pooled(
     return Pooled(point, np.maximum(around, floor[..., None]) - point[..., None])
 
 
-def _in_present_units(pool: LocalPool, pasts: Sequence[np.ndarray]) -> LocalPool:
+def shares_of(
+    pool: LocalPool, pasts: Sequence[np.ndarray], steps: int
+) -> np.ndarray:  # (series, steps, channels)
+    """Share of the local forecast at each step; none where a channel gives a filter nothing to go on from."""
+    seen = np.stack([np.isfinite(past).any(axis=0) for past in pasts])
+    return np.where(seen[:, None], pool.shares_ahead(steps), 0.0)
+
+
+def in_present_units(pool: LocalPool, pasts: Sequence[np.ndarray]) -> LocalPool:
     """The same with larger units where newer rows have outgrown those of the fit."""
     largest = np.stack([np.fmax.reduce(np.abs(past), axis=0, initial=0.0) for past in pasts])
     outgrown = np.frexp(largest)[1] - np.frexp(pool.units)[1] > _MOST_BITS
     return pool._replace(units=np.where(outgrown, binary_unit(largest), pool.units))
 
 
-def _floor(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1, channels), scaled
+def floor_of(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1, channels)
+    """Scaled values below which nothing is forecast; minus infinity for none."""
     floors = pool.model.floor.reshape(len(pool.keys), -1)
     if reader.effects is not None:
         floors = np.full_like(floors, -np.inf)

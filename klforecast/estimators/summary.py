@@ -128,11 +128,21 @@ def _components(module: torch.nn.Module, of_encoder: int) -> int:
     return 0 if module.memory is None else of_encoder
 
 
+def name_expert(name: str) -> str:
+    """Name an expert by what it is, without the prior that it was given before any evidence.
+
+    Examples
+    --------
+    >>> name_expert("LevelExpert(steps=12, prior=0.1)")
+    'LevelExpert(steps=12)'
+    """
+    return re.sub(r", prior=[^,)]*|(?<=\()prior=[^,)]*,? ?", "", name)
+
+
 def _shares(mixture: Mixture) -> dict[str, float]:
     shares: dict[str, float] = {}
     for name, share in zip(mixture.experts, mixture.weights.mean(dim=(0, 1)).tolist(), strict=True):
-        # The prior is what it was given before any evidence, and not what it is.
-        shortened = re.sub(r", prior=[^,)]*|(?<=\()prior=[^,)]*,? ?", "", name)
+        shortened = name_expert(name)
         shares[shortened] = shares.get(shortened, 0.0) + share
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 

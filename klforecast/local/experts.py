@@ -68,6 +68,38 @@ def count_experts(periods: Sequence[int], with_log: bool) -> int:
     return N_FILTERS * filtered + len(_CYCLES) * len(periods)
 
 
+def expert_copies(periods: Sequence[int], with_log: bool, positive: bool) -> list[str]:
+    """The copy of a series that each expert of the bank filters, in words.
+
+    Parameters
+    ----------
+    periods, with_log
+        As for `expert_forecasts`.
+    positive : bool
+        Whether the logarithm of the series is taken; another one has plain copies in its place.
+
+    Returns
+    -------
+    list of str
+        One for each of `count_experts`.
+
+    Examples
+    --------
+    >>> list(dict.fromkeys(expert_copies((12,), with_log=True, positive=True)))
+    ['as it is', 'less its season', 'over its season', 'logarithm', 'logarithm less its season', 'last cycles']
+    """
+    plain, adjusted = "as it is", "less its season"
+    copies = [plain]
+    for _ in _season_sets(periods):
+        copies += [adjusted] * len(_TERMS)
+        copies += ["over its season" if positive else adjusted] * len(_FACTORS)
+    if with_log:
+        seasonal = [f"logarithm {adjusted}" if positive else plain] * len(_LOG_TERMS)
+        copies += ["logarithm" if positive else plain, *seasonal * len(_season_sets(periods))]
+    of_filters = [copy for copy in copies for _ in range(N_FILTERS)]
+    return of_filters + ["last cycles"] * (len(_CYCLES) * len(periods))
+
+
 def expert_forecasts(
     past: np.ndarray,  # (N, T)
     periods: Sequence[int],

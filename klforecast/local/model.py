@@ -89,6 +89,21 @@ class LocalModel(NamedTuple):
             floor=np.tile(self.floor, count),
         )
 
+    def has_log(self, others: int = 0) -> bool:
+        """Whether experts of the logarithm are among those that it weighs, beside so many further ones."""
+        return self.weights.shape[2] - others == count_experts(self.periods, with_log=True)
+
+    def alone(self, place: int) -> "LocalModel":
+        """The model of one series of the panel."""
+        one = slice(place, place + 1)
+        return self._replace(
+            positive=self.positive[one],
+            weights=self.weights[one],
+            laws=self.laws[one],
+            errors=self.errors._replace(ratio=self.errors.ratio[one]),
+            floor=self.floor[one],
+        )
+
 
 def origins_of(pasts: Sequence[np.ndarray], horizon: int, periods: Sequence[int]) -> Origins:
     """Where a further expert has to forecast to be weighed by `fit_local`.
@@ -332,7 +347,7 @@ def _mixed(
     part = np.where(ahead <= near_steps(model.horizon), 0, 1)
     n, experts = len(past), model.weights.shape[2]
     mixed = np.empty((n, steps))
-    with_log = bool(model.positive.any())
+    with_log = model.has_log(0 if others is None else others.shape[1])
     for rows in np.array_split(np.arange(n), -(-n // _AT_ONCE)):
         made = expert_forecasts(past[rows], model.periods, ahead, model.positive[rows], with_log)
         if others is not None:

@@ -105,7 +105,7 @@ def effect_ahead(
     _warn_far(effect, covariates, key, stamps[first:], table[first:], numbers[first:])
     of_past, doubt = None, None
     if effects.core is not None:
-        rows = _rows_read(effects, effects.core, past)
+        rows = rows_read(effects, effects.core, past)
         _warn_far_past(effects, covariates, key, rows)
         asked = (effects.core, covariates, key, rows, [len(rows)], steps.max())
         of_past = effects.forecast_part(*asked)[0, steps - 1]
@@ -156,7 +156,7 @@ def doubt_quantiles(doubt: np.ndarray, levels: np.ndarray) -> np.ndarray:  # (..
     return doubt[..., None] * (ndtri(levels) / ndtri(0.9))
 
 
-def _rows_read(effects: Effects, core: LinearCore, past: pd.Index) -> pd.Index:
+def rows_read(effects: Effects, core: LinearCore, past: pd.Index) -> pd.Index:
     """Rows from which the effect of the past-only columns is forecast, means over a cycle included."""
     return past[-core.depth - effects.effect.basis.period :]
 

@@ -84,6 +84,13 @@ def name_series(key: Key, of: str = "y") -> str:
     return of if not key else f"series {key[0] if len(key) == 1 else key!r} of {of}"
 
 
+def series_label(key: Key) -> object:
+    """What names a series in a tidy frame: its label, a tuple of labels, or "y" for a single one."""
+    if not key:
+        return "y"
+    return key[0] if len(key) == 1 else key
+
+
 def join_rows(
     known: TimeSeries, new: TimeSeries, frequency: BaseOffset | None, where: str
 ) -> TimeSeries:

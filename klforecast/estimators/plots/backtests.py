@@ -76,8 +76,10 @@ def plot_backtest(
     return figure
 
 
-def rows_of(forecasts: pd.DataFrame, series: object, channel: object) -> pd.DataFrame:
-    """Rows of one series and channel, the first ones by default.
+def rows_of(
+    forecasts: pd.DataFrame, series: object, channel: object, of: str = "the backtest"
+) -> pd.DataFrame:
+    """Rows of one series and channel of a tidy frame, the first ones by default.
 
     Raises
     ------
@@ -91,7 +93,7 @@ def rows_of(forecasts: pd.DataFrame, series: object, channel: object) -> pd.Data
     rows = rows[rows["channel"] == channel]
     if rows.empty:
         raise ValueError(
-            f"the backtest has no series {wanted!r} with a channel {channel!r}; it has the series "
+            f"{of} has no series {wanted!r} with a channel {channel!r}; it has the series "
             f"{list(forecasts['series'].unique()[:5])} and the channels "
             f"{list(forecasts['channel'].unique()[:5])}"
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.frames.panel import Key, TimeSeries, series_label
 from klforecast.estimators.rolling.cutoffs import Windows
 from klforecast.estimators.rolling.forecasts import WindowForecasts
 
@@ -19,13 +19,6 @@ def quantile_name(level: float) -> str:
     'q0.05'
     """
     return f"q{level:g}"
-
-
-def series_label(key: Key) -> object:
-    """What names a series in a tidy frame: its label, a tuple of labels, or "y" for a single one."""
-    if not key:
-        return "y"
-    return key[0] if len(key) == 1 else key
 
 
 def tidy_frame(

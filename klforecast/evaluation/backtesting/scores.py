@@ -21,9 +21,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.frames.panel import Key, TimeSeries, series_label
 from klforecast.estimators.rolling.cutoffs import Windows
-from klforecast.estimators.rolling.tidy import quantile_name, series_label
+from klforecast.estimators.rolling.tidy import quantile_name
 from klforecast.evaluation.suites.scores import seasonal_error
 
 GROUPS = ("series", "channel", "cutoff", "step")

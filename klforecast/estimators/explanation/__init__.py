@@ -1,0 +1,1 @@
+"""What each part of the past and each covariate adds to a forecast."""
