@@ -12,6 +12,7 @@ in place, so that a call that fails can be undone.
 
 from collections.abc import Hashable, Sequence
 from importlib.util import find_spec
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -36,6 +37,7 @@ from klforecast.estimators.covariates.table import (
 from klforecast.estimators.distribution import LEVELS, Distribution
 from klforecast.estimators.explanation.explain import check_view, explain_series, require_linear
 from klforecast.estimators.explanation.frame import coefficient_frame, explanation_frame
+from klforecast.estimators.exporting import export
 from klforecast.estimators.fitting import Fitted, OpenStream
 from klforecast.estimators.forecasting import Predictor, forecast_from_cutoffs, forecast_series
 from klforecast.estimators.frames.containers import convert_checked
@@ -776,6 +778,51 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         if not isinstance(module, LinearCore):
             raise AttributeError(f"encoder={self.encoder!r} is not linear and has no coefficients")
         return coefficient_frame(require_linear(module, self.encoder), self._rows.columns)
+
+    def export(self, path: str | PathLike, format: str = "onnx", series: Hashable = None) -> None:
+        """Write the fitted map as a file that other programs run, without klforecast.
+
+        Its input "past" is (windows, `memory_depth_`, channels) of rows in the units of y, without gaps;
+        its output (windows, `horizon_`, channels) is what `predict` says after these rows. Both are in
+        double precision, and there may be any number of windows.
+
+        Parameters
+        ----------
+        path : str or path
+            The file; one that is there is replaced in one step.
+        format : {"onnx", "torch"}, default="onnx"
+            ONNX, for onnxruntime and others; or a program of `torch.export`, for `torch.export.load`.
+        series : label, optional
+            Of a panel, the series whose scale the file holds.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If forecasts are more than a map of a window: where local experts have a share, covariates an
+            effect, or an encoder was trained. The message says what to set.
+        ImportError
+            If ONNX was asked for, and onnx is not installed.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import torch
+        >>> from sktime.datasets import load_airline
+        >>> from klforecast import KLMemoryForecaster
+        >>> y = load_airline()
+        >>> forecaster = KLMemoryForecaster(horizon=12, local_experts=False).fit(y)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     forecaster.export(f"{folder}/airline.pt2", format="torch")
+        ...     program = torch.export.load(f"{folder}/airline.pt2").module()
+        >>> past = torch.tensor(y[-forecaster.memory_depth_ :].to_numpy())
+        >>> forecast = program(past[None, :, None]).ravel().numpy()
+        >>> bool(abs(forecast - forecaster.predict()).max() < 1e-9)
+        True
+        """
+        self.check_is_fitted(method_name="export")
+        export(self, path, format, series)
 
     def plot_modes(self, n_modes: int = 4, *, ax: "Axes | None" = None) -> "Axes":
         """Draw the leading modes of the past that the model reads, each with its period.
