@@ -79,6 +79,30 @@ def test_an_hourly_series_with_covariates_adds_up(with_covariates, by):
     assert (largest[["warm", "wind"]] > 1).all()
 
 
+def test_a_covariate_contributes_what_it_moves_the_forecast_by(with_covariates):
+    forecaster, X = with_covariates
+    cooler = X.assign(warm=X["warm"] - 3)
+    before, after = (
+        forecaster.explain(X=rows, by="component").groupby(["step", "name"], observed=True)["value"]
+        for rows in (X, cooler)
+    )
+    moved = (after.sum() - before.sum()).unstack()
+    difference = forecaster.predict(X=cooler) - forecaster.predict(X=X)
+    assert np.abs(difference.to_numpy()).min() > 0.5
+    np.testing.assert_allclose(moved["warm"], difference["load"], rtol=1e-9)
+    assert np.abs(moved.drop(columns="warm").to_numpy()).max() < 1e-10
+
+
+def test_the_level_is_the_mean_of_the_residual(with_covariates):
+    forecaster, X = with_covariates
+    explanation = forecaster.explain(X=X, by="component")
+    level = explanation.loc[explanation["part"] == "level", "value"]
+    mean = forecaster.scalers_[()].mean[0]
+    # What only the past is known of is forecast around a mean effect of its own, near zero.
+    past_only = forecaster.past_covariates is not None
+    np.testing.assert_allclose(level, mean, rtol=0.01 if past_only else 1e-12)
+
+
 @pytest.mark.parametrize("by", VIEWS)
 def test_a_frame_of_channels_adds_up(by):
     y, X = hourly(500)
