@@ -11,6 +11,8 @@ from klforecast.estimators.explanation.known import Block
 from klforecast.estimators.frames.horizon import StepsAhead
 from klforecast.estimators.frames.panel import Key, series_label
 
+_COLUMNS = ["series", "channel", "step", "time", "part", "name", "lag", "value"]
+
 
 def explanation_frame(
     blocks: Mapping[Key, list[Block]], ahead: StepsAhead, channels: pd.Index
@@ -22,10 +24,14 @@ def explanation_frame(
     DataFrame
         Columns series, channel, step, time, part, name, lag and value; lag is missing where it has no meaning.
     """
-    parts = [_series_frame(key, own, ahead, channels) for key, own in blocks.items()]
+    parts = [
+        _channel_frame(key, own, ahead, place).assign(channel=channel)
+        for key, own in blocks.items()
+        for place, channel in enumerate(channels)
+    ]
     frame = pd.concat(parts, ignore_index=True)
     # Repeated once for each step: as categories they take a byte or two.
-    return frame.astype({"part": "category", "name": "category"})
+    return frame.astype({"part": "category", "name": "category"})[_COLUMNS]
 
 
 def coefficient_frame(core: LinearCore, channels: pd.Index) -> pd.DataFrame:
@@ -53,17 +59,17 @@ def coefficient_frame(core: LinearCore, channels: pd.Index) -> pd.DataFrame:
     return pd.DataFrame(np.concatenate(maps)[:, ::-1], index, lags)
 
 
-def _series_frame(
-    key: Key, blocks: list[Block], ahead: StepsAhead, channels: pd.Index
-) -> pd.DataFrame:
+def _channel_frame(key: Key, blocks: list[Block], ahead: StepsAhead, place: int) -> pd.DataFrame:
     steps, stamps = ahead.steps[key], ahead.stamps[key]
-    values = np.concatenate([block.values for block in blocks], axis=-1).transpose(1, 0, 2)
-    part = np.repeat([block.part for block in blocks], [len(block.names) for block in blocks])
-    name = np.array([name for block in blocks for name in block.names], dtype=object)
+    # Local experts without a share in a channel have nothing to do with it.
+    used = [block for block in blocks if block.part != "local" or block.values[:, place].any()]
+    values = np.concatenate([block.values[:, place] for block in used], axis=-1)
+    part = np.repeat([block.part for block in used], [len(block.names) for block in used])
+    name = np.array([name for block in used for name in block.names], dtype=object)
     lag = np.concatenate(
-        [np.zeros(len(block.names)) if block.lags is None else block.lags for block in blocks]
+        [np.zeros(len(block.names)) if block.lags is None else block.lags for block in used]
     )
-    channel, step, item = np.indices(values.shape).reshape(3, -1)
+    step, item = np.indices(values.shape).reshape(2, -1)
     label = np.empty(len(item), dtype=object)
     label[:] = [series_label(key)] * len(item)
     lags = pd.array(lag[item], dtype="Int64")
@@ -71,7 +77,6 @@ def _series_frame(
     return pd.DataFrame(
         {
             "series": label,
-            "channel": channels.take(channel),
             "step": steps[step],
             "time": stamps.take(step),
             "part": part[item],
