@@ -1,4 +1,9 @@
-"""Why is this forecast what it is? Rows of the past, cycles, covariates and experts, adding up to it."""
+"""
+Why is this forecast what it is?
+================================
+
+Rows of the past, cycles, covariates and experts, each with what it adds; together they are the forecast.
+"""
 
 import sys
 
@@ -30,11 +35,15 @@ largest = afternoon.sort_values("value", key=abs, ascending=False).head(6)
 print(f"forecast of {forecast.index[14]}: {forecast.iloc[14]:.2f}")
 print(largest[["part", "name", "value"]].round(2).to_string(index=False))
 
+# %%
+# The share of each kind of part, the coefficients of the newest rows, and a picture.
+
 by_expert = forecaster.explain(X=X[known:], by="expert")
 print(by_expert.groupby("part", observed=True)["value"].agg(lambda values: values.abs().mean()))
 print(forecaster.coefficients_.iloc[[0, 23], :3].round(3))
+figure = forecaster.plot_explanation(X=X[known:], unit="MW")
 if len(sys.argv) > 1:
-    forecaster.plot_explanation(X=X[known:], unit="MW").savefig(sys.argv[1], dpi=100)
+    figure.savefig(sys.argv[1], dpi=100)
 
 total = explanation.groupby("step")["value"].sum()
 np.testing.assert_allclose(total, forecast, rtol=1e-10)

@@ -1,4 +1,9 @@
-"""Forecast where klforecast is not installed: a program of torch, an ONNX file, or ten lines of numpy."""
+"""
+Forecast where klforecast is not installed
+==========================================
+
+The fitted map as a program of torch, as an ONNX file, and in ten lines of numpy.
+"""
 
 import importlib.util
 import tempfile
@@ -26,7 +31,9 @@ with tempfile.TemporaryDirectory() as folder:
         session = onnxruntime.InferenceSession(f"{folder}/airline.onnx")
         print("ONNX ", np.abs(session.run(None, {"past": windows})[0] - expected).max())
 
+# %%
 # What the map is: a matrix for each channel, and the mean of its training rows.
+
 matrices = forecaster.coefficients_.to_numpy().reshape(1, 12, depth)
 mean = forecaster.scalers_[()].mean
 
