@@ -20,7 +20,7 @@ from typing import Self
 from torch import Tensor, nn
 
 from klforecast.modules.forecast import ForecastModule
-from klforecast.modules.memory.kl_memory import PRESETS
+from klforecast.modules.memory.presets import PRESETS
 
 READOUTS = ("frozen", "empty", "none")
 
