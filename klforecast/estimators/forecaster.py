@@ -46,6 +46,7 @@ from klforecast.estimators.frames.panel import (
 )
 from klforecast.estimators.intervals import IntervalLevels, update_levels
 from klforecast.estimators.local_pool import LocalPool
+from klforecast.estimators.memory_options import MemoryOptions
 from klforecast.estimators.options import Options
 from klforecast.estimators.parameters import check_fit, warn_of_shrunk
 from klforecast.estimators.paths import PATH_LEVELS, require_joint_errors, sample_paths
@@ -102,6 +103,10 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         training batches (trained encoders only), or nothing.
     memory_tokens : int, default=4
         Tokens that the memory hands to the encoder.
+    memory_options : MemoryOptions, str or None, default=None
+        Of the memory of a trained encoder alone, apart from that of the closed form: source, sizes,
+        decomposition, writer; or the name of a published variant, ``"v1"`` to ``"v4"``,
+        ``"factorized"``, ``"spectral-memory"``. None: as the other arguments say.
     encoder : str, default="linear"
         ``"linear"`` is the closed form alone; any other is a network trained on top of it, by name:
         ``"transformer"``, ``"patchtst"``, ``"itransformer"``, ``"gru"``, ``"mamba"``,
@@ -257,6 +262,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         forgetting: float = 1.0,
         memory: str = "history",
         memory_tokens: int = 4,
+        memory_options: MemoryOptions | str | None = None,
         encoder: str = "linear",
         linear_core: bool = True,
         local_experts: bool = True,
@@ -290,6 +296,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self.forgetting = forgetting
         self.memory = memory
         self.memory_tokens = memory_tokens
+        self.memory_options = memory_options
         self.encoder = encoder
         self.linear_core = linear_core
         self.local_experts = local_experts

@@ -19,6 +19,7 @@ from klforecast.estimators.arguments import check_integer, check_number
 from klforecast.estimators.parameters import check_encoder, check_training
 from klforecast.estimators.saving.grammar import Codec, Field, Named, parameters_of
 from klforecast.modules.forecast import ForecastModule
+from klforecast.modules.memory.kl_memory import KLMemory
 from klforecast.modules.ssm.heads import SequencePredictor
 from klforecast.modules.ssm.spectral_ssm import SpectralSSM
 from klforecast.training.judged_net import JudgedNet
@@ -48,11 +49,17 @@ _TRAINING = {
     **_required(callbacks=None, optimizer__weight_decay=float),
 }
 _LINEAR = {**_TRAINING, **_required(solve=partial)}
+# Sizes and source of a memory are arguments of the module itself.
+_MEMORY = {
+    name: Field(field.hint, optional=True)
+    for name, field in parameters_of(KLMemory.__init__).items()
+    if name not in (*parameters_of(ForecastModule.__init__), "source", "state_size", "return")
+}
 _ENCODER = {
     **_TRAINING,
     "optimizer__param_groups": Field(_RATES, optional=True),
     **_arguments("module__", ForecastModule, without=()),
-    "module__memory_options": Field(None, optional=True),
+    "module__memory_options": Field(Annotated[dict, Named(_MEMORY)] | None, optional=True),
 }
 _SEQUENCE = {
     **_arguments("", SequenceNet, without=("module", "criterion", "optimizer")),

@@ -41,6 +41,9 @@ STRATEGIES = ("empirical", "kernel", "feature")
 WRITERS = ("attention", "mean")
 SOLVERS = ("exact", "online")
 
+# The deepest that was published, that of v1: a matrix of 0.13 GB, decomposed in half a minute.
+_MOST_KERNEL_ROWS = 4096
+
 
 class KLMemory(nn.Module):
     """Memory tokens from the Karhunen-Loeve components of a history of states.
@@ -173,6 +176,11 @@ class KLMemory(nn.Module):
             )
         if not 0 < tau < math.inf:
             raise ValueError(f"got tau={tau!r}; pass a positive number of rows")
+        if strategy == "kernel" and memory_depth > _MOST_KERNEL_ROWS:
+            raise ValueError(
+                f"a kernel over {memory_depth} rows is a matrix of their square, decomposed in the time "
+                f"of their cube; pass at most {_MOST_KERNEL_ROWS} rows, or strategy='empirical'"
+            )
         decomposition: dict[str, Any] = {
             "memory_depth": memory_depth,
             "n_components": n_components,
