@@ -145,7 +145,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     callbacks : list of skorch callbacks or None, default=None
         Passed to the net.
     device : str, default="auto"
-        ``"auto"`` takes CUDA where there is one, else the CPU.
+        Where a net trains. ``"auto"`` takes CUDA where there is one, else Apple's graphics processor
+        (``"mps"``), else the CPU. What needs double precision, of which MPS has none, is done on the CPU
+        there: decompositions, and forecasts of a fitted model.
     verbose : int, default=0
         1 or more prints the progress of training.
     random_state : int, RandomState or None, default=None

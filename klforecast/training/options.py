@@ -108,7 +108,7 @@ class TrainingOptions:
     callbacks : sequence or None
         skorch callbacks; they are cloned.
     device : str
-        "auto" is the first CUDA device if there is one, else the CPU.
+        "auto" is the first CUDA device if there is one, else Apple's ("mps"), else the CPU.
     verbose : int
         1 prints a line for each epoch.
     random_state : int, RandomState or None
@@ -148,6 +148,8 @@ def resolve_device(device: str) -> str:
     device : str
         "auto", or any device of torch.
     """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
+    if device != "auto":
+        return device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -22,6 +22,7 @@ from klforecast.modules.forecast import ForecastModule
 from klforecast.modules.memory.kl_memory import KLMemory
 from klforecast.modules.ssm.heads import SequencePredictor
 from klforecast.modules.ssm.spectral_ssm import SpectralSSM
+from klforecast.modules.states import in_double
 from klforecast.training.judged_net import JudgedNet
 from klforecast.training.nets import EncoderNet, ForecastNet, LinearNet
 from klforecast.training.seeding import seeded
@@ -160,7 +161,7 @@ def _unpack_sequence_net(
     with seeded(options["seed"]):
         net.initialize()
     # In double precision, as it answers.
-    _fixed(net.module_, normed).double().load_state_dict(weights)
+    in_double(_fixed(net.module_, normed)).load_state_dict(weights)
     net.history.extend(history)
     return net
 
