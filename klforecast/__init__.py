@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from klforecast.estimators.forecaster import KLMemoryForecaster
     from klforecast.estimators.karhunen_loeve import KarhunenLoeve
     from klforecast.estimators.long_frames.long_forecaster import LongForecaster
+    from klforecast.estimators.memory_options import MemoryOptions
     from klforecast.estimators.regressor import KLMemoryRegressor
     from klforecast.estimators.spectral_features import SpectralFeatures
     from klforecast.estimators.spectral_panel_features import SpectralPanelFeatures
@@ -33,6 +34,7 @@ __all__ = [
     "KLMemoryRegressor",
     "KarhunenLoeve",
     "LongForecaster",
+    "MemoryOptions",
     "SpectralFeatures",
     "SpectralPanelFeatures",
     "SpectralSSMClassifier",

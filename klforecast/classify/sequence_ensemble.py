@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.filter_features import channel_scale
 from klforecast.classify.sequence_net import LABEL_SMOOTHING, SequenceNet, affordable_epochs
+from klforecast.modules.states import in_double
 from klforecast.training.options import resolve_device
 
 
@@ -109,7 +110,7 @@ class SequenceEnsemble:
         ]
         for net in self.nets_:
             # In double precision the answer for a series does not depend on its batch.
-            net.module_.double()
+            in_double(net.module_)
         return self
 
     def scores(
@@ -146,7 +147,8 @@ class SequenceEnsemble:
         data = self._padded(series, torch.float64)
         logits = []
         for net in self.nets_:
-            inputs = {name: values.to(net.device) for name, values in data.items()}
+            device = next(net.module_.parameters()).device
+            inputs = {name: values.to(device) for name, values in data.items()}
             logits.append(net.module_.eval()(**inputs).cpu())
         return torch.stack(logits)
 

@@ -25,7 +25,8 @@ _N_COMPONENTS = 96  # modes a block; 24 cost 0.7 % on ETTh1, 192 gain nothing (d
 # Of a short series, whose history is one block. Fewer raw steps and a few modes of the older ones: two cycles and a
 # quarter of the rows lower the CRPS by 6 % with the core alone and by 3 % in the pool on seven short sets before their
 # test parts, by 2 % in the pool on eleven cut-outs of long ones; a third of the rows gains half as much, 8 or 16 modes
-# two thirds (docs/linear_core.md).
+# two thirds (docs/linear_core.md). Where a quarter of the rows holds nothing older than two cycles, the second one is
+# the memory.
 _SHORT_CYCLES, _SHORT_SHARE, _SHORT_COMPONENTS = 2, 4, 24
 _N_OUTPUTS = 64  # modes of the future: those beyond carry less than the ridge takes away
 _SHRINKAGE = 10.0  # to the prior, for each independent horizon; none costs 2 % on ETTh1 (docs/linear_core.md)
@@ -46,7 +47,8 @@ class CoreOptions:
     memory_depth : int, optional
         Most steps to look back; None takes what the length of the series supports, at most 2,880.
     n_components : int, optional
-        Modes kept in each block of the history; None takes 96, and 24 of the history of a short series.
+        Modes kept in each block of the history; None takes 96, 24 of the history of a short series, and all where
+        that is no more than the second last cycle.
     memory : {"history", "none"}
         "none" looks back no further than the input window.
     forgetting : float
@@ -156,8 +158,9 @@ def plan_core(
     folds = _folds(period, depth, max(lengths) - horizon) if options.memory == "history" else ()
     windows = sum(min(max(0, rows - depth - horizon + 1), remembered) for rows in lengths)
     windows *= channels
-    prior = min(1.0, windows / (_WINDOWS_PER_INPUT * edges[0])) if windows >= edges[0] else 0.0
-    setting = Setting(edges, folds, period, channels, prior)
+    setting = Setting(edges, folds, period, channels, prior=1.0)
+    prior = min(1.0, windows / (_WINDOWS_PER_INPUT * setting.near))
+    setting = setting._replace(prior=prior if windows >= setting.near else 0.0)
     experts = tuple(expert for kind in EXPERTS.values() for expert in kind.propose(setting))
     return CorePlan(
         horizon,
@@ -167,7 +170,7 @@ def plan_core(
         _N_OUTPUTS,
         _segments(horizon),
         experts,
-        prior * _SHRINKAGE + (1 - prior) * _SHRINKAGE_WITHOUT_PRIOR,
+        setting.prior * _SHRINKAGE + (1 - setting.prior) * _SHRINKAGE_WITHOUT_PRIOR,
         period,
         options.forgetting,
     )
@@ -200,16 +203,26 @@ def _blocks(
             if 4 * depth >= 5 * edges[-1]:
                 edges.append(depth)
         if len(edges) == 1 and period > 1 and options.memory_depth is None:
-            return _short_blocks(recent, most, period, options), _SHORT_COMPONENTS
+            return _short_blocks(recent, most, period, options)
     return tuple(edges), _N_COMPONENTS
 
 
-def _short_blocks(recent: int, most: int, period: int, options: CoreOptions) -> tuple[int, ...]:
-    """Two cycles as they are, and what is older in one block, if that is more than a sliver."""
+def _short_blocks(
+    recent: int, most: int, period: int, options: CoreOptions
+) -> tuple[tuple[int, ...], int]:
+    """Two cycles as they are and what is older in one block, if that is more than a sliver; else one cycle.
+
+    The second cycle in all of its modes is the second cycle: fewer of them make worse forecasts unless they are asked
+    for (docs/linear_core.md).
+    """
     if options.input_length is None:
         recent = min(recent, _SHORT_CYCLES * period)
     deepest = most // _SHORT_SHARE
-    return (recent, deepest) if 4 * deepest >= 5 * recent else (recent,)
+    if 4 * deepest >= 5 * recent:
+        return (recent, deepest), _SHORT_COMPONENTS
+    if options.input_length is None and recent > period:
+        return (period, recent), period
+    return (recent,), _SHORT_COMPONENTS
 
 
 def _folds(period: int, depth: int, most: int) -> tuple[Fold, ...]:

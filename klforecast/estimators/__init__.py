@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from klforecast.estimators.forecaster import KLMemoryForecaster
     from klforecast.estimators.karhunen_loeve import KarhunenLoeve
     from klforecast.estimators.long_frames.long_forecaster import LongForecaster
+    from klforecast.estimators.memory_options import MemoryOptions
     from klforecast.estimators.regressor import KLMemoryRegressor
     from klforecast.estimators.spectral_features import SpectralFeatures
     from klforecast.estimators.spectral_panel_features import SpectralPanelFeatures
@@ -22,6 +23,7 @@ __all__ = [
     "KLMemoryRegressor",
     "KarhunenLoeve",
     "LongForecaster",
+    "MemoryOptions",
     "SpectralFeatures",
     "SpectralPanelFeatures",
     "SpectralSSMClassifier",
@@ -36,6 +38,7 @@ _HOMES = {
     "KLMemoryRegressor": "regressor",
     "KarhunenLoeve": "karhunen_loeve",
     "LongForecaster": "long_frames.long_forecaster",
+    "MemoryOptions": "memory_options",
     "SpectralFeatures": "spectral_features",
     "SpectralPanelFeatures": "spectral_panel_features",
     "SpectralSSMClassifier": "spectral_ssm",

@@ -51,6 +51,7 @@ from klforecast.estimators.frames.panel import (
 )
 from klforecast.estimators.intervals import IntervalLevels, update_levels
 from klforecast.estimators.local_pool import LocalPool
+from klforecast.estimators.memory_options import MemoryOptions
 from klforecast.estimators.options import Options
 from klforecast.estimators.parameters import check_fit, warn_of_shrunk
 from klforecast.estimators.paths import PATH_LEVELS, require_joint_errors, sample_paths
@@ -107,6 +108,10 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         training batches (trained encoders only), or nothing.
     memory_tokens : int, default=4
         Tokens that the memory hands to the encoder.
+    memory_options : MemoryOptions, str or None, default=None
+        Of the memory of a trained encoder alone, apart from that of the closed form: source, sizes,
+        decomposition, writer; or the name of a published variant, ``"v1"`` to ``"v4"``,
+        ``"factorized"``, ``"spectral-memory"``. None: as the other arguments say.
     encoder : str, default="linear"
         ``"linear"`` is the closed form alone; any other is a network trained on top of it, by name:
         ``"transformer"``, ``"patchtst"``, ``"itransformer"``, ``"gru"``, ``"mamba"``,
@@ -145,7 +150,9 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
     callbacks : list of skorch callbacks or None, default=None
         Passed to the net.
     device : str, default="auto"
-        ``"auto"`` takes CUDA where there is one, else the CPU.
+        Where a net trains. ``"auto"`` takes CUDA where there is one, else Apple's graphics processor
+        (``"mps"``), else the CPU. What needs double precision, of which MPS has none, is done on the CPU
+        there: decompositions, and forecasts of a fitted model.
     verbose : int, default=0
         1 or more prints the progress of training.
     random_state : int, RandomState or None, default=None
@@ -262,6 +269,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         forgetting: float = 1.0,
         memory: str = "history",
         memory_tokens: int = 4,
+        memory_options: MemoryOptions | str | None = None,
         encoder: str = "linear",
         linear_core: bool = True,
         local_experts: bool = True,
@@ -295,6 +303,7 @@ class KLMemoryForecaster(SavedSktimeEstimator, BaseForecaster):
         self.forgetting = forgetting
         self.memory = memory
         self.memory_tokens = memory_tokens
+        self.memory_options = memory_options
         self.encoder = encoder
         self.linear_core = linear_core
         self.local_experts = local_experts

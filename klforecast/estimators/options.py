@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any, NamedTuple
 
 from klforecast.core.plan import CoreOptions
+from klforecast.estimators.memory_options import MemoryOptions
 from klforecast.training.options import EncoderOptions, TrainingOptions
 
 LINEAR = "linear"
@@ -42,9 +43,12 @@ class Options(NamedTuple):
     def of(cls, arguments: Mapping[str, Any]) -> "Options":
         """Sort the arguments of `KLMemoryForecaster`.
 
-        The depth of a trajectory is counted in batches, and only an encoder reads it.
+        The depth of a trajectory is counted in batches, and only an encoder reads it. What memory
+        options say is of the encoder alone.
         """
         memory = arguments["memory"]
+        apart = MemoryOptions.of(arguments["memory_options"])
+        of_encoder = {**arguments, **(apart.of_encoder(arguments) if apart else {})}
         core = {
             "memory": "history" if memory == "history" else "none",
             "memory_depth": None if memory == "trajectory" else arguments["memory_depth"],
@@ -53,7 +57,7 @@ class Options(NamedTuple):
             CoreOptions(**{**_among(CoreOptions, arguments), **core}),
             None
             if arguments["encoder"] == LINEAR
-            else EncoderOptions(**_among(EncoderOptions, arguments)),
+            else EncoderOptions(**_among(EncoderOptions, of_encoder)),
             TrainingOptions(**_among(TrainingOptions, arguments)),
             arguments["linear_core"],
             arguments["local_experts"] and arguments["encoder"] == LINEAR,

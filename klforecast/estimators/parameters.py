@@ -18,6 +18,7 @@ from klforecast.estimators.arguments import (
 )
 from klforecast.estimators.checks import check_channels, check_values, warn_no_history
 from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.memory_options import MemoryOptions
 from klforecast.modules.encoders import ENCODERS
 from klforecast.training.callbacks import SCHEDULES
 from klforecast.training.nets import LOSSES
@@ -71,6 +72,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     check_device("device", parameters["device"])
     _check_callbacks(parameters["callbacks"])
     _check_together(parameters)
+    _check_memory_options(parameters)
 
 
 def check_sizes(parameters: Mapping[str, Any], rows: int, channels: int) -> None:
@@ -87,6 +89,9 @@ def check_sizes(parameters: Mapping[str, Any], rows: int, channels: int) -> None
     for name in ("input_length", "memory_depth", "period", "n_components", "patch_length"):
         _check_size(name, parameters[name], most, rows)
     _check_size("memory_tokens", parameters["memory_tokens"], most, rows)
+    if (options := MemoryOptions.of(parameters["memory_options"])) is not None:
+        for name in ("memory_depth", "row_length", "n_components", "memory_tokens"):
+            _check_size(f"memory_options.{name}", getattr(options, name), most, rows)
     _check_size("horizon", parameters["horizon"], max(_LEAST_STEPS, _STEPS_PER_ROW * rows), rows)
     if parameters["encoder"] == "linear":
         return
@@ -132,7 +137,7 @@ def warn_of_shrunk(
 ) -> None:
     """Warn of each size for which the data allowed less than was asked for."""
     warn_shrunk("input_length", parameters["input_length"], input_length)
-    if parameters["memory"] != "history":
+    if parameters["memory"] != "history" or parameters["memory_options"] is not None:
         return
     warn_shrunk("memory_depth", parameters["memory_depth"], memory_depth)
     if parameters["n_components"] is not None and not n_components:
@@ -185,4 +190,33 @@ def _check_together(parameters: Mapping[str, Any]) -> None:
         raise ValueError(
             f"d_model={parameters['d_model']} cannot be shared among "
             f"n_heads={parameters['n_heads']}; pass a multiple of n_heads"
+        )
+
+
+def _check_memory_options(parameters: Mapping[str, Any]) -> None:
+    options = MemoryOptions.of(parameters["memory_options"])
+    if options is None:
+        return
+    if parameters["encoder"] == "linear":
+        raise ValueError(
+            "memory_options are those of an encoder's memory, and encoder='linear' has none; pass "
+            "another encoder, or memory_options=None"
+        )
+    trajectory = (options.source or parameters["memory"]) == "trajectory"
+    window, depth = parameters["input_length"], options.memory_depth
+    if not trajectory and None not in (window, depth) and depth <= window:
+        raise ValueError(
+            f"memory_options.memory_depth={depth} is no more than input_length={window}, but the "
+            f"history lies before the window; pass more than {window}"
+        )
+    if trajectory and options.solver == "online" and options.strategy != "empirical":
+        raise ValueError(
+            f"memory_options.solver='online' updates an empirical covariance, and "
+            f"memory_options.strategy is {options.strategy!r}; pass solver='exact' or "
+            "strategy='empirical'"
+        )
+    if trajectory and options.solver == "online" and not options.detach:
+        raise ValueError(
+            "memory_options.detach=False lets the writer of a trajectory learn from its rows, which "
+            "memory_options.solver='online' does not keep; pass solver='exact' or detach=True"
         )

@@ -134,7 +134,7 @@ class SpectralClassifier:
             Share of each class that a network does not train on and that stops it; another part for
             each network.
         device : str, default="auto"
-            Of the networks. "auto" is the first CUDA device if there is one, else the CPU.
+            Of the networks. "auto" is the first CUDA device if there is one, else Apple's, else the CPU.
         verbose : int, default=0
             1 prints a line for each epoch.
         n_jobs : int or None, default=None

@@ -68,6 +68,18 @@ class StatefulModule(nn.Module):
         return self
 
 
+def in_double(module: nn.Module) -> nn.Module:
+    """Turn a module into float64, and move it to the CPU if its device has none of it.
+
+    Examples
+    --------
+    >>> in_double(nn.Linear(2, 3)).weight.dtype
+    torch.float64
+    """
+    device = next(module.parameters()).device
+    return module.to(exact_device(device)).double()
+
+
 def moved(state: Tensor, device: torch.device) -> Tensor:
     """Return a state of a module that is on `device`; of one that had no numbers, its shape."""
     home = exact_device(device)

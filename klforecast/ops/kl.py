@@ -42,6 +42,7 @@ class KLDecomposition(NamedTuple):
 def empirical_kl(
     history: Tensor,  # (..., T, d)
     n_components: int,
+    center: bool = True,
 ) -> KLDecomposition:
     """Leading modes of the history's own covariance over time.
 
@@ -55,6 +56,8 @@ def empirical_kl(
         Rows are steps in time order. T = 0 is an empty memory.
     n_components : int
         Number of modes. More than min(T - 1, d) of them are filled up with zeros.
+    center : bool, default=True
+        Subtract the mean over time first. False takes H for Hc, and has min(T, d) modes at most.
 
     Returns
     -------
@@ -87,7 +90,7 @@ def empirical_kl(
     tensor([ 0.6708,  0.2236, -0.2236, -0.6708], dtype=torch.float64)
     """
     rows = exact(_checked(history, n_components).detach())
-    eigenvalues, modes = _gram_modes(_centred(rows), n_components)
+    eigenvalues, modes = _gram_modes(_centred(rows) if center else rows, n_components)
     return KLDecomposition(eigenvalues, fix_signs(modes))
 
 
@@ -168,15 +171,15 @@ def kernel_kl(
         Number of steps of the history. T = 0 is an empty memory.
     n_components : int
         Number of modes. More than T of them are filled up with zeros.
-    kernel : {"exponential", "gaussian", "matern32"}, default="exponential"
+    kernel : {"exponential", "gaussian", "matern", "matern32"}, default="exponential"
         See `klforecast.ops.kernels.kernel_matrix`.
     tau : float, default=64.0
         Time scale of the kernel, in steps of the history (not a fraction of its length).
     measure : float or Tensor of shape (T,), default=None
         Quadrature weight of a step. None is 1 / T, the midpoint rule on the unit interval: with
         tau / T fixed the eigenvalues then converge as T grows, and they sum to 1. A number gives
-        every step that weight (1.0: the plain T x T matrix; tau / T: the lag measured in units
-        of tau). A tensor weighs steps unequally, for example older ones less.
+        every step that weight (1.0: the plain T x T matrix; tau / (T - 1): that of Spectral Memory,
+        see `interval_measure`). A tensor weighs steps unequally, for example older ones less.
 
     Returns
     -------
@@ -212,6 +215,28 @@ def kernel_kl(
         return _nothing(covariance.new_zeros(0, 0), n_components)
     root = _weights(T, measure).sqrt()
     return covariance_kl(root[:, None] * covariance * root, n_components)
+
+
+def interval_measure(T: int, tau: float) -> float:
+    """Weight of a step in an interval of length tau that T steps span: tau / (T - 1).
+
+    It is the measure of Spectral Memory (Marquez 2025). Against the default of `kernel_kl` the modes
+    are the same and every eigenvalue is tau T / (T - 1) times as large.
+
+    Parameters
+    ----------
+    T : int
+        Number of steps; fewer than two count as two.
+    tau : float
+        Time scale of the kernel, in steps.
+
+    Examples
+    --------
+    >>> from klforecast.ops.kl import interval_measure
+    >>> interval_measure(65, tau=64.0)
+    1.0
+    """
+    return tau / max(T - 1, 1)
 
 
 def covariance_kl(

@@ -6,13 +6,15 @@
 Who writes the memory, and when:
 
     history       at the start of training, from the windows that are trained on
-    trajectory    after every training step; emptied before every epoch, frozen after the last
+    trajectory    after every training step; emptied before every epoch, and in the end as the best one
+                  left it: empty, with a warning, if that is before the first step
 
 Predicting, scoring and validating write nothing. Training validates on the newest windows and ends
 with the best weights seen, those before the first step included. A fitted net holds no data and no
 state of its optimiser: every call that trains starts with a fresh one.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -26,6 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 from klforecast.core.linear_core import LinearCore
 from klforecast.core.solve import Solved
 from klforecast.modules.forecast import ForecastModule
+from klforecast.ops.precision import exact
 from klforecast.training.batches import as_they_come, require_finite_loss
 from klforecast.training.judged_net import JudgedNet
 from klforecast.training.rollback import unchanged_on_error
@@ -159,7 +162,7 @@ class ForecastNet(JudgedNet):
         squares, count = 0.0, 0
         for batch in self.get_iterator(windows):
             errors = self.evaluation_step(batch) - batch[1].to(self.device)
-            squares += errors.double().square().sum().item()
+            squares += exact(errors).square().sum().item()
             count += errors.numel()
         return squares / count, self.module_.state_dict()
 
@@ -321,7 +324,7 @@ class EncoderNet(ForecastNet):
         self._set_training(False)
         sums = torch.zeros(3, len(self.module_.gate), dtype=torch.float64)
         for past, future in self.get_iterator(windows):
-            forecast, base, _ = (part.double() for part in self.module_.parts(past.to(self.device)))
+            forecast, base, _ = map(exact, self.module_.parts(past.to(self.device)))
             residual, correction = future.to(base) - base, forecast - base
             products = (residual * residual, residual * correction, correction * correction)
             sums += torch.stack([product.sum(dim=(0, 1)) for product in products]).cpu()
@@ -339,6 +342,15 @@ class EncoderNet(ForecastNet):
 
     def _train(self, panel: Sequence[Tensor]) -> Self:
         super()._train(panel)
-        if self.module_.memory is not None:
-            self.module_.memory.freeze()
+        memory = self.module_.memory
+        if memory is not None:
+            memory.freeze()
+            if memory.source == "trajectory" and memory.store.empty:
+                warnings.warn(
+                    "the memory of the training run is empty: on the validation part no epoch was "
+                    "better than the weights before the first step, which have remembered nothing; "
+                    "forecasts are made without it. Pass more max_epochs, another lr, or "
+                    "memory='history'",
+                    stacklevel=2,
+                )
         return self

@@ -63,11 +63,15 @@ class EncoderOptions:
         """
         row_length = (period if period > 1 else 0) if self.row_length is None else self.row_length
         window = self.input_length or max(1, min(_WINDOW, rows // 4))
-        depth = self.memory_depth or min(_DEPTH, rows // 2)
+        depth = max(min(_DEPTH, rows // 2), window + (row_length or self.patch_length))
+        if self.memory_depth is not None:
+            # Of a trajectory it is a number of batches.
+            least = 1 if self.memory == "trajectory" else window + (row_length or self.patch_length)
+            depth = max(self.memory_depth, least)
         return replace(
             self,
             input_length=window,
-            memory_depth=max(depth, window + (row_length or self.patch_length)),
+            memory_depth=depth,
             row_length=row_length,
             n_components=self.n_components or _N_COMPONENTS,
         )
@@ -104,7 +108,7 @@ class TrainingOptions:
     callbacks : sequence or None
         skorch callbacks; they are cloned.
     device : str
-        "auto" is the first CUDA device if there is one, else the CPU.
+        "auto" is the first CUDA device if there is one, else Apple's ("mps"), else the CPU.
     verbose : int
         1 prints a line for each epoch.
     random_state : int, RandomState or None
@@ -144,6 +148,8 @@ def resolve_device(device: str) -> str:
     device : str
         "auto", or any device of torch.
     """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
+    if device != "auto":
+        return device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -57,9 +57,9 @@ def test_every_plan_can_be_solved_on_the_longest_series(sizes):
             case LevelExpert():
                 assert expert.steps <= plan.depth
             case SeasonalExpert():
-                assert expert.cycles * expert.period <= plan.edges[0]
+                assert expert.cycles * expert.period <= plan.depth
             case GrowthExpert():
-                assert expert.steps + expert.period <= plan.edges[0]
+                assert expert.steps + expert.period <= plan.depth
             case DriftExpert():
                 assert expert.steps < plan.edges[0]
 
@@ -156,6 +156,13 @@ def test_a_short_series_without_a_cycle_or_with_a_depth_of_its_own_keeps_its_win
     asked = plan_core([240], channels=1, horizon=12, periods=[12], memory_depth=60)
     assert asked.edges == (60,)
     assert plan_core([240], channels=1, horizon=12, periods=[12], memory="none").edges == (76,)
+
+
+def test_where_a_quarter_of_the_rows_holds_nothing_older_the_second_cycle_is_the_memory():
+    plan = plan_core([108], channels=1, horizon=36, periods=[12])
+    assert (plan.edges, plan.n_components) == ((12, 24), 12)
+    assert plan_core([40], channels=1, horizon=12, periods=[12]).edges == (12, 16)
+    assert plan_core([108], channels=1, horizon=36, periods=[12], input_length=24).edges == (24,)
 
 
 def test_components_asked_for_are_those_of_a_short_series_too():

@@ -221,3 +221,13 @@ def test_steady_growth_of_a_short_seasonal_series_is_carried_on():
     core = solve_linear_core([series[:72]], 12, periods=[12])
     error = (forecast(core, series[:72]) - series[72:]).square().mean()
     assert error < 0.15 * (series[60:72] - series[72:]).square().mean()
+
+
+def test_a_second_cycle_in_all_of_its_modes_gives_the_forecast_of_its_steps():
+    series = seasonal_series(108)
+    modes = solve_linear_core([series], 36, periods=[12])
+    steps = solve_linear_core([series], 36, periods=[12], input_length=24)
+    fewer = solve_linear_core([series], 36, periods=[12], n_components=3)
+    assert (modes.recent, modes.depth, steps.recent, fewer.depth) == (12, 24, 24, 24)
+    assert_close(forecast(modes, series), forecast(steps, series), rtol=1e-4, atol=1e-4)
+    assert (forecast(fewer, series) - forecast(steps, series)).abs().max() > 1e-2

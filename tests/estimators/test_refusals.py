@@ -272,8 +272,8 @@ def test_columns_of_X_without_numbers_are_refused():
 
 
 def test_components_of_no_history_are_told_to_have_no_effect():
-    with pytest.warns(UserWarning, match=r"n_components=2 has no effect: .*reaches back 24 steps"):
-        KLMemoryForecaster(12, n_components=2).fit(load_airline()[:60])
+    with pytest.warns(UserWarning, match=r"n_components=2 has no effect: .*reaches back 16 steps"):
+        KLMemoryForecaster(12, n_components=2, period=1).fit(load_airline()[:60])
 
 
 def test_searches_of_scikit_learn_are_told_which_one_to_use():

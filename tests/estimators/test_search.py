@@ -1,7 +1,10 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sktime.datasets import load_airline
 from sktime.forecasting.model_evaluation import evaluate
 from sktime.forecasting.model_selection import ForecastingGridSearchCV
 from sktime.split import ExpandingWindowSplitter
@@ -71,3 +74,12 @@ def test_every_strategy_of_evaluate_runs_on_fresh_rows(hourly, strategy):
         learned = hourly[:300] if strategy == "no-update_params" else known
         expected = forecaster().fit(learned).predict_windows(known, [len(known)])[0]
         np.testing.assert_allclose(row.y_pred, expected, rtol=1e-11)
+
+
+def test_components_act_on_the_forecast_of_a_short_series():
+    y = load_airline()[:-36]
+    forecasts = [
+        KLMemoryForecaster(36, n_components=k).fit(y).predict().to_numpy() for k in (1, 4, None)
+    ]
+    for few, more in pairwise(forecasts):
+        assert np.abs(few / more - 1).max() > 0.01

@@ -5,6 +5,8 @@
 The numbers lie on the CPU, in `held`. Any tensor of float64 on the device is an error.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -76,9 +78,16 @@ class device_without_float64(TorchFunctionMode):
 
 def move(module: torch.nn.Module) -> torch.nn.Module:
     """Put a module on the device, as ``module.to(DEVICE)`` would."""
+    with parameters_replaced():
+        return module._apply(to_device)
+
+
+@contextmanager
+def parameters_replaced() -> Iterator[None]:
+    """Within it a module that goes to another device gets new parameters, as a wrapper needs."""
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     try:
-        return module._apply(to_device)
+        yield
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(False)
 

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from klforecast.core.linear_core import LinearCore
 from klforecast.modules.encoders import ENCODERS
 from klforecast.modules.forecast import MEMORIES, ForecastModule
-from klforecast.modules.memory.kl_memory import PRESETS
+from klforecast.modules.memory.presets import PRESETS
 
 SMALL = {
     "input_length": 12,

@@ -331,3 +331,19 @@ def test_a_net_predicts_in_its_own_precision_from_any_other(fit_small, panel):
     past = past_of(net, panel)
     assert (net.predict(past.double()) == net.predict(past.float())).all()
     assert isinstance(net, EncoderNet)
+
+
+def test_a_trajectory_that_ends_empty_says_so(fit_small, panel):
+    with pytest.warns(UserWarning, match="memory of the training run is empty: .*max_epochs"):
+        net = fit_small(panel, memory="trajectory", max_epochs=0)
+    assert net.module_.memory.store.empty
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_the_writer_of_a_trajectory_is_trained_only_if_asked_to(detach, fit_small, panel):
+    options = {"memory": "trajectory", "memory_options": {"detach": detach}, "weight_decay": 0.0}
+    trained = fit_small(panel, **options, max_epochs=3).module_.memory
+    with pytest.warns(UserWarning, match="is empty"):
+        untrained = fit_small(panel, **options, max_epochs=0).module_.memory
+    assert torch.equal(trained.score.weight, untrained.score.weight) == detach
+    assert not trained.store.slopes.numel()

@@ -82,6 +82,12 @@ class Setting(NamedTuple):
         return self.edges[-1]
 
     @property
+    def near(self) -> int:
+        """Steps that every expert may read: the input window, and a block behind it that ends with the second cycle."""
+        holds_second_cycle = len(self.edges) > 1 and self.edges[1] <= 2 * self.period
+        return self.edges[1] if holds_second_cycle else self.recent
+
+    @property
     def seasonal(self) -> bool:
         """Whether the input window holds a whole cycle."""
         return 1 < self.period <= self.recent

@@ -22,7 +22,7 @@ class GrowthExpert(NothingToFit):
         Steps of a cycle.
     steps : int
         Last steps whose mean is compared with that of the same steps one cycle earlier; `period` + `steps` steps lie
-        within the recent ones.
+        within the depth.
     prior : float
         As for `RidgeExpert`.
     """
@@ -38,14 +38,15 @@ class GrowthExpert(NothingToFit):
         if not doubt or period == 1:
             return
         for steps in dict.fromkeys((1, max(1, period // 4), period)):
-            if period + steps <= setting.recent:
+            if period + steps <= setting.near:
                 yield cls(period, steps, doubt * REFERENCE)
 
     def solve(self, moments: Moments, coordinates: Coordinates) -> Tensor:
         """Map of shape (H, d)."""
-        recent, gain = coordinates.recent, torch.zeros(coordinates.sizes[-1], dtype=torch.float64)
-        gain[recent - self.steps : recent] += 1 / self.steps
-        gain[recent - self.period - self.steps : recent - self.period] -= 1 / self.steps
+        depth, weight = coordinates.depth, torch.zeros(coordinates.depth, dtype=torch.float64)
+        weight[depth - self.steps :] += 1 / self.steps
+        weight[depth - self.period - self.steps : depth - self.period] -= 1 / self.steps
+        gain = coordinates.encode(weight)
         naive = SeasonalExpert(self.period, 1, self.prior).solve(moments, coordinates)
         cycles_ahead = torch.arange(len(naive)) // self.period + 1
         return naive + cycles_ahead[:, None] * gain

@@ -59,7 +59,7 @@ class RidgeExpert:
             for edge in edges[1:] or edges:
                 yield cls(edge, 1, pooling, STRENGTH, prior)
             yield cls(edges[-1], 0, pooling, _FAR_STRENGTH, _MINOR * prior)
-            if len(edges) > 1:
+            if setting.near < setting.depth:
                 yield cls(edges[0], 1, pooling, STRENGTH, _MINOR * prior)
         # A map for each channel adds nothing to this one (docs/weights.md).
         if setting.poolings:

@@ -24,7 +24,7 @@ class SeasonalExpert(NothingToFit):
     period : int
         Steps of a cycle.
     cycles : int
-        Cycles in the mean; all of them within the recent steps.
+        Cycles in the mean; all of them within the depth.
     prior : float
         As for `RidgeExpert`.
     """
@@ -40,15 +40,15 @@ class SeasonalExpert(NothingToFit):
             return
         doubt = 1 - setting.prior
         yield cls(setting.period, 1, REFERENCE + doubt * _NAIVE)
-        if doubt and 2 * setting.period <= setting.recent:
-            yield cls(setting.period, setting.recent // setting.period, doubt * REFERENCE)
+        if doubt and 2 * setting.period <= setting.near:
+            yield cls(setting.period, setting.near // setting.period, doubt * REFERENCE)
 
     def solve(self, moments: Moments, coordinates: Coordinates) -> Tensor:
         """Map of shape (H, d)."""
         horizon = len(coordinates.output_modes)
         step = torch.arange(horizon)
-        weight = torch.zeros(horizon, coordinates.sizes[-1], dtype=torch.float64)
+        weight = torch.zeros(horizon, coordinates.depth, dtype=torch.float64)
         for cycle in range(1, self.cycles + 1):
-            newest = coordinates.recent - cycle * self.period
+            newest = coordinates.depth - cycle * self.period
             weight[step, newest + step % self.period] = 1 / self.cycles
-        return weight
+        return coordinates.encode(weight)

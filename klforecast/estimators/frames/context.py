@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from klforecast.modules.states import in_double
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.missing import GapFiller, gap_covariance
 
@@ -154,7 +155,7 @@ def forecast_windows(
     -------
     ndarray, (n_windows, steps, channels), float64
     """
-    frozen = copy.deepcopy(module).double().eval()
+    frozen = in_double(copy.deepcopy(module)).eval()
     device = next(frozen.parameters()).device
     depth, channels = window_shape
     size = max(1, _VALUES_PER_BATCH // (depth * channels))

@@ -134,13 +134,13 @@ def draw_memory(
 def _named_tokens(
     module: torch.nn.Module, past: torch.Tensor, frequency: BaseOffset | None
 ) -> tuple[np.ndarray, list[str]]:  # (tokens, depth), a name for each
-    weights = token_weights(module, past).double().cpu().numpy()
+    weights = token_weights(module, past).cpu().double().numpy()
     if not isinstance(module, LinearCore):
         return weights, [f"token {number + 1}" for number in range(len(weights))]
     chosen, names = [], []
     for rows, columns in module.blocks:
         for column in range(*columns.indices(len(weights)))[:_COMPONENTS_SHOWN]:
-            mode = module.modes[rows, column].double().cpu().numpy()
+            mode = module.modes[rows, column].cpu().double().numpy()
             constant = np.ptp(mode) < 1e-3 * np.abs(mode).max()
             chosen.append(column)
             names.append("level" if constant else name_period(mode_period(mode), frequency))

@@ -19,8 +19,10 @@ from klforecast.estimators.arguments import check_integer, check_number
 from klforecast.estimators.parameters import check_encoder, check_training
 from klforecast.estimators.saving.grammar import Codec, Field, Named, parameters_of
 from klforecast.modules.forecast import ForecastModule
+from klforecast.modules.memory.kl_memory import KLMemory
 from klforecast.modules.ssm.heads import SequencePredictor
 from klforecast.modules.ssm.spectral_ssm import SpectralSSM
+from klforecast.modules.states import in_double
 from klforecast.training.judged_net import JudgedNet
 from klforecast.training.nets import EncoderNet, ForecastNet, LinearNet
 from klforecast.training.seeding import seeded
@@ -48,11 +50,17 @@ _TRAINING = {
     **_required(callbacks=None, optimizer__weight_decay=float),
 }
 _LINEAR = {**_TRAINING, **_required(solve=partial)}
+# Sizes and source of a memory are arguments of the module itself.
+_MEMORY = {
+    name: Field(field.hint, optional=True)
+    for name, field in parameters_of(KLMemory.__init__).items()
+    if name not in (*parameters_of(ForecastModule.__init__), "source", "state_size", "return")
+}
 _ENCODER = {
     **_TRAINING,
     "optimizer__param_groups": Field(_RATES, optional=True),
     **_arguments("module__", ForecastModule, without=()),
-    "module__memory_options": Field(None, optional=True),
+    "module__memory_options": Field(Annotated[dict, Named(_MEMORY)] | None, optional=True),
 }
 _SEQUENCE = {
     **_arguments("", SequenceNet, without=("module", "criterion", "optimizer")),
@@ -153,7 +161,7 @@ def _unpack_sequence_net(
     with seeded(options["seed"]):
         net.initialize()
     # In double precision, as it answers.
-    _fixed(net.module_, normed).double().load_state_dict(weights)
+    in_double(_fixed(net.module_, normed)).load_state_dict(weights)
     net.history.extend(history)
     return net
 

@@ -131,7 +131,7 @@ MODELS: dict[str, Model] = {
     ),
     "spectral-memory": Model(
         recipes.spectral_memory,
-        "Spectral Memory (Marquez 2025), 96 steps, width 64, tokens of the training run",
+        "Spectral Memory (Marquez 2025), 96 steps, width 64, patches of 16, its training run's tokens",
         seeded=True,
     ),
     "spectral-memory-empty": Model(

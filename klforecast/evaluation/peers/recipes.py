@@ -4,7 +4,7 @@ Sources   NLinear, DLinear  github.com/cure-lab/LTSF-Linear, scripts/EXP-LongFor
           RLinear           github.com/plumprc/RTSF, script.md and run.py
           PatchTST          github.com/yuqinie98/PatchTST, PatchTST_supervised/scripts
           iTransformer      github.com/thuml/iTransformer, scripts/multivariate_forecasting
-          Spectral Memory   the paper's section on training; its width is 512, see below
+          Spectral Memory   the paper's section on training; its width is 512 and a token a step, see below
 A data set that the authors did not run takes their ETTh1 setting, and ILI the lookback of 104 that
 the others use on it. In the regime `lookback96` the lookback is cut to the regime's limit.
 """
@@ -180,11 +180,16 @@ def itransformer(task: Task, **params: Any) -> PeerForecaster:
 
 
 def spectral_memory(task: Task, readout: str = "frozen", **params: Any) -> PeerForecaster:
-    """Make the transformer of Spectral Memory; `params` are fields of `Recipe`, or `d_model`.
+    """Make the transformer of Spectral Memory; `params` are fields of `Recipe`, or its two sizes.
 
-    The width is 64, an eighth of the published one, which would take days on a CPU.
+    The width is 64, an eighth of the published one, and a token is a patch of 16 steps. The published
+    sizes, ``d_model=512, patch_length=1``, would take days on a CPU.
     """
-    architecture = {"d_model": params.pop("d_model", 64), "readout": readout}
+    architecture = {
+        "d_model": params.pop("d_model", 64),
+        "patch_length": params.pop("patch_length", 16),
+        "readout": readout,
+    }
     return _peer(
         task,
         partial(SpectralMemoryTransformer, **architecture),

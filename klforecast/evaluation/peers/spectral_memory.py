@@ -11,6 +11,7 @@ Every channel is a sequence of its own. What is read when accuracy is measured:
     "none"    there is no memory, and there are no tokens
 
 Paper     Marquez (2025), "The Spectrum Remembers: Spectral Memory", eqs. 3-8.
+Smaller   than in the paper, where every step is a token (`patch_length` 1) and the width is 512.
 Left out  calendar marks; the decomposition at every step, which is repeated here when a quarter of
           the rows are new (`klforecast.modules.memory.trajectory`).
 """
@@ -20,7 +21,7 @@ from typing import Self
 from torch import Tensor, nn
 
 from klforecast.modules.forecast import ForecastModule
-from klforecast.modules.memory.kl_memory import PRESETS
+from klforecast.modules.memory.presets import PRESETS
 
 READOUTS = ("frozen", "empty", "none")
 
@@ -40,6 +41,7 @@ class SpectralMemoryTransformer(nn.Module):
         *,
         readout: str = "frozen",
         d_model: int = 64,
+        patch_length: int = 16,
     ):
         super().__init__()
         if readout not in READOUTS:
@@ -53,6 +55,7 @@ class SpectralMemoryTransformer(nn.Module):
             memory="none" if readout == "none" else "trajectory",
             memory_options={**preset, "reset_before_predict": readout == "empty"},
             d_model=d_model,
+            patch_length=patch_length,
         )
         self.network.gate.requires_grad_(False)  # the published head has no gate
         self._unwritten: Tensor | None = None

@@ -183,10 +183,10 @@ its own much deeper history (the mixture of memories).
 
 *history*: tokens from the past of each window, which reaches further back than the window does.
 *window*: no memory, but a window of {window} steps, which reaches as far back as the history: the
-other way to use those steps. *trajectory*: tokens from summaries of training batches, frozen at the
-end of training and the same for every forecast. Gains are in percent of the MSE without memory, seed
-by seed; positive is better; intervals are 95 % over seeds, and none is given for a single seed,
-which says nothing about luck."""
+other way to use those steps. *trajectory*: tokens from summaries of training batches, those of the
+epoch that was best on the validation part, the same for every forecast. Gains are in percent of the
+MSE without memory, seed by seed; positive is better; intervals are 95 % over seeds, and none is given
+for a single seed, which says nothing about luck."""
 
 _RECALL = """\
 One of four shapes is shown over 24 steps; noise follows, and the encoder sees the last 48 of 264

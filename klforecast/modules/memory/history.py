@@ -3,13 +3,15 @@
     write     C = 1 / (n T) sum over n histories of Hc Hc',    C Psi = Psi L
     read      sqrt(L_k) Psi_k' Hc                               for every history of a batch
 
-with Hc = H where the histories are not to be centred. Everything is computed and held in float64
+with Hc = H where the histories are not to be centred. As long as nothing was written, each history that
+is read is decomposed by itself: it is all that there is to remember. Everything is computed and held in float64
 (`klforecast.modules.states`), and read in the dtype of the history.
 
 What is read depends on one history alone: on no other window of the batch, no order, no other read.
 
 Letters   n histories   T rows of a history   d features of a row   k components
 See       `klforecast.ops.kl` for a single history; with n = 1 this is the same decomposition.
+          Marquez 2025, Spectral Memory: what is decomposed there is what is read.
 """
 
 import math
@@ -18,8 +20,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from klforecast.modules.memory.kernel_prior import kernel_prior
 from klforecast.modules.states import StatefulModule
-from klforecast.ops.kl import KLDecomposition, components, covariance_kl, kernel_kl
+from klforecast.ops.kl import (
+    KLDecomposition,
+    components,
+    covariance_kl,
+    empirical_kl,
+    feature_covariance_kl,
+)
 from klforecast.ops.linalg import require_finite
 from klforecast.ops.online import KLState, absorb, feature_modes
 from klforecast.ops.precision import exact
@@ -40,15 +49,17 @@ class HistoryComponents(StatefulModule):
     strategy : {"empirical", "kernel", "feature"}, default="empirical"
         Covariance of the centred rows; a smoothness prior, which needs no data; or the similarity
         of the rows' directions.
-    kernel : {"exponential", "gaussian", "matern32"}, default="exponential"
+    kernel : {"exponential", "gaussian", "matern", "matern32"}, default="exponential"
         Of the smoothness prior.
     tau : float, default=64.0
         Time scale of that kernel, in rows.
+    measure : {"interval", "unit"}, default="interval"
+        Weight of a row under that kernel; see `klforecast.modules.memory.kernel_prior`.
     scale_by_eigenvalue : bool, default=True
         Multiply each component by the square root of its eigenvalue.
     center : bool, default=True
-        Subtract the mean over the rows from each history, under the empirical strategy. The others
-        never do: a kernel's first mode is a level, and directions have no natural zero.
+        Subtract the mean over the rows from each history. Without, a kernel keeps the level, which
+        is nearly its first mode. The feature strategy never does: directions have no natural zero.
     solver : {"exact", "online"}, default="exact"
         Keep the T x T covariance, or `n_components` rows of a root of it.
 
@@ -70,6 +81,7 @@ class HistoryComponents(StatefulModule):
         strategy: str = "empirical",
         kernel: str = "exponential",
         tau: float = 64.0,
+        measure: str = "interval",
         scale_by_eigenvalue: bool = True,
         center: bool = True,
         solver: str = "exact",
@@ -80,8 +92,9 @@ class HistoryComponents(StatefulModule):
         self.strategy = strategy
         self.kernel = kernel
         self.tau = tau
+        self.measure = measure
         self.scale_by_eigenvalue = scale_by_eigenvalue
-        self.center = center and strategy == "empirical"
+        self.center = center and strategy != "feature"
         self.solver = solver
         kept = memory_depth if solver == "exact" else n_components
         if strategy == "kernel":
@@ -95,17 +108,24 @@ class HistoryComponents(StatefulModule):
 
     @property
     def empty(self) -> bool:
-        """Whether there is no mode yet."""
-        return not self.eigenvalues.any()
+        """Whether what was written has no mode: histories that are constant."""
+        return not self.unwritten and not self.eigenvalues.any()
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether the modes have yet to come from histories."""
+        return self.strategy != "kernel" and not self.weight
 
     @torch.no_grad()
     def reset(self) -> None:
         """Forget every history. The modes of a kernel are there without any."""
         for buffer in self.buffers():
             buffer.zero_()
-        if self.strategy == "kernel":
-            kernel = kernel_kl(self.memory_depth, self.n_components, self.kernel, self.tau)
-            self.write(**kernel._asdict())
+        # On the device "meta" only shapes are asked for.
+        if self.strategy == "kernel" and not self.modes.is_meta:
+            prior = (self.kernel, self.tau, self.measure)
+            modes = kernel_prior(self.memory_depth, self.n_components, *prior)
+            self.write(**modes._asdict())
 
     @torch.no_grad()
     def append(self, histories: Tensor) -> None:
@@ -137,13 +157,21 @@ class HistoryComponents(StatefulModule):
         self.write(weight=weight, covariance=covariance, **decomposition._asdict())
 
     def forward(self, histories: Tensor) -> Tensor:  # (batch, T, d) -> (batch, k, d)
-        """Read the components of each history; differentiable in the histories."""
-        return components(
-            histories,
-            KLDecomposition(self.eigenvalues, self.modes),
-            self.scale_by_eigenvalue,
-            self.center,
-        )
+        """Read the components of each history; differentiable in the histories.
+
+        Of a history of another length than T, the modes have to be its own: nothing may have been
+        written, and its newest T rows count.
+        """
+        modes = KLDecomposition(self.eigenvalues, self.modes)
+        if self.unwritten:
+            histories = histories[:, -self.memory_depth :]
+            modes = self._own_modes(histories)
+        return components(histories, modes, self.scale_by_eigenvalue, self.center)
+
+    def _own_modes(self, histories: Tensor) -> KLDecomposition:
+        if self.strategy == "feature":
+            return feature_covariance_kl(histories, self.n_components)
+        return empirical_kl(histories, self.n_components, self.center)
 
     def _columns(self, histories: Tensor) -> Tensor:  # (n, T, d) -> (n d, T)
         rows = normalize(histories, dim=2) if self.strategy == "feature" else histories

@@ -16,9 +16,10 @@ is cast to (`klforecast.modules.states`); tokens have the dtype of the weights.
 
 Letters   n batch   T rows of a history   k components   m memory tokens   d model width
 See       Marquez 2025, The Spectrum Remembers: Spectral Memory. There tokens of too short a
-          trajectory are zero, and here those of an empty memory.
+          trajectory are zero, and here those of an empty one.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -26,9 +27,13 @@ import torch
 from torch import Tensor, nn
 
 from klforecast.modules.memory.history import HistoryComponents
+from klforecast.modules.memory.kernel_prior import MEASURES
+from klforecast.modules.memory.learned_writes import NewestWrites
+from klforecast.modules.memory.presets import PRESETS
 from klforecast.modules.memory.token_mixers import build_token_mixer
 from klforecast.modules.memory.trajectory import TrajectoryComponents
 from klforecast.ops.checks import require_positive, require_steps
+from klforecast.ops.kernels import KERNELS
 from klforecast.ops.precision import exact, like
 
 SOURCES = ("history", "trajectory")
@@ -36,52 +41,8 @@ STRATEGIES = ("empirical", "kernel", "feature")
 WRITERS = ("attention", "mean")
 SOLVERS = ("exact", "online")
 
-# What v1, v2 and v3 share, and v4 and factorized: the published settings (Marquez 2025).
-_TIME_KERNEL = {
-    "source": "trajectory",
-    "strategy": "kernel",
-    "kernel": "exponential",
-    "tau": 96.0,
-    "writer": "mean",
-    "token_mixer": "bottleneck",
-}
-# Its depth is that of the paper, 3,000 training steps.
-_EMPIRICAL = {
-    "source": "trajectory",
-    "strategy": "empirical",
-    "writer": "attention",
-    "scale_by_eigenvalue": True,
-    "memory_depth": 3000,
-    "n_components": 16,
-    "memory_tokens": 4,
-}
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "v1": {
-        **_TIME_KERNEL,
-        "scale_by_eigenvalue": True,
-        "memory_depth": 4096,
-        "n_components": 16,
-        "memory_tokens": 8,
-    },
-    "v2": {
-        **_TIME_KERNEL,
-        "scale_by_eigenvalue": False,
-        "memory_depth": 2048,
-        "n_components": 16,
-        "memory_tokens": 4,
-    },
-    "v3": {
-        **_TIME_KERNEL,
-        "scale_by_eigenvalue": False,
-        "memory_depth": 3000,
-        "n_components": 32,
-        "memory_tokens": 4,
-    },
-    "v4": {**_EMPIRICAL, "token_mixer": "dense"},
-    "factorized": {**_EMPIRICAL, "token_mixer": "factorized"},
-}
-"""The published variants of spectral memory as options of `KLMemory`."""
+# The deepest that was published, that of v1: a matrix of 0.13 GB, decomposed in half a minute.
+_MOST_KERNEL_ROWS = 4096
 
 
 class KLMemory(nn.Module):
@@ -104,24 +65,28 @@ class KLMemory(nn.Module):
         decomposition, by a learned linear map.
     strategy : {"empirical", "kernel", "feature"}, default="empirical"
         Covariance of the centred states, a smoothness prior, or similarity of their directions.
-    kernel : {"exponential", "gaussian", "matern32"}, default="exponential"
-        Of the smoothness prior.
+    kernel : {"exponential", "gaussian", "matern", "matern32"}, default="exponential"
+        Of the smoothness prior; `klforecast.ops.kernels` says which Matern is whose.
     tau : float, default=64.0
         Time scale of that kernel, in rows of the history or in training steps.
+    measure : {"interval", "unit"}, default="interval"
+        Weight of a row under that kernel: tau / (T - 1), as the paper has it, or 1 / T, with which
+        the eigenvalues sum to one.
     scale_by_eigenvalue : bool, default=True
         Multiply each component by the square root of its eigenvalue.
     center : bool, default=True
-        History source, empirical strategy: subtract the mean over its rows from each history.
-        False keeps the mean, which for normalised cycles is the mean cycle.
+        Subtract the mean over the rows, as the paper does under the empirical strategy and under
+        kernels. False keeps it, which for normalised cycles is the mean cycle and for a kernel the
+        level; an empirical trajectory is centred all the same, and directions never are.
     token_mixer : {"bottleneck", "dense", "factorized"}, default="factorized"
         See `klforecast.modules.memory.token_mixers`.
     writer : {"attention", "mean"}, default="attention"
         How the trajectory source summarises a batch: the states of each sequence weighted by a
-        softmax over its length, or equally; then their mean over the batch. A summary is stored
-        without its graph, so the scores of the softmax stay as they were initialised.
+        softmax over its length, or equally; then their mean over the batch.
     detach : bool, default=True
-        Stop gradients at the components. False lets them flow on into the states of the history
-        source, never into its modes. The trajectory source has no graph to flow into.
+        Stop gradients at the components, as the paper does. False lets them flow on: into the states
+        of the history source, or into the scores of the attention writer, which with True stay as
+        they were initialised (`klforecast.modules.memory.learned_writes`). Never into modes.
     solver : {"exact", "online"}, default="exact"
         Decompose all that is kept, or update a factor of `n_components` rows.
     dropout : float, default=0.1
@@ -150,6 +115,13 @@ class KLMemory(nn.Module):
     torch.Size([7, 2, 8])
     >>> KLMemory.from_preset("v4", d_model=8, memory_depth=50).source
     'trajectory'
+
+    Where nothing was appended, the states that are given are all there is to remember:
+
+    >>> memory = KLMemory(d_model=16, memory_depth=3000, n_components=8, memory_tokens=4).eval()
+    >>> h = torch.randn(2, 96, 16)
+    >>> memory(h).shape
+    torch.Size([2, 4, 16])
     """
 
     def __init__(
@@ -164,6 +136,7 @@ class KLMemory(nn.Module):
         strategy: str = "empirical",
         kernel: str = "exponential",
         tau: float = 64.0,
+        measure: str = "interval",
         scale_by_eigenvalue: bool = True,
         center: bool = True,
         token_mixer: str = "factorized",
@@ -176,6 +149,8 @@ class KLMemory(nn.Module):
         super().__init__()
         _check_choice("source", source, SOURCES)
         _check_choice("strategy", strategy, STRATEGIES)
+        _check_choice("kernel", kernel, KERNELS)
+        _check_choice("measure", measure, MEASURES)
         _check_choice("writer", writer, WRITERS)
         _check_choice("solver", solver, SOLVERS)
         self.d_model = d_model
@@ -194,22 +169,37 @@ class KLMemory(nn.Module):
             memory_tokens=memory_tokens,
             state_size=self.state_size,
         )
+        if source == "trajectory" and solver == "online" and not detach:
+            raise ValueError(
+                "detach=False lets the writer of a trajectory learn from its rows, which "
+                "solver='online' does not keep; pass solver='exact' or detach=True"
+            )
+        if not 0 < tau < math.inf:
+            raise ValueError(f"got tau={tau!r}; pass a positive number of rows")
+        if strategy == "kernel" and memory_depth > _MOST_KERNEL_ROWS:
+            raise ValueError(
+                f"a kernel over {memory_depth} rows is a matrix of their square, decomposed in the time "
+                f"of their cube; pass at most {_MOST_KERNEL_ROWS} rows, or strategy='empirical'"
+            )
         decomposition: dict[str, Any] = {
             "memory_depth": memory_depth,
             "n_components": n_components,
             "strategy": strategy,
             "kernel": kernel,
             "tau": tau,
+            "measure": measure,
             "scale_by_eigenvalue": scale_by_eigenvalue,
+            "center": center,
             "solver": solver,
         }
         self.store: HistoryComponents | TrajectoryComponents
         if source == "history":
-            self.store = HistoryComponents(center=center, **decomposition)
+            self.store = HistoryComponents(**decomposition)
         else:
             self.store = TrajectoryComponents(self.state_size, **decomposition)
             if writer == "attention":
                 self.score = nn.Linear(self.state_size, 1)
+        self._newest = self._new_writes()
         self.project = (
             nn.Identity() if self.state_size == d_model else nn.Linear(self.state_size, d_model)
         )
@@ -224,9 +214,8 @@ class KLMemory(nn.Module):
 
         Parameters
         ----------
-        name : {"v1", "v2", "v3", "v4", "factorized"}
-            A key of `PRESETS`. v2 and v3 follow the published description; their published code
-            decomposes the similarity of directions instead, which is ``strategy="feature"``.
+        name : {"v1", "v2", "v3", "v4", "factorized", "spectral-memory"}
+            A key of `klforecast.modules.memory.presets.PRESETS`, which says what they are.
         d_model : int
             Width of a token.
         **changes
@@ -246,13 +235,14 @@ class KLMemory(nn.Module):
         Parameters
         ----------
         states : Tensor of shape (n, rows, state_size)
-            History source: the history of each window, `memory_depth` rows. Trajectory source: any
-            states of the batch, of which only n counts.
+            History source: the history of each window, `memory_depth` rows; of any length as long as
+            nothing was appended. Trajectory source: any states of the batch, of which only n counts.
 
         Returns
         -------
         Tensor of shape (n, memory_tokens, d_model)
-            Normalised tokens; zeros if the memory is empty.
+            Normalised tokens; zeros if the memory of a trajectory is empty, or if all histories that
+            were appended are constant.
 
         Raises
         ------
@@ -263,9 +253,12 @@ class KLMemory(nn.Module):
         weights = self.norm.weight
         if self.store.empty or (self.reset_before_predict and not self.training):
             return weights.new_zeros(len(states), self.memory_tokens, self.d_model)
-        components = like(self.store(states), weights)
+        components = self.store(states)
         if self.detach:
             components = components.detach()
+        elif isinstance(self.store, TrajectoryComponents) and self._newest and self.training:
+            components = self._newest.with_gradient(components, self.store.slopes, self._summary)
+        components = like(components, weights)
         tokens = self.norm(self.token_mixer(self.project(components)))
         return tokens.expand(len(states), -1, -1)
 
@@ -291,12 +284,16 @@ class KLMemory(nn.Module):
         self._check(states)
         if isinstance(self.store, TrajectoryComponents):
             require_steps(states.shape[1])
-            states = self._summary(states) if len(states) else states[:, 0]
-        self.store.append(states)
+            self.store.append(self._summary(states) if len(states) else states[:, 0])
+            if self._newest and len(states):
+                self._newest.note(states, decomposed=not self.store.new_rows)
+        else:
+            self.store.append(states)
 
     def reset(self) -> None:
         """Forget everything that was written. Learned weights stay."""
         self.store.reset()
+        self._newest = self._new_writes()
 
     def freeze(self) -> None:
         """End the writing of a trajectory: bring its components up to date and drop its rows.
@@ -305,6 +302,11 @@ class KLMemory(nn.Module):
         """
         if isinstance(self.store, TrajectoryComponents):
             self.store.freeze()
+            self._newest = self._new_writes()
+
+    def _new_writes(self) -> NewestWrites | None:
+        """Room for the batches through which a writer learns; None where there is none to learn."""
+        return NewestWrites() if hasattr(self, "score") and not self.detach else None
 
     def _summary(self, states: Tensor) -> Tensor:  # (n, length, state_size) -> (1, state_size)
         if self.writer == "mean":

@@ -19,22 +19,21 @@ See       Marquez 2025, The Spectrum Remembers: Spectral Memory, eqs. 3-8, where
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from klforecast.exceptions import KLForecastError
+from klforecast.modules.memory.kernel_prior import kernel_prior
 from klforecast.modules.states import StatefulModule, moved
 from klforecast.ops.kl import (
     KLDecomposition,
     components,
     empirical_kl,
     feature_covariance_kl,
-    kernel_kl,
 )
-from klforecast.ops.linalg import fix_signs, require_finite
+from klforecast.ops.linalg import orientation, require_finite
 from klforecast.ops.online import KLState, absorb, state_components
 from klforecast.ops.precision import like
 
@@ -55,14 +54,25 @@ class TrajectoryComponents(StatefulModule):
         Components, k. Those that the rows do not have are zero.
     strategy : {"empirical", "kernel", "feature"}, default="empirical"
         Covariance of the centred rows, a smoothness prior, or similarity of the rows' directions.
-    kernel : {"exponential", "gaussian", "matern32"}, default="exponential"
+    kernel : {"exponential", "gaussian", "matern", "matern32"}, default="exponential"
         Of the smoothness prior.
     tau : float, default=64.0
         Time scale of that kernel, in training steps.
+    measure : {"interval", "unit"}, default="interval"
+        Weight of a row under that kernel; see `klforecast.modules.memory.kernel_prior`.
     scale_by_eigenvalue : bool, default=True
         Multiply each component by the square root of its eigenvalue.
+    center : bool, default=True
+        Subtract the mean over the rows under a kernel; without, it keeps the level, which is nearly
+        its first mode. The empirical strategy always does, and directions have no natural zero.
     solver : {"exact", "online"}, default="exact"
         See the top of this file. Online needs the empirical strategy.
+
+    Attributes
+    ----------
+    slopes : Tensor of shape (T, k), float64
+        Derivative of each component by each row at the last decomposition, modes held fixed; of no
+        rows with the online solver.
     """
 
     rows: Tensor
@@ -81,7 +91,9 @@ class TrajectoryComponents(StatefulModule):
         strategy: str = "empirical",
         kernel: str = "exponential",
         tau: float = 64.0,
+        measure: str = "interval",
         scale_by_eigenvalue: bool = True,
+        center: bool = True,
         solver: str = "exact",
     ):
         super().__init__()
@@ -95,6 +107,9 @@ class TrajectoryComponents(StatefulModule):
         self.strategy = strategy
         self.kernel = kernel
         self.tau = tau
+        self.measure = measure
+        self.centered = strategy == "empirical" or (center and strategy == "kernel")
+        self.slopes = torch.zeros(0, n_components, dtype=torch.float64)
         self.scale_by_eigenvalue = scale_by_eigenvalue
         self.solver = solver
         self.register_state("components", torch.zeros(n_components, d_model))
@@ -116,6 +131,7 @@ class TrajectoryComponents(StatefulModule):
     @torch.no_grad()
     def reset(self) -> None:
         """Forget every row; a frozen memory can be written again."""
+        self.slopes = self.slopes[:0].clone()
         if self.solver == "exact":
             self.rows = self.rows[:0].clone()
         for buffer in self.buffers():
@@ -160,7 +176,7 @@ class TrajectoryComponents(StatefulModule):
             )
         new_rows = self.new_rows + len(rows)
         if new_rows >= _NEW_ROWS_PER_ROW_HELD * len(kept):
-            self.write(components=self._components(kept), new_rows=torch.zeros(()))
+            self._decompose(kept)
         else:
             self.write(new_rows=new_rows)
         self.rows = kept
@@ -172,8 +188,9 @@ class TrajectoryComponents(StatefulModule):
             return
         if self.solver == "exact":
             if self.new_rows:
-                self._decompose()
+                self._decompose(self.rows)
             self.rows = self.rows[:0].clone()
+            self.slopes = self.slopes[:0].clone()
         self.frozen.fill_(1.0)
 
     def forward(self, states: Tensor) -> Tensor:  # (batch, ...) -> (1, k, d_model)
@@ -194,34 +211,34 @@ class TrajectoryComponents(StatefulModule):
             components=state_components(state, self.scale_by_eigenvalue),
         )
 
-    def _decompose(self) -> None:
-        self.write(components=self._components(self.rows), new_rows=torch.zeros(()))
-
-    def _components(self, rows: Tensor) -> Tensor:  # (T, d_model) -> (k, d_model)
-        # A kernel's first mode is a level and directions have no natural zero: neither is centred.
-        new = components(
-            rows,
-            self._modes(rows),
-            self.scale_by_eigenvalue,
-            center=self.strategy == "empirical",
-        )
+    def _decompose(self, rows: Tensor) -> None:
+        eigenvalues, modes = self._modes(rows)
+        read = (self.scale_by_eigenvalue, self.centered)
+        new = components(rows, KLDecomposition(eigenvalues, modes), *read)
         if self.strategy == "empirical":
             # Modes over time shift as rows come and go, and with them the entry that fixes their
             # sign. Features stay where they are.
-            new = fix_signs(new.mT).mT
-        return new
+            sign = orientation(new.mT)
+            new, modes = (new.mT * sign).mT, modes * sign
+        self.write(components=new, new_rows=torch.zeros(()))
+        modes = modes * eigenvalues.sqrt() if self.scale_by_eigenvalue else modes
+        self.slopes = modes - modes.mean(dim=0) if self.centered else modes
 
     def _modes(self, rows: Tensor) -> KLDecomposition:
         if self.strategy == "empirical":
             return empirical_kl(rows, self.n_components)
         if self.strategy == "feature":
             return feature_covariance_kl(rows, self.n_components)
-        return _kernel_modes(len(rows), self.n_components, self.kernel, self.tau)
+        prior = (self.kernel, self.tau, self.measure)
+        return KLDecomposition(
+            *(part.to(rows.device) for part in kernel_prior(len(rows), self.n_components, *prior))
+        )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)
         if self.solver == "exact":
             self.rows = moved(self.rows, self.components.device)
+        self.slopes = moved(self.slopes, self.components.device)
         return self
 
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
@@ -247,8 +264,3 @@ class TrajectoryComponents(StatefulModule):
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, *args
         )
-
-
-@lru_cache(maxsize=64)
-def _kernel_modes(T: int, n_components: int, kernel: str, tau: float) -> KLDecomposition:
-    return kernel_kl(T, n_components, kernel, tau)

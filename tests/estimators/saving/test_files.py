@@ -304,6 +304,7 @@ def test_a_save_that_is_killed_leaves_the_old_file(tmp_path):
     assert path.read_bytes() == b"old"
 
 
+@pytest.mark.filterwarnings("ignore:the memory of the training run is empty:UserWarning")
 @pytest.mark.parametrize("memory", ["history", "trajectory", "none"])
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_every_encoder_comes_back_with_its_weights(encoder, memory, hourly, tmp_path):

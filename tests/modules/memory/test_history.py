@@ -52,12 +52,30 @@ def test_writing_in_parts_is_writing_at_once(solver):
     assert_close(parts.modes.abs(), once.modes.abs())
 
 
-def test_a_kernel_needs_no_data_and_keeps_the_level():
-    store = HistoryComponents(10, 3, strategy="kernel", kernel="gaussian", tau=5.0)
+@pytest.mark.parametrize("center", [True, False])
+def test_a_kernel_needs_no_data_and_keeps_the_level_if_asked_to(center):
+    options = {"strategy": "kernel", "kernel": "gaussian", "tau": 5.0, "measure": "unit"}
+    store = HistoryComponents(10, 3, center=center, **options)
     level = torch.ones(1, 10, 1, dtype=torch.float64)
     store.append(random_histories(4, T=10, d=2))
     assert_close(store.modes, kernel_kl(10, 3, "gaussian", 5.0).modes)
-    assert store(level)[0, 0].abs() > 1
+    assert (store(level)[0, 0].abs() > 1) == (not center)
+
+
+@pytest.mark.parametrize("strategy", ["empirical", "feature"])
+@pytest.mark.parametrize("center", [True, False])
+def test_before_any_write_each_history_is_decomposed_by_itself(strategy, center):
+    histories = random_histories(4, T=9, d=3)
+    store = HistoryComponents(50, 3, strategy, center=center)
+    read = store(histories)
+    for history, its_own in zip(histories, read, strict=True):
+        alone = HistoryComponents(9, 3, strategy, center=center)
+        alone.append(history[None])
+        assert_close(its_own.abs(), alone(history[None])[0].abs())
+    assert_close(
+        HistoryComponents(5, 3, strategy, center=center)(histories)[0].abs(),
+        store(histories[:1, -5:])[0].abs(),
+    )
 
 
 def test_feature_similarity_does_not_see_the_size_of_a_row():

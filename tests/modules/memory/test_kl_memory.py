@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from klforecast.modules.memory.kl_memory import PRESETS, KLMemory
+from klforecast.modules.memory.kl_memory import KLMemory
+from klforecast.modules.memory.presets import PRESETS
 
 SIZES = {"memory_depth": 12, "n_components": 4, "memory_tokens": 3, "state_size": 5}
 
@@ -46,9 +47,67 @@ def test_reading_never_writes(source, solver, training):
 
 
 def test_an_empty_memory_gives_zero_tokens(source):
-    tokens = build(source)(random_states(7))
+    memory = build(source)
+    if source == "history":
+        memory.append(torch.ones(2, 12, 5))
+    tokens = memory(random_states(7))
     assert tokens.shape == (7, 3, 8)
     assert not tokens.any()
+
+
+def test_states_given_before_any_write_are_the_states_to_remember():
+    memory = build("history")
+    states = random_states(3, rows=7)
+    tokens = memory(states)
+    assert tokens.shape == (3, 3, 8)
+    assert not torch.allclose(tokens[0], tokens[1])
+    assert_close(memory(states[1:2]), tokens[1:2])
+
+
+def scores_gradient(**options):
+    memory = build("trajectory", n_components=2, **options).train()
+    for batch in random_states(40, rows=6).split(4):
+        memory.append(batch)
+    tokens = memory(random_states(2))
+    weights = torch.linspace(-1, 1, tokens.numel(), dtype=torch.float64).view_as(tokens)
+    (tokens * weights).sum().backward()
+    return memory, memory.score.weight.grad
+
+
+def test_the_writer_of_a_trajectory_learns_only_without_detach():
+    assert scores_gradient()[1] is None
+    memory, gradient = scores_gradient(detach=False, dropout=0.0)
+    assert gradient.any()
+    plain = scores_gradient(dropout=0.0)[0]
+    assert torch.equal(memory(random_states(2)), plain(random_states(2)))
+
+
+def test_the_gradient_of_a_writer_is_that_of_its_newest_summaries():
+    memory, gradient = scores_gradient(detach=False, dropout=0.0, scale_by_eigenvalue=False)
+    batches = random_states(40, rows=6).split(4)
+    slopes, stored = memory.store.slopes, memory.store.components
+    decomposed = len(slopes)
+    newest = batches[max(0, decomposed - 8) : decomposed]
+
+    def loss(score):
+        rows = []
+        for states in newest:
+            share = (states @ score).softmax(dim=1)[..., None]
+            rows.append((share * states).sum(dim=1).mean(dim=0))
+        moved = torch.stack(rows)
+        change = slopes[-len(newest) :].T @ (moved - moved.detach())
+        components = memory.project(stored + change)
+        tokens = memory.norm(memory.token_mixer(components[None])).expand(2, -1, -1)
+        weights = torch.linspace(-1, 1, tokens.numel(), dtype=torch.float64).view_as(tokens)
+        return (tokens * weights).sum()
+
+    score = memory.score.weight[0].detach().requires_grad_()
+    assert_close(torch.autograd.grad(loss(score), score)[0], gradient[0])
+
+
+def test_a_writer_cannot_learn_from_rows_that_are_not_kept():
+    with pytest.raises(ValueError, match=r"detach=False.*solver='exact'"):
+        build("trajectory", detach=False, solver="online")
 
 
 def test_reset_forgets_all_that_was_written_and_nothing_that_was_learned(source):
@@ -121,7 +180,7 @@ def test_reset_before_predict_reads_an_empty_memory_outside_training():
 def test_freezing_drops_the_rows_and_keeps_the_tokens_of_all_of_them():
     memory = written("trajectory")
     reference = written("trajectory")
-    reference.store._decompose()
+    reference.store._decompose(reference.store.rows)
     memory.freeze()
     assert len(memory.store.rows) == 0
     assert_close(memory(random_states(2)), reference(random_states(2)))

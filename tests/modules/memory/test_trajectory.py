@@ -8,7 +8,13 @@ from torch.testing import assert_close
 from klforecast.exceptions import KLForecastError
 from klforecast.modules.memory import trajectory
 from klforecast.modules.memory.trajectory import TrajectoryComponents
-from klforecast.ops.kl import components, empirical_kl, feature_covariance_kl, kernel_kl
+from klforecast.ops.kl import (
+    KLDecomposition,
+    components,
+    empirical_kl,
+    feature_covariance_kl,
+    kernel_kl,
+)
 
 
 def random_rows(n, d=6, seed=0):
@@ -27,16 +33,19 @@ def up_to_sign(components):
 
 
 @pytest.mark.parametrize("strategy", ["empirical", "feature", "kernel"])
-def test_a_frozen_trajectory_reads_the_components_of_its_last_rows(strategy):
+@pytest.mark.parametrize("center", [True, False])
+def test_a_frozen_trajectory_reads_the_components_of_its_last_rows(strategy, center):
     rows = random_rows(50)
     decompose = {
         "empirical": lambda last: empirical_kl(last, 4),
         "feature": lambda last: feature_covariance_kl(last, 4),
         "kernel": lambda last: kernel_kl(len(last), 4, "matern32", 9.0),
     }[strategy]
-    store = TrajectoryComponents(6, 30, 4, strategy, kernel="matern32", tau=9.0).double()
+    options = {"kernel": "matern32", "tau": 9.0, "measure": "unit", "center": center}
+    store = TrajectoryComponents(6, 30, 4, strategy, **options).double()
     written(store, rows).freeze()
-    plain = components(rows[-30:], decompose(rows[-30:]), center=strategy == "empirical")
+    centered = strategy == "empirical" or (strategy == "kernel" and center)
+    plain = components(rows[-30:], decompose(rows[-30:]), center=centered)
     assert_close(up_to_sign(store.components), up_to_sign(plain))
 
 
@@ -90,6 +99,22 @@ def test_components_keep_their_sign_while_rows_come_and_go():
         store.append(row)
         assert ((store.components * before).sum(dim=1) > 0).all()
         before = store.components.clone()
+
+
+@pytest.mark.parametrize("strategy", ["empirical", "feature", "kernel"])
+def test_slopes_are_the_derivatives_of_the_components_by_the_rows(strategy):
+    rows = random_rows(20)
+    store = TrajectoryComponents(6, 20, 3, strategy, tau=5.0)
+    store.append(rows)
+    moved = rows.clone()
+    moved[-2, 1] += 1.0
+    change = store.slopes.T @ (moved - rows)
+    eigenvalues, modes = store._modes(rows)
+    options = (store.scale_by_eigenvalue, store.centered)
+    decomposition = KLDecomposition(eigenvalues, modes)
+    before, after = (components(part, decomposition, *options) for part in (rows, moved))
+    sign = torch.where((before * store.components).sum(dim=1, keepdim=True) < 0, -1.0, 1.0)
+    assert_close(change, sign * (after - before))
 
 
 @pytest.mark.parametrize("solver", ["exact", "online"])

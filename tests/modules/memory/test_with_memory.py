@@ -107,9 +107,9 @@ def test_prepending_to_a_recurrence_is_its_initial_state():
 
 @pytest.mark.parametrize("how", ["add", "cross-attend"])
 def test_an_empty_memory_adds_nothing(how):
-    model, x = build("attention", how).eval(), sequences()
+    model, x = build("attention", how, source="trajectory").eval(), sequences()
     model.memory.reset()
-    assert_close(model(x, histories(5)), model.backbone(x))
+    assert_close(model(x), model.backbone(x))
 
 
 @pytest.mark.parametrize("how", WAYS)
