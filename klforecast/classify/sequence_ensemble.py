@@ -88,7 +88,8 @@ class SequenceEnsemble:
             logits = self.start.left_out_
         else:
             logits = torch.zeros(len(series), self.n_classes_)
-        data = self._padded(series, torch.float32) | {"start": logits.float()}
+        precision = torch.get_default_dtype()  # that of the weights
+        data = self._padded(series, precision) | {"start": logits.to(precision)}
         options = {**self.net, "device": resolve_device(self.net["device"])}
         length = max(values.shape[1] for values in series)
         parts = held_out_parts(labels, self.validation_fraction, self.n_estimators, self.seed)
@@ -98,7 +99,7 @@ class SequenceEnsemble:
                 module__n_channels=len(steps),
                 module__max_length=length,
                 **{f"module__{name}": value for name, value in self.backbone.items()},
-                criterion__weight=class_weights.float(),
+                criterion__weight=class_weights.to(precision),
                 criterion__label_smoothing=LABEL_SMOOTHING,
                 held_out=part,
                 zero_start=self.start is not None,

@@ -198,7 +198,7 @@ def _melt(
     """All experts as one map."""
     readout = _readout(moments, pooled, plan, coordinates, weights)
     mixture = Mixture(tuple(map(str, plan.experts)), plan.segments, weights)
-    bias = torch.zeros(readout.shape[:2])
+    bias = torch.zeros(readout.shape[:2], dtype=torch.float32)
     modes = coordinates.history_modes.float()
     return LinearCore(modes, readout, bias, coordinates.blocks(), mixture)
 
@@ -218,7 +218,7 @@ def _readout(
         for i, expert in enumerate(plan.experts)
         if expert.pooling != "channel"
     }
-    readout = torch.empty(len(weights), plan.horizon, coordinates.sizes[-1])
+    readout = torch.empty(len(weights), plan.horizon, coordinates.sizes[-1], dtype=torch.float32)
     for channel, share in enumerate(per_step):
         if len(maps) < len(plan.experts):
             own = exact_moments(window_gram(moments, channel), plan, coordinates)

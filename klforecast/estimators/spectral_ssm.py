@@ -36,7 +36,7 @@ class SpectralSSMClassifier(
     Notes
     -----
     Of the closed form, `fit` takes time in proportion to series times steps times filters, about
-    ten nanoseconds each, and O(n^3) for up to 2,500 series; beyond, the solution is spanned by
+    twenty nanoseconds each, and O(n^3) for up to 2,500 series; beyond, the solution is spanned by
     2,000 of them.
 
     Examples

@@ -37,7 +37,7 @@ class SpectralSSMRegressor(
 
     Notes
     -----
-    `fit` takes time in proportion to series times steps times filters, about ten nanoseconds each,
+    `fit` takes time in proportion to series times steps times filters, about twenty nanoseconds each,
     O(n^3) for up to 2,500 series, and up to ten seconds for the trees; beyond 2,500 series the ridge
     is spanned by 2,000 of them.
 

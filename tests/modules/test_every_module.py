@@ -10,7 +10,6 @@ import klforecast
 from klforecast.modules.encoders import ENCODERS, Sizes, build_encoder
 from klforecast.modules.states import StatefulModule
 from tests.modules.conftest import STATEFUL
-from tests.modules.sequence_mixers.test_interface import BUILD
 from tests.modules.test_lengths_and_batches import ON_SEQUENCES, ON_TOKENS, ON_WINDOWS
 from tests.modules.test_mixed_precision import MODULES
 
