@@ -1,15 +1,19 @@
 """What holds for every module is asked of every module: a new one joins the lists, or fails here."""
 
+import copy
 import importlib
 import inspect
 import pkgutil
 
+import pytest
 from torch import nn
+from torch.testing import assert_close
 
 import klforecast
 from klforecast.modules.encoders import ENCODERS, Sizes, build_encoder
 from klforecast.modules.states import StatefulModule
 from tests.modules.conftest import STATEFUL
+from tests.modules.test_bad_writes import WRITTEN
 from tests.modules.test_lengths_and_batches import ON_SEQUENCES, ON_TOKENS, ON_WINDOWS
 from tests.modules.test_mixed_precision import MODULES
 
@@ -50,6 +54,20 @@ def test_every_module_with_states_is_written_and_read_by_the_tests_of_states():
     states = {kind for kind in of_the_package() if issubclass(kind, StatefulModule)}
     assert len(states) > 4
     assert states <= within(stateful())
+
+
+def test_every_module_with_states_meets_bad_writes():
+    states = {kind for kind in of_the_package() if issubclass(kind, StatefulModule)}
+    assert states <= within([STATEFUL[name].build() for name in WRITTEN])
+
+
+@pytest.mark.parametrize("stateful", [n for n in STATEFUL if n != "activation"], indirect=True)
+def test_no_module_but_the_activation_writes_in_a_forward_pass(stateful, written, draw):
+    # So that a pass that is run once more, as under activation checkpointing, reads the same.
+    module = written().train()
+    before = copy.deepcopy(module.state_dict())
+    stateful.read(module, draw(9))
+    assert_close(module.state_dict(), before, rtol=0, atol=0)
 
 
 def test_only_modules_with_states_write_their_buffers():
