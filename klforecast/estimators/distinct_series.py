@@ -47,9 +47,9 @@ def distinct_series(
     rows = np.empty((len(series), 1))
     weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
     places: dict[tuple[Any, bytes], list[int]] = {}
-    for place in np.flatnonzero(weights):
+    for place in np.flatnonzero(weights).tolist():
         key = (answers[place], _digest(series[place]))
-        places.setdefault(key, []).append(int(place))
+        places.setdefault(key, []).append(place)
     totals = {key: weights[copies].sum() for key, copies in places.items()}
     equal = len(set(totals.values())) == 1
     keys = list(places) if equal else sorted(places)
