@@ -53,9 +53,12 @@ class ClosedFormClassifier(RidgeAndForest):
         series: Sequence[Tensor],  # (channels, length) each
         labels: Tensor,  # (n,), integers from 0
         class_weights: Tensor,  # (classes,)
+        row_weights: Tensor | None = None,  # (n,), above 0; None: one each
     ) -> "ClosedFormClassifier":
         """Draw the features, solve the ridge, grow the trees and weigh the two."""
         weights = class_weights[labels].double()
+        if row_weights is not None:
+            weights = weights * row_weights
         weights = weights / weights.sum()
         shares = self._grow(
             series,
@@ -64,6 +67,7 @@ class ClosedFormClassifier(RidgeAndForest):
             lambda rows: _judges(labels[rows]),
             labels,
             n_classes=len(class_weights),
+            row_weights=row_weights,
         )
         self.class_weights_ = class_weights.double()
         self.temperature_, self.forest_weight_ = _choose_mixture(

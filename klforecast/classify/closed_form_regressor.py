@@ -42,20 +42,26 @@ class ClosedFormRegressor(RidgeAndForest):
         self,
         series: Sequence[Tensor],  # (channels, length) each
         target: Tensor,  # (n,), float64
+        row_weights: Tensor | None = None,  # (n,), above 0; None: one each
     ) -> "ClosedFormRegressor":
         """Draw the features, solve the ridge, grow the trees and weigh the two."""
-        self.mean_ = float(target.mean())
-        self.scale_ = float(target.std(correction=0)) or 1.0
+        counts = torch.ones_like(target) if row_weights is None else row_weights
+        weights = counts / counts.sum()
+        self.mean_ = float(weights @ target)
+        self.scale_ = float(weights @ (target - self.mean_).square()) ** 0.5 or 1.0
         wanted = (target - self.mean_) / self.scale_
         unseen = self._grow(
             series,
             wanted[:, None],
-            torch.full_like(wanted, 1 / len(wanted)),
+            weights,
             lambda rows: torch.ones_like(rows, dtype=torch.bool),
             wanted,
             n_classes=None,
+            row_weights=row_weights,
         )
-        self.forest_share_ = _choose_share(self.ridge_.left_out_[:, 0], unseen[:, 0], wanted)
+        self.forest_share_ = _choose_share(
+            self.ridge_.left_out_[:, 0], unseen[:, 0], wanted, weights
+        )
         self.left_out_ = self._mixed(self.ridge_.left_out_, unseen)
         return self
 
@@ -75,8 +81,9 @@ def _choose_share(
     ridge: Tensor,  # (n,), left out
     forest: Tensor,  # (n,), unseen
     wanted: Tensor,  # (n,)
+    weights: Tensor,  # (n,), they sum to one
 ) -> float:
     """Share of the forest under which the mean errs least, in squares; half where they agree."""
     error, step = ridge - wanted, ridge - forest
-    size = float(step @ step)
-    return min(1.0, max(0.0, float(error @ step) / size)) if size > 0 else 0.5
+    size = float(weights @ step.square())
+    return min(1.0, max(0.0, float(weights @ (error * step)) / size)) if size > 0 else 0.5

@@ -68,6 +68,7 @@ def grow_forest(
     *,
     n_classes: int | None,
     seed: int,
+    weights: Tensor | None = None,  # (n,)
     n_jobs: int | None = None,
 ) -> tuple[Forest, Tensor]:  # (n, outputs), answers of trees that have not seen the row
     """Grow a forest; O(trees n log n) times the features tried at a split.
@@ -78,6 +79,8 @@ def grow_forest(
         Rows to learn from; every class has a row.
     n_classes : int or None
         Split by entropy, and answer with shares of the classes; None: by squared error.
+    weights : Tensor or None, default=None
+        What each row counts for in a split and a leaf; None: one.
     seed : int
         Decides all that is drawn; `n_jobs`, which counts processors, changes nothing.
 
@@ -103,7 +106,11 @@ def grow_forest(
             model = ExtraTreesRegressor(random_state=seed + fold, **options)
         else:
             model = ExtraTreesClassifier(criterion="entropy", random_state=seed + fold, **options)
-        model.fit(features[kept].numpy(), targets[kept].numpy())
+        model.fit(
+            features[kept].numpy(),
+            targets[kept].numpy(),
+            sample_weight=None if weights is None else weights[kept].numpy(),
+        )
         grown = _joined([tree.tree_ for tree in model.estimators_])
         if out.any():
             unseen[out] = answer(grown, features[out])

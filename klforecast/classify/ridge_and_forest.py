@@ -54,10 +54,11 @@ class RidgeAndForest:
         self,
         series: Sequence[Tensor],  # (channels, length) each
         targets: Tensor,  # (n, outputs), of the ridge
-        weights: Tensor,  # (n,), they sum to one
+        weights: Tensor,  # (n,), of the ridge; they sum to one
         judges: Judges,
         wanted: Tensor,  # (n,), of the forest: classes, or numbers
         n_classes: int | None,
+        row_weights: Tensor | None,  # (n,), of the forest
     ) -> Tensor:  # (n, classes or 1)
         """Draw the features, solve the ridge, grow the trees; answers of the trees that have not seen a row."""
         generator = torch.Generator().manual_seed(self.seed)
@@ -71,6 +72,7 @@ class RidgeAndForest:
             wanted,
             n_classes=n_classes,
             seed=self.seed,
+            weights=row_weights,
             n_jobs=self.n_jobs,
         )
         return unseen

@@ -78,6 +78,7 @@ class SequenceEnsemble:
         series: Sequence[Tensor],  # (channels, length) each
         labels: Tensor,  # (n,), integers from 0
         class_weights: Tensor,  # (classes,)
+        row_weights: Tensor | None = None,  # (n,), above 0; None: one each
     ) -> Self:
         """Fit the closed form if there is one, learn the scales, and train the nets."""
         steps = torch.cat(list(series), dim=1)
@@ -85,11 +86,16 @@ class SequenceEnsemble:
         self.scale_ = channel_scale(steps)
         self.n_classes_ = len(class_weights)
         if self.start is not None:
-            self.start.fit(series, labels, class_weights)
+            self.start.fit(series, labels, class_weights, row_weights)
             logits = self.start.left_out_
         else:
             logits = torch.zeros(len(series), self.n_classes_)
-        data = self._padded(series, torch.float32) | {"start": logits.float()}
+        precision = torch.get_default_dtype()  # that of the weights
+        weights = torch.ones(len(series)) if row_weights is None else row_weights
+        data = self._padded(series, precision) | {
+            "start": logits.to(precision),
+            "weight": weights.to(precision),
+        }
         options = {**self.net, "device": resolve_device(self.net["device"])}
         length = max(values.shape[1] for values in series)
         parts = held_out_parts(labels, self.validation_fraction, self.n_estimators, self.seed)
@@ -99,7 +105,7 @@ class SequenceEnsemble:
                 module__n_channels=len(steps),
                 module__max_length=length,
                 **{f"module__{name}": value for name, value in self.backbone.items()},
-                criterion__weight=class_weights.float(),
+                criterion__weight=class_weights.to(precision),
                 criterion__label_smoothing=LABEL_SMOOTHING,
                 held_out=part,
                 zero_start=self.start is not None,

@@ -14,6 +14,7 @@ import torch
 from skorch.callbacks import Callback
 from skorch.dataset import Dataset
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.data import Subset
 
 from klforecast.modules.ssm.heads import SequencePredictor
@@ -102,8 +103,8 @@ class SequenceNet(JudgedNet):
         Parameters
         ----------
         X : dict of Tensor
-            x, (n, length, channels); mask, (n, length), True where observed; and start, (n, classes),
-            logits that the network's are added to.
+            x, (n, length, channels); mask, (n, length), True where observed; start, (n, classes),
+            logits that the network's are added to; and weight, (n,), of each sequence in the loss.
         y : Tensor, (n,)
             Classes, integers from 0.
 
@@ -148,17 +149,34 @@ class SequenceNet(JudgedNet):
 
     def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Tensor:
         """Logits: those given plus those of the network."""
-        inputs = {name: values for name, values in x.items() if name != "start"}
+        inputs = {name: x[name] for name in ("x", "mask")}
         return x["start"].to(self.device) + super().infer(inputs, **fit_params)
 
     def validate(self, dataset: Subset) -> tuple[float, dict[str, Tensor]]:
         """Cross-entropy of the present weights, and the weights, for `KeepBest`."""
-        total = 0.0
+        total = weight = 0.0
         for batch in self.get_iterator(dataset):
-            logits = self.evaluation_step(batch)
-            loss = self.criterion_(logits, batch[1].to(self.device))
-            total += loss.item() * len(batch[1])
-        return total / len(dataset), self.module_.state_dict()
+            inputs, labels = batch
+            loss = self.get_loss(self.evaluation_step(batch), labels, inputs)
+            total += loss.item() * float(inputs["weight"].sum())
+            weight += float(inputs["weight"].sum())
+        return total / weight, self.module_.state_dict()
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Tensor, X: dict[str, Tensor], training: bool = False
+    ) -> Tensor:
+        """Cross-entropy, each sequence counting by its own weight and that of its class."""
+        labels, weights = y_true.to(self.device), X["weight"].to(self.device)
+        of_class = self.criterion_.weight
+        losses = F.cross_entropy(
+            y_pred,
+            labels,
+            of_class,
+            label_smoothing=self.criterion_.label_smoothing,
+            reduction="none",
+        )
+        total = weights.sum() if of_class is None else weights @ of_class[labels]
+        return weights @ losses / total
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take the gradients of one batch, in noise, cut to a norm of one."""

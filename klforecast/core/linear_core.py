@@ -107,7 +107,17 @@ class LinearCore(nn.Module):
     def forward(
         self, past: Tensor
     ) -> Tensor:  # (batch, depth, channels) -> (batch, horizon, channels)
-        """Forecast of every window and channel."""
+        """Forecast of every window and channel.
+
+        Raises
+        ------
+        ValueError
+            If the past has another number of steps than `depth`.
+        """
+        if past.shape[1] != self.depth:
+            raise ValueError(
+                f"got a past of {past.shape[1]} steps; pass the {self.depth} before the cutoff"
+            )
         recent = past[:, self.modes.shape[0] :].transpose(1, 2)
         inputs = torch.cat([recent, self.components(past)], dim=-1).transpose(0, 1)
         forecast = inputs @ self.weight.mT + self.bias[:, None]  # (channels, batch, horizon)

@@ -243,7 +243,7 @@ def _held_out_errors(
     size = (len(blocks.judged), channels, len(plan.segments), n_experts, n_experts)
     moments = torch.zeros(size, dtype=torch.float64)
     n_kept = sum(map(len, kept))
-    errors = torch.empty(channels, n_experts, n_kept, plan.horizon)
+    errors = torch.empty(channels, n_experts, n_kept, plan.horizon, dtype=torch.float32)
     features, phases = [], []
     for channel in range(channels):
         trained, judged = look_up(channel)

@@ -198,7 +198,7 @@ def _melt(
     """All experts as one map."""
     readout = _readout(moments, pooled, plan, coordinates, weights)
     mixture = Mixture(tuple(map(str, plan.experts)), plan.segments, weights)
-    bias = torch.zeros(readout.shape[:2])
+    bias = torch.zeros(readout.shape[:2], dtype=torch.float32)
     modes = coordinates.history_modes.float()
     return LinearCore(modes, readout, bias, coordinates.blocks(), mixture)
 
@@ -257,7 +257,7 @@ def _readout(
     weights: Tensor,  # (C, S, E)
 ) -> Tensor:  # (C, H, d), float32
     """The weighted sum of the maps of all experts, solved from all windows."""
-    readout = torch.empty(len(weights), plan.horizon, coordinates.sizes[-1])
+    readout = torch.empty(len(weights), plan.horizon, coordinates.sizes[-1], dtype=torch.float32)
     weighted = _weighted_maps(moments, pooled, plan, coordinates, weights)
     for channel, maps in enumerate(weighted):
         total = torch.zeros(readout.shape[1:], dtype=torch.float64)

@@ -56,7 +56,9 @@ class KarhunenLoeve(
     ----------
     components_ : ndarray of shape (n_components_, n_features_in_)
         Eigenvectors V', orthonormal rows, largest eigenvalue first. The entry of largest magnitude
-        of each is positive. Where the eigenvalue is zero to rounding, the row is zero.
+        of each is positive: in a stream a component is negated when another entry, of the other
+        sign, becomes its largest; `klforecast.ops.linalg.follow_signs` undoes that for those who
+        learn from scores. Where the eigenvalue is zero to rounding, the row is zero.
     eigenvalues_ : ndarray of shape (n_components_,)
         Variance of each score (divided by the number of rows, not by one less), in squared units
         of the rows.

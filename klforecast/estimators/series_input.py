@@ -33,6 +33,8 @@ class PanelsOfSeries:
 
     def _named(self, X: Sequence[pd.DataFrame]) -> list[np.ndarray]:  # (channels, length) each
         """Series to fit to, all with the columns of the first, whose names are kept."""
+        if not len(X):
+            raise ValueError("X has no series; pass at least one")
         names = X[0].columns
         self.channel_names_ = list(names)
         return channels_first(X, names, "the first one")

@@ -26,6 +26,7 @@ from klforecast.estimators.arguments import (
     check_number,
     check_seed,
 )
+from klforecast.estimators.distinct_series import distinct_series
 from klforecast.estimators.sequence_input import check_series
 from klforecast.ops.arrays import to_tensor
 from klforecast.training.seeding import draw_seed
@@ -206,12 +207,13 @@ class SpectralClassifier:
         self,
         series: Sequence[np.ndarray],  # (channels, length) each
         labels: np.ndarray,  # (n,)
+        sample_weight: Any = None,
     ) -> np.ndarray:  # (classes,)
         """Fit the model that the settings ask for, and return the classes; or raise, unchanged."""
         settings = vars(self)
         _check_settings(settings)
         checked = check_series(series)
-        model, classes = _learn_model(checked, labels, settings)
+        model, classes = _learn_model(checked, labels, settings, sample_weight)
         self.model_ = model
         self.n_channels_ = len(checked[0])
         return classes
@@ -266,6 +268,7 @@ def _learn_model(
     series: Sequence[Tensor],  # (channels, length) each
     labels: np.ndarray,  # (n,)
     settings: Mapping[str, Any],
+    sample_weight: Any,
 ) -> tuple[ClosedFormClassifier | SequenceEnsemble, np.ndarray]:
     """Fit the model that `settings`, the constructor arguments of a classifier, ask for.
 
@@ -274,12 +277,16 @@ def _learn_model(
     ValueError
         If there are fewer than two series or two classes.
     """
-    classes, indices = np.unique(labels, return_inverse=True)
     if len(series) < 2:
         raise ValueError("X has 1 sample; pass at least 2 series, of at least 2 classes")
+    series, labels, row_weights = distinct_series(series, labels, sample_weight)
+    classes, indices = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"y has one class only, {classes[0]!r}; pass series of at least 2 classes")
-    weights = to_tensor(compute_class_weight(settings["class_weight"], classes=classes, y=labels))
+    of_class = compute_class_weight(
+        settings["class_weight"], classes=classes, y=labels, sample_weight=row_weights.numpy()
+    )
+    weights = to_tensor(of_class)
     weights = weights.double()
     if not (weights > 0).all():
         raise ValueError(
@@ -301,4 +308,4 @@ def _learn_model(
                 "n_scales": settings["n_scales"] or settings["n_heads"],
             },
         )
-    return model.fit(series, to_tensor(indices), weights), classes
+    return model.fit(series, to_tensor(indices), weights, row_weights), classes

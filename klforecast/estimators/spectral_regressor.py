@@ -1,6 +1,7 @@
 """Regressors on series: their settings, the checks of them, and learning, for both frameworks."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -13,6 +14,7 @@ from klforecast.estimators.arguments import (
     check_magnitude,
     check_seed,
 )
+from klforecast.estimators.distinct_series import distinct_series
 from klforecast.estimators.sequence_input import check_series
 from klforecast.ops.arrays import to_tensor
 from klforecast.training.seeding import draw_seed
@@ -56,6 +58,7 @@ class SpectralRegressor:
         self,
         series: Sequence[np.ndarray],  # (channels, length) each
         target: np.ndarray,  # (n,)
+        sample_weight: Any = None,
     ) -> None:
         """Fit the model; or raise, unchanged."""
         check_integer("n_filters", self.n_filters, minimum=1, optional=True)
@@ -68,9 +71,10 @@ class SpectralRegressor:
         if not np.isfinite(numbers).all():
             raise ValueError("y has missing or infinite values; leave these series out")
         check_magnitude("y", numbers)
+        checked, numbers, weights = distinct_series(checked, numbers, sample_weight)
         seed = draw_seed(self.random_state)
         model = ClosedFormRegressor(n_groups(self.n_filters), seed, self.n_jobs)
-        self.model_ = model.fit(checked, to_tensor(numbers))
+        self.model_ = model.fit(checked, to_tensor(numbers), weights)
         self.n_channels_ = len(checked[0])
 
     def _answer(

@@ -36,7 +36,7 @@ class SpectralSSMClassifier(
     Notes
     -----
     Of the closed form, `fit` takes time in proportion to series times steps times filters, about
-    ten nanoseconds each, and O(n^3) for up to 2,500 series; beyond, the solution is spanned by
+    twenty nanoseconds each, and O(n^3) for up to 2,500 series; beyond, the solution is spanned by
     2,000 of them.
 
     Examples
@@ -56,7 +56,7 @@ class SpectralSSMClassifier(
     n_features_in_: int
     feature_names_in_: np.ndarray
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn to tell the classes apart.
 
         Parameters
@@ -66,6 +66,9 @@ class SpectralSSMClassifier(
             and steps at the end without any value make a series shorter.
         y : array-like, (n,)
             Class of each series.
+        sample_weight : array-like of shape (n,) or None, default=None
+            What each series counts for, at least 0; None: one each. Zero leaves a series out, and a
+            whole number is so many copies of it.
 
         Returns
         -------
@@ -81,7 +84,7 @@ class SpectralSSMClassifier(
         with unchanged_on_error(self):
             values, labels = check_X_y(X, y, estimator=self, **ANY_SHAPE_WITH_GAPS)
             check_classification_targets(labels)
-            self.classes_ = self._learn(with_channels(values), labels)
+            self.classes_ = self._learn(with_channels(values), labels, sample_weight)
             validate_data(self, X, skip_check_array=True)
         return self
 

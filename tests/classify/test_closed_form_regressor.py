@@ -40,11 +40,15 @@ def test_the_share_of_the_forest_is_that_of_least_squared_error():
     ridge, forest = wanted + first, wanted + 0.5 * second
     shares = torch.linspace(0, 1, 1001, dtype=torch.float64)[:, None]
     errors = ((1 - shares) * ridge + shares * forest - wanted).square().mean(1)
-    assert _choose_share(ridge, forest, wanted) == pytest.approx(
+    even = torch.full((50,), 1 / 50, dtype=torch.float64)
+    assert _choose_share(ridge, forest, wanted, even) == pytest.approx(
         float(shares[errors.argmin()]), abs=1e-3
     )
-    assert _choose_share(wanted, forest, wanted) == 0
-    assert _choose_share(ridge, ridge, wanted) == 0.5
+    assert _choose_share(wanted, forest, wanted, even) == 0
+    assert _choose_share(ridge, ridge, wanted, even) == 0.5
+    # Rows that the ridge answers rightly are all that counts.
+    ridge[:5] = wanted[:5]
+    assert _choose_share(ridge, forest, wanted, torch.eye(50).double()[:5].mean(0)) == 0
 
 
 def test_a_target_that_does_not_vary_is_answered_by_its_value():

@@ -22,7 +22,7 @@ BACKBONE = {"d_model": 8, "n_layers": 1, "n_modes": 4, "bidirectional": True}
 class Prejudiced:
     """A closed form that says the first class, whatever it sees."""
 
-    def fit(self, series, labels, class_weights):
+    def fit(self, series, labels, class_weights, row_weights):
         self.left_out_ = self.scores(series)
         return self
 
@@ -33,9 +33,9 @@ class Prejudiced:
 class Informed(Prejudiced):
     """A closed form that is right, and as certain as soft labels ask for."""
 
-    def fit(self, series, labels, class_weights):
+    def fit(self, series, labels, class_weights, row_weights):
         self.labels = labels
-        return super().fit(series, labels, class_weights)
+        return super().fit(series, labels, class_weights, row_weights)
 
     def scores(self, series):
         soft = torch.tensor([1 - LABEL_SMOOTHING / 2, LABEL_SMOOTHING / 2]).double().log()
@@ -103,8 +103,25 @@ def make_net(**options) -> SequenceNet:
 def batch(tones) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     series, labels = tones
     x = torch.stack(series).mT.float()
-    start = torch.zeros(len(x), 2)
-    return {"x": x, "mask": torch.ones(x.shape[:2], dtype=torch.bool), "start": start}, labels
+    inputs = {
+        "x": x,
+        "mask": torch.ones(x.shape[:2], dtype=torch.bool),
+        "start": torch.zeros(len(x), 2),
+        "weight": torch.ones(len(x)),
+    }
+    return inputs, labels
+
+
+def test_a_weight_in_the_loss_is_so_many_copies(tones):
+    net = make_net(max_epochs=1, criterion__weight=torch.tensor([1.0, 3.0])).fit(*batch(tones))
+    inputs, labels = batch(tones)
+    logits = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    copies = torch.arange(40) % 3 + 1
+    weighted = net.get_loss(logits, labels, inputs | {"weight": copies.float()})
+    repeated = torch.nn.CrossEntropyLoss(torch.tensor([1.0, 3.0]))(
+        logits.repeat_interleave(copies, 0), labels.repeat_interleave(copies)
+    )
+    assert_close(weighted, repeated)
 
 
 @pytest.mark.parametrize(

@@ -113,3 +113,9 @@ def test_a_copy_forecasts_the_same_and_remembers_its_mixture(past, duplicate):
     twin = duplicate(core)
     assert torch.equal(twin(past), core(past))
     assert twin.mixture.experts == core.mixture.experts
+
+
+@pytest.mark.parametrize("steps", [0, DEPTH - 1, DEPTH + 1])
+def test_a_past_of_another_depth_is_refused(steps):
+    with pytest.raises(ValueError, match=f"got a past of {steps} steps; pass the {DEPTH} before"):
+        make_core()(torch.zeros(2, steps, CHANNELS))

@@ -95,7 +95,7 @@ def test_without_the_core_the_encoder_forecasts_alone(encoder, memory, y):
 def test_the_statistics_of_an_encoder_are_those_of_its_first_training(y):
     net = KLMemoryForecaster(encoder="olinear", **TINY).fit(y).net_
     learned = net.module_.encoder.network.transform_in.clone()
-    assert not torch.allclose(learned, torch.eye(12))
+    assert not torch.allclose(learned, torch.eye(12, dtype=torch.float64))
     net.partial_fit([torch.randn(110, 2).cumsum(dim=0)])
     assert torch.equal(net.module_.encoder.network.transform_in, learned)
 

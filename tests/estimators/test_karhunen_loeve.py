@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from klforecast.estimators.karhunen_loeve import KarhunenLoeve
 from klforecast.ops.kl import empirical_kl
-from klforecast.ops.linalg import fix_signs
+from klforecast.ops.linalg import fix_signs, follow_signs
 
 
 def low_rank_rows(n_rows, n_features, rank, seed=0):
@@ -284,3 +284,21 @@ def test_scores_of_another_width_are_refused_on_the_way_back():
     transform = KarhunenLoeve(n_components=2).fit(np.eye(4))
     with pytest.raises(ValueError, match="scores of 3 components; pass the 2 that transform gives"):
         transform.inverse_transform(np.zeros((1, 3)))
+
+
+def test_signs_that_jump_in_a_stream_can_be_followed():
+    # Two opposite entries of the leading component are as large as each other, but for noise.
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(400, 1)) * [1.0, -1.0, 0.3] + 0.5 * rng.normal(size=(400, 3))
+    stream, jumps, turns, followed = KarhunenLoeve(1).partial_fit(rows[:20]), 0, 0, None
+    for row in rows[20:]:
+        before = torch.from_numpy(stream.components_.T)
+        followed = before if followed is None else followed
+        now = torch.from_numpy(stream.partial_fit(row[None]).components_.T)
+        after = follow_signs(now, followed)
+        jumps += bool((now * before).sum() < 0)
+        turns += bool((after * followed).sum() < 0)
+        followed = after
+        assert now.abs().max() == now.max()
+    assert jumps > 2
+    assert turns == 0

@@ -84,6 +84,10 @@ STATEFUL = {
             ("trajectory", "empirical"),
         }
     },
+    **{
+        f"memory-history-empirical-exact-{mixer}": _memory(token_mixer=mixer)
+        for mixer in ("dense", "bottleneck")
+    },
     "activation": Stateful(
         lambda: KLActivation(D, 3),
         lambda activation, x: activation.append(x),

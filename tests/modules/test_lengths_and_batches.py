@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 import torch
 
-from klforecast.modules import KLActivation, SpectralSSM
+from klforecast.modules import KLActivation, LinearCore, SpectralSSM
 from klforecast.modules.encoders import ENCODERS, Sizes, build_encoder
 from klforecast.modules.sequence_mixers import MLSTM
 from klforecast.modules.ssm.attention import RotaryAttention
@@ -26,22 +26,29 @@ NETWORKS = {
 SENTENCE = "got sequences of length 0; pass at least one step"
 
 
+class First(torch.nn.Module):
+    """A mixer as a module from sequences to sequences."""
+
+    def __init__(self, mixer):
+        super().__init__()
+        self.mixer = mixer
+
+    def forward(self, x):
+        return self.mixer(x)[0]
+
+
 def network(name):
     return SpectralSSM(3, d_model=16, n_modes=4, **NETWORKS[name])
 
 
 # On sequences: (batch, length, channels) to a tensor with the same batch.
 ON_SEQUENCES = {
-    **{f"mixer-{name}": (lambda b=build: _first(b()), D) for name, build in BUILD.items()},
+    **{f"mixer-{name}": (lambda b=build: First(b()), D) for name, build in BUILD.items()},
     **{f"network-{name}": (lambda n=name: network(n), 3) for name in NETWORKS},
     "layer": (lambda: SpectralLayer(16), 16),
     "attention": (lambda: RotaryAttention(16), 16),
     "predictor": (lambda: SequencePredictor(2, n_channels=3, d_model=16), 3),
 }
-
-
-def _first(mixer):
-    return lambda x: mixer(x)[0]
 
 
 @pytest.mark.parametrize("name", ON_SEQUENCES)
@@ -76,9 +83,10 @@ def test_a_mask_of_no_sequences_is_taken(name):
     assert network(name)(torch.zeros(0, 9, 3), mask).shape == (0, 9, 16)
 
 
-@pytest.mark.parametrize(
-    "model", [LanguageModel(5, d_model=16), PairPredictor(2, vocab_size=5, d_model=16)]
-)
+ON_TOKENS = [LanguageModel(5, d_model=16), PairPredictor(2, vocab_size=5, d_model=16)]
+
+
+@pytest.mark.parametrize("model", ON_TOKENS)
 def test_token_ids_follow_the_same_rule(model):
     pairs = isinstance(model, PairPredictor)
     shape = (2, 0) if not pairs else (2, 2, 0)
@@ -86,6 +94,16 @@ def test_token_ids_follow_the_same_rule(model):
         model(torch.zeros(shape, dtype=torch.long))
     none = model(torch.zeros((0, 2, 7) if pairs else (0, 7), dtype=torch.long))
     assert len(none) == 0
+
+
+ON_WINDOWS = [LinearCore(torch.zeros(5, 3), torch.zeros(1, 7, 4 + 3), torch.zeros(1, 7))]
+
+
+@pytest.mark.parametrize("model", ON_WINDOWS)
+def test_windows_follow_the_same_rule(model):
+    assert model(torch.zeros(0, 9, 2)).shape == (0, 7, 2)
+    with pytest.raises(ValueError, match="got a past of 0 steps; pass the 9 before the cutoff"):
+        model(torch.zeros(4, 0, 2))
 
 
 def sizes(**changes):

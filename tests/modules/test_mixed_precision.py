@@ -5,26 +5,16 @@ import copy
 import pytest
 import torch
 
-from klforecast.modules import SpectralSSM
+from klforecast.modules import LinearCore, SpectralSSM
 from klforecast.modules.encoders import ENCODERS, Sizes, build_encoder
-from klforecast.modules.ssm.heads import SequencePredictor
+from klforecast.modules.ssm.heads import LanguageModel, SequencePredictor
+from klforecast.modules.ssm.pair import PairPredictor
 from tests.modules.no_float64 import DEVICE, device_without_float64, move, to_device, unwrapped
 from tests.modules.sequence_mixers.test_interface import BUILD, D
-from tests.modules.test_lengths_and_batches import NETWORKS
+from tests.modules.test_lengths_and_batches import NETWORKS, First
 
 # Norm of the difference beside that of the output: a mantissa of 8 or 11 bits through a few layers.
 OFF = {torch.bfloat16: 0.06, torch.float16: 0.01}
-
-
-class First(torch.nn.Module):
-    """A mixer as a module from sequences to sequences."""
-
-    def __init__(self, mixer):
-        super().__init__()
-        self.mixer = mixer
-
-    def forward(self, x):
-        return self.mixer(x)[0]
 
 
 class Forecast(torch.nn.Module):
@@ -42,6 +32,17 @@ class Forecast(torch.nn.Module):
         return self.encoder(x).forecast
 
 
+class OnTokens(torch.nn.Module):
+    """A module of token ids as one of numbers, whose signs are the tokens."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module((x > 0).long())
+
+
 MODULES = {
     **{f"mixer-{name}": (lambda b=build: First(b()), (3, 37, D)) for name, build in BUILD.items()},
     **{f"encoder-{name}": (lambda n=name: Forecast(n), (4, 3, 24)) for name in ENCODERS},
@@ -57,6 +58,12 @@ MODULES = {
         (2, 37, 3),
     ),
     "predictor": (lambda: SequencePredictor(5, n_channels=3, d_model=16), (2, 37, 3)),
+    "language": (lambda: OnTokens(LanguageModel(2, d_model=16)), (2, 37)),
+    "pairs": (lambda: OnTokens(PairPredictor(5, vocab_size=2, d_model=16)), (4, 2, 37)),
+    "linear core": (
+        lambda: LinearCore(torch.randn(20, 3), torch.randn(2, 7, 17 + 3), torch.randn(2, 7)),
+        (4, 37, 2),
+    ),
 }
 
 

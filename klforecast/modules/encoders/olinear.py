@@ -23,7 +23,7 @@ from torch.nn.functional import softplus
 
 from klforecast.modules.states import StatefulModule
 from klforecast.ops.linalg import require_finite, safe_eigh
-from klforecast.ops.precision import exact
+from klforecast.ops.precision import exact, like
 
 # Sum of squares of a step that was always zero; windows are normalised to a deviation of one.
 _SMALLEST_MOMENT = 1e-12
@@ -66,7 +66,7 @@ class OLinear(StatefulModule):
         super().__init__()
         for name, size in (("in", lookback), ("out", horizon)):
             self.register_state(f"moments_{name}", torch.zeros(size, size))
-            self.register_buffer(f"transform_{name}", torch.eye(size))
+            self.register_state(f"transform_{name}", torch.eye(size))
         self.embed = nn.Linear(lookback, d_model)
         d_ff = d_ff or d_model
         self.layers = nn.ModuleList(
@@ -106,12 +106,13 @@ class OLinear(StatefulModule):
         features: Tensor | None = None,  # (batch, channels, d_model)
     ) -> Tensor:
         """Forecast every channel."""
-        hidden = self.embed(past.mT @ self.transform_in)
+        hidden = self.embed(past.mT @ like(self.transform_in, past))
         if features is not None:
             hidden = hidden + features
         for layer in self.layers:
             hidden = layer(hidden)
-        return self.merge(self.head(hidden) @ self.transform_out.mT).mT
+        futures = self.head(hidden)
+        return self.merge(futures @ like(self.transform_out, futures).mT).mT
 
 
 class _Layer(nn.Module):

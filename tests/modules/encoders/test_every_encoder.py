@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from klforecast.exceptions import KLForecastError
 from klforecast.modules.encoders import ENCODERS, Sizes, build_encoder
 from klforecast.modules.encoders.patches import PatchForecaster
 
@@ -54,6 +55,19 @@ def test_a_window_depends_on_no_other_window_of_its_batch(encoder):
     assert_close(shuffled, forecast[order])
     alone = encoder(window[:1], by_window[0]).forecast
     assert_close(alone, forecast[:1])
+
+
+def test_what_is_missing_in_a_window_spoils_no_other(name, encoder):
+    window, tokens = draw()
+    spoiled = window.clone()
+    spoiled[1, 2, 5] = torch.nan
+    if name == "gated-kalmanet":
+        with pytest.raises(KLForecastError, match="NaN or huge values in the input"):
+            encoder(spoiled, tokens)
+        return
+    forecast, kept = encoder(spoiled, tokens).forecast, [0, *range(2, N)]
+    assert torch.equal(forecast[kept], encoder(window, tokens).forecast[kept])
+    assert forecast[1, 2].isnan().any()
 
 
 def test_tokens_change_the_forecast_and_are_reached_by_gradients(encoder):

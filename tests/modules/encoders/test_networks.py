@@ -52,11 +52,11 @@ def test_mixlinear_maps_cycles_by_the_kronecker_product_of_its_two_maps():
 
 def test_olinear_decorrelates_its_training_windows():
     net = OLinear(8, 4, 3, d_model=5, n_layers=1)
-    windows = torch.randn(500, 3, 8).cumsum(dim=2)
+    windows = torch.randn(500, 3, 8, dtype=torch.float64).cumsum(dim=2)
     for part in windows.split(100):
         net.absorb(part, part[..., :4])
     Q = net.transform_in
-    assert_close(Q.mT @ Q, torch.eye(8), atol=1e-5, rtol=0)
+    assert_close(Q.mT @ Q, torch.eye(8, dtype=torch.float64), atol=1e-12, rtol=0)
     scale = windows.square().mean(dim=(0, 1)).sqrt()
     coordinates = (windows / scale).flatten(0, 1) @ Q
     covariance = coordinates.mT @ coordinates / len(coordinates)

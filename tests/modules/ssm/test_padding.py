@@ -8,8 +8,9 @@ from torch.testing import assert_close
 
 from klforecast.modules import SpectralSSM
 from klforecast.modules.ssm.attention import RotaryAttention
-from klforecast.modules.ssm.heads import SequencePredictor
+from klforecast.modules.ssm.heads import LanguageModel, SequencePredictor
 from klforecast.modules.ssm.layer import SpectralLayer
+from klforecast.modules.ssm.pair import PairPredictor
 
 VARIANTS = [
     pytest.param(
@@ -95,6 +96,21 @@ def test_a_sequence_that_is_all_padding_is_answered_and_trained_on(options, valu
     assert_close(answer[:3], model(padded(0.0)[:3], MASK[:3]))
     answer.square().sum().backward()
     assert all(weights.grad.isfinite().all() for weights in model.parameters())
+
+
+def test_pairs_do_not_see_what_is_padded():
+    torch.manual_seed(0)
+    model = PairPredictor(2, n_channels=3, d_model=16)
+    pairs = [padded(value).unflatten(0, (2, 2)) for value in (0.0, torch.nan)]
+    clean, spoiled = (model(x, MASK.unflatten(0, (2, 2))) for x in pairs)
+    assert_close(spoiled, clean, rtol=0, atol=0)
+
+
+def test_a_language_model_does_not_see_what_is_padded():
+    torch.manual_seed(0)
+    model, tokens = LanguageModel(5, d_model=16), torch.randint(5, (4, 40))
+    nonsense = torch.where(MASK, tokens, -100)
+    assert_close(model(nonsense, MASK)[MASK], model(tokens, MASK)[MASK], rtol=0, atol=0)
 
 
 def test_a_mask_of_zeros_and_ones_is_a_mask():
