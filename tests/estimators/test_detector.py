@@ -151,4 +151,4 @@ def test_refused_rows_are_called_as_the_argument_is(hourly):
     with pytest.raises(ValueError, match="the rows of X are not sorted"):
         KLMemoryDetector().fit(hourly[::-1])
     with pytest.raises(ValueError, match="X has 2 channels, but the net was made for 1"):
-        KLMemoryDetector().fit(hourly[:100]).verdicts(pd.concat([hourly, hourly], axis=1))
+        KLMemoryDetector().fit(hourly[:100]).verdicts(pd.DataFrame({"a": hourly, "b": hourly}))
