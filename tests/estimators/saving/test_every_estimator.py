@@ -97,7 +97,8 @@ def same(one, other):
 
 
 def test_none_is_left_out():
-    assert set(FITTED) == set(estimators.__all__)
+    classes = {name: getattr(estimators, name) for name in estimators.__all__}
+    assert set(FITTED) == {name for name, kind in classes.items() if hasattr(kind, "fit")}
 
 
 @pytest.mark.parametrize("name", FITTED)
