@@ -14,6 +14,9 @@ from pandas.api.types import is_list_like
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = 80  # letters of a value in a message
 _LARGEST_SEED = 2**32 - 1  # of numpy's Mersenne twister
+_MOST_FILTERS = 100_000  # 14 MB of features for each series; 10,000 is what others draw at most
+_LEAST_WEIGHTS = 2**26  # that are trained however few the data: 1 GB with gradients and moments
+_WEIGHTS_PER_VALUE = 1000  # of the data; published forecasters have some ten
 _LARGEST = 1e140  # squared and summed over many rows it stays below 1e308
 
 
@@ -62,6 +65,38 @@ def check_flag(name: str, value: Any) -> None:
     """Raise unless `value` is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} is {show(value)}; pass True or False")
+
+
+def check_filters(value: Any) -> None:
+    """Raise unless `n_filters` is a number of filters whose features a computer can hold, or None."""
+    check_integer("n_filters", value, minimum=1, optional=True)
+    if value is not None and value > _MOST_FILTERS:
+        raise ValueError(
+            f"n_filters={value} is far too many; pass at most {_MOST_FILTERS}, or None"
+        )
+
+
+def check_weights(sizes: Mapping[str, int], weights: int, data: str, values: int) -> None:
+    """Raise a ValueError unless a network is one that so many values could train.
+
+    Parameters
+    ----------
+    sizes : mapping of str to int
+        Arguments that make it as large as it is.
+    weights : int
+        About how many it has.
+    data : str
+        What it would be trained on, for the message.
+    values : int
+        How many numbers that are.
+    """
+    limit = max(_LEAST_WEIGHTS, _WEIGHTS_PER_VALUE * values)
+    if weights > limit:
+        *others, last = (f"{name}={size}" for name, size in sizes.items())
+        raise ValueError(
+            f"{', '.join(others)} and {last} make some {weights:.0e} weights; with {data} pass sizes "
+            f"that make at most {limit:.0e}"
+        )
 
 
 def check_levels(name: str, value: Any, distinct: bool = False) -> list[float]:

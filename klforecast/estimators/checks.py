@@ -14,13 +14,15 @@ from klforecast.estimators.frames.indices import check_regular, find_frequency, 
 from klforecast.estimators.frames.panel import Key, TimeSeries, name_series, split_series
 
 
-def check_rows(y: pd.Series | pd.DataFrame) -> None:
+def check_rows(y: pd.Series | pd.DataFrame, name: str = "y") -> None:
     """Raise unless every series in `y` has sorted stamps, no duplicates, and real numbers or NaN.
 
     Parameters
     ----------
     y : Series or DataFrame
         One series, a panel or a hierarchy, as the user passed it.
+    name : str, default="y"
+        What the argument is called.
 
     Raises
     ------
@@ -32,13 +34,13 @@ def check_rows(y: pd.Series | pd.DataFrame) -> None:
     frame = y.to_frame() if isinstance(y, pd.Series) else y
     if frame.shape[0] == 0 or frame.shape[1] == 0:
         raise ValueError(
-            f"y has {frame.shape[0]} rows and {frame.shape[1]} columns; pass a series with at "
+            f"{name} has {frame.shape[0]} rows and {frame.shape[1]} columns; pass a series with at "
             "least two rows and one column"
         )
-    _check_index(frame.index, "y")
-    _check_numeric(frame, "y")
+    _check_index(frame.index, name)
+    _check_numeric(frame, name)
     for key, series in split_series(frame).items():
-        where = name_series(key)
+        where = name_series(key, name)
         _check_order(series.index, where)
         _check_not_infinite(series.values, series.index, frame.columns, where)
 
@@ -83,12 +85,12 @@ def check_columns(known: pd.Index, got: pd.Index, where: str) -> None:
     """Raise a ValueError unless the columns are those of fit, in their order."""
     if not known.equals(got):
         raise ValueError(
-            f"{where} has the columns {list(got)}, but the forecaster was fitted on "
+            f"{where} has the columns {list(got)}, but the estimator was fitted on "
             f"{list(known)}; pass the same columns in the same order"
         )
 
 
-def check_panel(panel: Mapping[Key, TimeSeries]) -> BaseOffset | None:
+def check_panel(panel: Mapping[Key, TimeSeries], name: str = "y") -> BaseOffset | None:
     """Raise unless each series can be learned from; return the step that all their indices share.
 
     Raises
@@ -99,13 +101,13 @@ def check_panel(panel: Mapping[Key, TimeSeries]) -> BaseOffset | None:
     for key, series in panel.items():
         if len(series.values) < 2:
             raise ValueError(
-                f"{name_series(key)} has {len(series.values)} row; at least 2 are needed to learn "
+                f"{name_series(key, name)} has {len(series.values)} row; at least 2 are needed to learn "
                 "from: pass a longer series"
             )
     longest = max(panel, key=lambda key: len(panel[key].values))
-    frequency = find_frequency(panel[longest].index, name_series(longest))
+    frequency = find_frequency(panel[longest].index, name_series(longest, name))
     for key, series in panel.items():
-        check_regular(series.index, frequency, name_series(key))
+        check_regular(series.index, frequency, name_series(key, name))
     return frequency
 
 
@@ -119,11 +121,11 @@ def check_known(new: Iterable[Key], known: Container[Key]) -> None:
         )
 
 
-def check_channels(known: int, got: int) -> None:
-    """Raise a ValueError unless y has as many channels as the net was made for."""
+def check_channels(known: int, got: int, name: str = "y") -> None:
+    """Raise a ValueError unless there are as many channels as in what was fitted."""
     if known != got:
         raise ValueError(
-            f"y has {got} channels, but the net was made for {known}; pass the same channels"
+            f"{name} has {got} channels, but the net was made for {known}; pass the same channels"
         )
 
 
@@ -390,5 +392,5 @@ def _check_not_infinite(values: np.ndarray, index: pd.Index, columns: pd.Index, 
     raise ValueError(
         f"{where} has {len(rows)} values that are not finite, the first (infinite) at "
         f"{index[rows[0]]} in column {columns[channels[0]]!r}; mark them as missing, for example "
-        "with y.replace([np.inf, -np.inf], np.nan)"
+        f"with {where[-1]}.replace([np.inf, -np.inf], np.nan)"
     )

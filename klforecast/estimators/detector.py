@@ -21,12 +21,13 @@ from klforecast.estimators.arguments import (
     check_seed,
     show,
 )
-from klforecast.estimators.checks import check_channels, check_panel, check_rows
+from klforecast.estimators.checks import check_channels, check_columns, check_panel, check_rows
 from klforecast.estimators.cycles import window_periods
 from klforecast.estimators.detection.series import SeriesDetector, choose_cycle, fit_series
 from klforecast.estimators.detection.verdicts import Verdicts
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.frames.panel import Key, TimeSeries, name_series, split_series
+from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
 from klforecast.training.rollback import unchanged_on_error
 
 KINDS = ("", "outlier", "shift up", "shift down")
@@ -35,7 +36,7 @@ KINDS = ("", "outlier", "shift up", "shift down")
 _EVENTS = ("outliers", "shifts", "both")
 
 
-class KLMemoryDetector(BaseDetector):
+class KLMemoryDetector(SavedSktimeEstimator, BaseDetector):
     """Find outliers and changes of level, with a stated rate of false alarms.
 
     Every row is forecast from the rows before it by a `KLMemoryForecaster`. A row is an outlier if the
@@ -81,7 +82,6 @@ class KLMemoryDetector(BaseDetector):
     - Channels are judged together: the smallest p-value counts as many times as there are channels.
     - The rate holds for rows like those of `fit`. True outliers among them make it hold more than it
       says: their errors are references too.
-    - sktime's `save` writes a detector as a pickle; there is no file without code for it.
     - Costs: three times a fit of the forecaster at most, for each series.
 
     Examples
@@ -130,6 +130,17 @@ class KLMemoryDetector(BaseDetector):
         if events == "shifts":
             self.set_tags(task="change_point_detection")
 
+    def _check_state(self) -> None:
+        super()._check_state()
+        if hasattr(self, "series_"):
+            cycles = {key: detector.cycle for key, detector in self.series_.items()}
+            channels = {detector.rows.values.shape[1] for detector in self.series_.values()}
+            if self.cycles_ != cycles or channels != {self.n_channels_}:
+                raise ValueError(
+                    f"cycles {self.cycles_} and {self.n_channels_} channels, and series of {cycles} "
+                    f"and {channels}"
+                )
+
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
         """Small settings with which sktime's checks run in seconds."""
@@ -156,12 +167,14 @@ class KLMemoryDetector(BaseDetector):
             If X or a parameter cannot be used; the detector is as it was before.
         """
         with unchanged_on_error(self):
-            return super().fit(X, y)
+            return super().fit(X)
 
     def update(self, X: Any, y: Any = None) -> Self:
         """Fit anew to the rows known so far and those of X; where both have a row, that of X counts."""
+        self.check_is_fitted(method_name="update")
         with unchanged_on_error(self):
-            return super().update(X, y)
+            check_columns(pd.DataFrame(self._X).columns, self._check_X(X).columns, "X")
+            return super().update(X)
 
     def verdicts(self, X: Any) -> pd.DataFrame:
         """Say of every row what was expected of it, and how surprising it is.
@@ -231,7 +244,7 @@ class KLMemoryDetector(BaseDetector):
     def _check_X(self, X: Any) -> Any:
         """Refuse bad rows in our own words, before sktime converts them."""
         if isinstance(X, pd.Series | pd.DataFrame):
-            check_rows(X)
+            check_rows(X, "X")
         return super()._check_X(X)
 
     def _fit(self, X: pd.DataFrame, y: Any = None) -> Self:
@@ -246,7 +259,7 @@ class KLMemoryDetector(BaseDetector):
         # sktime keeps the rows as they came, and joins frames to them.
         self._X = X
         panel = split_series(X)
-        frequency = check_panel(panel)
+        frequency = check_panel(panel, "X")
         series = {}
         for key, rows in panel.items():
             periods = window_periods([rows.values], frequency, self._forecaster().period)
@@ -304,7 +317,7 @@ class KLMemoryDetector(BaseDetector):
         return (kinds != "") & (kinds != "outlier")
 
     def _verdicts(self, X: pd.DataFrame) -> pd.DataFrame:
-        check_channels(self.n_channels_, X.shape[1])
+        check_channels(self.n_channels_, X.shape[1], "X")
         panel = split_series(X)
         unknown = [key for key in panel if key not in self.series_]
         if unknown:

@@ -13,6 +13,7 @@ from klforecast.estimators.arguments import (
     check_integer,
     check_number,
     check_seed,
+    check_weights,
     show,
     warn_shrunk,
 )
@@ -26,8 +27,6 @@ from klforecast.training.nets import LOSSES
 _MOST_RATE = 1e3  # any step of such a rate leaves the range of float32 in a few batches
 _LEAST_STEPS = 10_000  # lengths that are taken as they are, however short the series
 _STEPS_PER_ROW = 100  # of the horizon
-_LEAST_WEIGHTS = 2**26  # that are trained however few the data: 1 GB with gradients and moments
-_WEIGHTS_PER_VALUE = 1000  # of the data; published forecasters have some ten
 
 
 def check_training(parameters: Mapping[str, Any]) -> None:
@@ -98,13 +97,13 @@ def check_sizes(parameters: Mapping[str, Any], rows: int, channels: int) -> None
     width, tokens = parameters["d_model"], parameters["memory_tokens"]
     inner = 2 * width if parameters["d_ff"] is None else parameters["d_ff"]
     weights = width * (parameters["n_layers"] * (4 * width + 2 * inner) + tokens)
-    limit = max(_LEAST_WEIGHTS, _WEIGHTS_PER_VALUE * rows * channels)
-    if weights > limit:
-        raise ValueError(
-            f"d_model={width}, n_layers={parameters['n_layers']}, d_ff={inner} and "
-            f"memory_tokens={tokens} make some {weights:.0e} weights; with {rows} rows of {channels} "
-            f"channels pass sizes that make at most {limit:.0e}"
-        )
+    sizes = {"d_model": width, "n_layers": parameters["n_layers"], "d_ff": inner}
+    check_weights(
+        sizes | {"memory_tokens": tokens},
+        weights,
+        f"{rows} rows of {channels} channels",
+        rows * channels,
+    )
 
 
 def check_fit(

@@ -21,10 +21,12 @@ from klforecast.classify.sequence_ensemble import SequenceEnsemble
 from klforecast.estimators.arguments import (
     check_choice,
     check_device,
+    check_filters,
     check_integer,
     check_jobs,
     check_number,
     check_seed,
+    check_weights,
 )
 from klforecast.estimators.distinct_series import distinct_series
 from klforecast.estimators.sequence_input import check_series
@@ -32,6 +34,7 @@ from klforecast.ops.arrays import to_tensor
 from klforecast.training.seeding import draw_seed
 
 SOLVERS = ("closed-form", "gradient")
+_MAPS = 7  # squares of the width in a layer; with the modes at most twice too few of all variants
 
 _NET = ("max_epochs", "batch_size", "lr", "patience", "device", "verbose")
 _BACKBONE = (
@@ -213,6 +216,7 @@ class SpectralClassifier:
         settings = vars(self)
         _check_settings(settings)
         checked = check_series(series)
+        _check_sizes(settings, checked)
         model, classes = _learn_model(checked, labels, settings, sample_weight)
         self.model_ = model
         self.n_channels_ = len(checked[0])
@@ -228,7 +232,7 @@ class SpectralClassifier:
 def _check_settings(settings: Mapping[str, Any]) -> None:
     """Raise unless the constructor arguments of the classifiers make sense, alone and together."""
     check_choice("solver", settings["solver"], SOLVERS)
-    check_integer("n_filters", settings["n_filters"], minimum=1, optional=True)
+    check_filters(settings["n_filters"])
     for name in (
         "n_estimators",
         "d_model",
@@ -262,6 +266,23 @@ def _check_settings(settings: Mapping[str, Any]) -> None:
         )
     check_seed("random_state", settings["random_state"])
     check_device("device", settings["device"])
+
+
+def _check_sizes(settings: Mapping[str, Any], series: Sequence[Tensor]) -> None:
+    """Raise unless the networks are small enough for the series."""
+    if settings["solver"] != "gradient":
+        return
+    sizes = {name: settings[name] for name in ("n_estimators", "d_model", "n_layers", "n_modes")}
+    width = sizes["d_model"]
+    # Of a layer: a mixer of a few maps between channels, and maps between them and the modes.
+    layer = width * (_MAPS * width + 2 * sizes["n_modes"])
+    steps = sum(part.shape[1] for part in series)
+    check_weights(
+        sizes,
+        sizes["n_estimators"] * sizes["n_layers"] * layer,
+        f"{len(series)} series of {len(series[0])} channels and {steps} steps in all",
+        steps * len(series[0]),
+    )
 
 
 def _learn_model(

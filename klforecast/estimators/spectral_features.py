@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from klforecast.classify.filter_features import KINDS, FilterFeatures, n_groups
-from klforecast.estimators.arguments import check_integer, check_seed, show
+from klforecast.estimators.arguments import check_filters, check_seed, show
 from klforecast.estimators.saving.files import SavedEstimator
 from klforecast.estimators.sequence_input import (
     ANY_SHAPE_WITH_GAPS,
@@ -61,7 +61,7 @@ class FeatureBank:
         series: Sequence[np.ndarray],  # (channels, length) each
     ) -> None:
         """Draw the filters; or raise, unchanged."""
-        check_integer("n_filters", self.n_filters, minimum=1, optional=True)
+        check_filters(self.n_filters)
         check_seed("random_state", self.random_state)
         if isinstance(self.kinds, str) or not self.kinds or set(self.kinds) - set(KINDS):
             raise ValueError(

@@ -9,7 +9,7 @@ from torch import Tensor
 from klforecast.classify.closed_form_regressor import ClosedFormRegressor
 from klforecast.classify.filter_features import n_groups
 from klforecast.estimators.arguments import (
-    check_integer,
+    check_filters,
     check_jobs,
     check_magnitude,
     check_seed,
@@ -61,7 +61,7 @@ class SpectralRegressor:
         sample_weight: Any = None,
     ) -> None:
         """Fit the model; or raise, unchanged."""
-        check_integer("n_filters", self.n_filters, minimum=1, optional=True)
+        check_filters(self.n_filters)
         check_jobs(self.n_jobs)
         check_seed("random_state", self.random_state)
         checked = check_series(series, owner="regressor")

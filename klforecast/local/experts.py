@@ -147,7 +147,8 @@ def expert_forecasts(
         for scaled in _adjusted(usable, season, _FACTORS, steps, True):
             banks.append(np.where(positive[:, None, None], scaled, banks[1]))
     if with_log:
-        logs = np.log(np.where(positive[:, None], past, np.nan))
+        # A series that was positive may have come to zero since.
+        logs = np.log(np.where(positive[:, None] & (past > 0), past, np.nan))
         highest = np.where(np.isfinite(logs), logs, -np.inf).max(axis=1)[:, None, None]
         copies = [filter_forecasts(logs, steps)]
         for season in _season_sets(periods):

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
-from klforecast.core.season import LONGEST_CYCLE
+from klforecast.core.plan import plan_core
+from klforecast.core.season import LONGEST_CYCLE, season_waves
 from klforecast.estimators.cycles import local_seasons, long_season, window_periods
 
 WEEK = np.sin(np.arange(200) * 2 * np.pi / 7)[:, None]
@@ -33,3 +35,17 @@ def test_a_long_season_has_to_be_seen_twice():
     with pytest.warns(UserWarning, match=f"a cycle of {asked} steps has no effect"):
         assert long_season(np.zeros((2 * asked - 1, 1)), None, asked) == 1
     assert long_season(WEEK, None, 7) == 1
+
+
+@pytest.mark.parametrize("asked", [2_000, 4_000, 8_760])
+def test_a_year_of_hours_costs_no_matrix_of_its_length(asked):
+    # A window of whole years had Gram matrices of 8,760^2 numbers for each expert, and more than 3 GB.
+    rows = 3 * 8_760
+    hours = np.sin(np.arange(rows) * 2 * np.pi / 24)[:, None]
+    periods = window_periods([hours], None, asked)
+    plan = plan_core([rows], 1, 96, periods)
+    assert plan.period == 24
+    assert 8 * (plan.depth + plan.padded_horizon) ** 2 < 80e6
+    # What a longer cycle adds are as many columns whatever its length.
+    assert long_season(hours, None, asked) == asked
+    assert season_waves(torch.arange(rows), asked).shape == (rows, 12)

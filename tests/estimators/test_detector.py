@@ -135,3 +135,20 @@ def test_a_series_that_was_not_in_fit_is_named(hourly):
     detector = KLMemoryDetector().fit(pd.concat({"a": hourly}).to_frame())
     with pytest.raises(ValueError, match="series 'b' of X was not in fit"):
         detector.verdicts(pd.concat({"b": hourly}).to_frame())
+
+
+def test_rows_with_other_columns_are_no_rows_of_an_update(hourly):
+    detector = KLMemoryDetector().fit(hourly[:400])
+    before = detector.verdicts(hourly)
+    with pytest.raises(ValueError, match=r"X has the columns \[0\], .* fitted on \['load'\]"):
+        detector.update(hourly[400:].rename(None))
+    pd.testing.assert_frame_equal(detector.verdicts(hourly), before)
+
+
+def test_refused_rows_are_called_as_the_argument_is(hourly):
+    with pytest.raises(ValueError, match=r"X has 1 values that are not finite.* with X\.replace"):
+        KLMemoryDetector().fit(hourly.replace({hourly.iloc[3]: np.inf}))
+    with pytest.raises(ValueError, match="the rows of X are not sorted"):
+        KLMemoryDetector().fit(hourly[::-1])
+    with pytest.raises(ValueError, match="X has 2 channels, but the net was made for 1"):
+        KLMemoryDetector().fit(hourly[:100]).verdicts(pd.DataFrame({"a": hourly, "b": hourly}))

@@ -129,3 +129,11 @@ def test_rows_of_another_order_of_magnitude_are_followed_without_a_fit():
     forecaster = KLMemoryForecaster(6).fit(y[:22])
     forecaster.update(y[22:], update_params=False)
     assert np.isfinite(forecaster.predict(fh=[1, 6])).all()
+
+
+@pytest.mark.parametrize("value", [0.0, -3.0])
+def test_a_positive_series_may_come_to_zero_later_without_a_warning(value):
+    y = daily_series(weekly(203, 100.0))
+    y.iloc[200:] = value
+    forecaster = KLMemoryForecaster(7).fit(y[:200]).update(y[200:], update_params=False)
+    assert forecaster.predict(range(1, 8)).between(-50, 150).all()

@@ -9,7 +9,13 @@ from sklearn.model_selection import GridSearchCV
 from sktime.datasets import load_airline
 from sktime.forecasting.base import ForecastingHorizon
 
-from klforecast import KLMemoryForecaster, SpectralSSMClassifier
+from klforecast import (
+    KLMemoryForecaster,
+    SpectralFeatures,
+    SpectralPanelFeatures,
+    SpectralSSMClassifier,
+    SpectralSSMRegressor,
+)
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.normal(size=80)
@@ -133,6 +139,26 @@ def test_networks_far_too_large_for_the_data_are_not_made(sizes):
         ValueError, match=r"weights; with 80 rows of 1 channels pass .*at most 7e\+07"
     ):
         make(encoder="transformer", **sizes).fit(COUNTED)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [{"n_layers": 10**6}, {"d_model": 10**9}, {"n_modes": 10**9}, {"n_estimators": 10**6}],
+)
+def test_networks_far_too_large_for_the_series_are_not_made(sizes):
+    with pytest.raises(
+        ValueError,
+        match=r"some \de\+\d\d weights; with 8 series of 1 channels and 80 steps in all pass sizes",
+    ):
+        SpectralSSMClassifier("gradient", **sizes).fit(VALUES.reshape(8, 10), [0, 1] * 4)
+
+
+@pytest.mark.parametrize(
+    "kind", [SpectralSSMClassifier, SpectralSSMRegressor, SpectralFeatures, SpectralPanelFeatures]
+)
+def test_more_filters_than_a_computer_holds_are_not_drawn(kind):
+    with pytest.raises(ValueError, match="n_filters=1000000000 is far too many; pass at most 1000"):
+        kind(n_filters=10**9).fit(VALUES.reshape(8, 10), [0, 1] * 4)
 
 
 def test_devices_that_are_not_here_are_refused_by_the_classifiers_too():

@@ -61,6 +61,17 @@ class SeriesDetector(NamedTuple):
     rate: float
     frequency: BaseOffset | None
 
+    def check_parts(self) -> None:
+        """Raise a ValueError unless there are errors of every row; for what was read from a file."""
+        shape = self.rows.values.shape
+        shapes = {part.shape for part in self.errors}
+        held_out = (shape[0] - self.first, shape[1])
+        if shapes != {shape} or self.references.step.shape != held_out:
+            raise ValueError(
+                f"rows of the shape {shape}, of which {self.first} are not held out, errors of "
+                f"{shapes}, and references of {tuple(self.references.step.shape)}"
+            )
+
     def judge(self, rows: TimeSeries) -> Verdicts:
         """Judge rows: those of the fit by their held-out errors, those that follow them by new forecasts.
 

@@ -1,8 +1,14 @@
 """Between tables of any library and those of pandas; narwhals, imported when another library's comes."""
 
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import pandas as pd
+
+# Closed, because files name them.
+Library: TypeAlias = Literal["pandas", "polars", "pyarrow", "modin", "cudf"]
+Whole: TypeAlias = Literal["Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"]
+Times: TypeAlias = Literal["String", "Date", "Datetime", Whole]
+Unit: TypeAlias = Literal["s", "ms", "us", "ns"]
 
 
 def to_pandas(table: Any, name: str = "df") -> pd.DataFrame:
@@ -44,16 +50,52 @@ def to_pandas(table: Any, name: str = "df") -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def like(result: pd.DataFrame, table: Any, dates: tuple[str, ...] = ()) -> Any:
-    """Return a table of pandas in the library of another one; columns in `dates` as that one has its first."""
+class TableKind(NamedTuple):
+    """What tables are given back.
+
+    Attributes
+    ----------
+    library : str
+        Whose they are.
+    times : str
+        Type of their times, by its name in narwhals.
+    unit : str or None
+        Of times with hours.
+    """
+
+    library: Library
+    times: Times
+    unit: Unit | None
+
+
+def kind_of(table: Any, time: str) -> TableKind:
+    """Kind of a table with a column of times.
+
+    Examples
+    --------
+    >>> kind_of(pd.DataFrame({"ds": [1]}), "ds")
+    TableKind(library='pandas', times='String', unit=None)
+    """
     if isinstance(table, pd.DataFrame):
+        return TableKind("pandas", "String", None)
+    frame = _narwhals(table, "df").from_native(table, eager_only=True)
+    dtype = frame.schema[time]
+    name = type(dtype).__name__
+    # Text comes in several types.
+    times: Any = name if name in get_args(Times) else "String"
+    return TableKind(frame.implementation.value, times, getattr(dtype, "time_unit", None))
+
+
+def like(result: pd.DataFrame, kind: TableKind, times: tuple[str, ...] = ()) -> Any:
+    """Return a table of pandas as one of a kind, with columns of times."""
+    if kind.library == "pandas":
         return result
-    nw = _narwhals(table, "df")
-    template = nw.from_native(table, eager_only=True)
-    columns = {name: _plain(result[name]) for name in result}
-    made = nw.from_dict(columns, backend=template.implementation)
-    for name in dates:
-        made = made.with_columns(nw.col(name).cast(template.schema[dates[0]]))
+    import narwhals.stable.v1 as nw
+
+    made = nw.from_dict({name: _plain(result[name]) for name in result}, backend=kind.library)
+    dtype = getattr(nw, kind.times)
+    for name in times:
+        made = made.with_columns(nw.col(name).cast(dtype(kind.unit) if kind.unit else dtype))
     return made.to_native()
 
 

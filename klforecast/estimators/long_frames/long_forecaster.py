@@ -22,14 +22,15 @@ from klforecast.estimators.long_frames.columns import (
     indexed,
     interval_names,
 )
-from klforecast.estimators.long_frames.frames import like, to_pandas
+from klforecast.estimators.long_frames.frames import TableKind, kind_of, like, to_pandas
 from klforecast.estimators.long_frames.grid import Regular, interpolated, name_gaps, on_grid
 from klforecast.estimators.rolling.cutoffs import check_windows
 from klforecast.estimators.rolling.forecasts import check_forecaster, forecast_windows
 from klforecast.estimators.rolling.tidy import quantile_name, tidy_frame
+from klforecast.estimators.saving.files import SavedEstimator
 
 
-class LongForecaster:
+class LongForecaster(SavedEstimator):
     """A forecaster of sktime for long frames: one row per series and time.
 
     Methods, arguments and columns have the names of statsforecast's. Frames are of pandas or, with the
@@ -57,6 +58,7 @@ class LongForecaster:
       are missing values, which the forecaster fills; a UserWarning says how many.
     - Columns beside id, time and target are covariates. Their values at the forecast steps come in
       `X_df`, unless the forecaster names them among its `past_covariates`.
+    - `save` and `load` take a `KLMemoryForecaster` along; other forecasters have no file without code.
 
     Examples
     --------
@@ -78,6 +80,12 @@ class LongForecaster:
 
     forecaster_: BaseForecaster
     freq_: BaseOffset | None
+
+    _columns: Columns
+    _covariates: list
+    _label: Any
+    _is_single: bool
+    _kind: TableKind
 
     def __init__(
         self,
@@ -152,7 +160,7 @@ class LongForecaster:
             found.columns = found.columns.droplevel(0)
             forecast = forecast.assign(**{key: found[p] for key, p in quantiles.items()})
         rows = as_rows(forecast, columns, self._label)
-        return like(rows, self._table, (columns.time,))
+        return like(rows, self._kind, (columns.time,))
 
     def forecast(
         self,
@@ -240,7 +248,7 @@ class LongForecaster:
                 name: rows["forecast"],
             }
         ).assign(**{key: rows[quantile_name(p)] for key, p in quantiles.items()})
-        return like(answer, df, (time_col, "cutoff"))
+        return like(answer, kind_of(df, time_col), (time_col, "cutoff"))
 
     def _with_horizon(self, h: int) -> BaseForecaster:
         return KLMemoryForecaster(horizon=h) if self.forecaster is None else self.forecaster
@@ -256,8 +264,7 @@ class LongForecaster:
         self._columns, self._covariates = columns, covariates
         self._label = regular.panel.index[0][0]
         self._is_single = not isinstance(whole.index, pd.MultiIndex)
-        # What tells the library and the types of the columns.
-        self._table = df[:1]
+        self._kind = kind_of(df, columns.time)
         return self
 
     def _regular(self, table: pd.DataFrame, columns: Columns) -> Regular:

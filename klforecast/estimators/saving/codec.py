@@ -25,6 +25,7 @@ from klforecast.classify.kinds_ridge import KindsRidge
 from klforecast.classify.sequence_ensemble import SequenceEnsemble
 from klforecast.core.experts import EXPERTS, Expert
 from klforecast.estimators.saving.grammar import Reader
+from klforecast.estimators.saving.nested import NESTED
 from klforecast.estimators.saving.nets import NETS
 from klforecast.estimators.saving.packing import CODECS
 
@@ -41,10 +42,12 @@ ATTRIBUTE_CLASSES = (
 FAMILIES = {Expert: EXPERTS}
 """Registries of records: what is written there may be in a file where the base class is declared."""
 
+_CODECS = (*NESTED, *NETS, *CODECS)
+
 
 def reader(tensors: Mapping[str, Tensor], size: int) -> Reader:
     """Reader of a file of so many bytes, with these tensors."""
-    return Reader(tensors, (*NETS, *CODECS), ATTRIBUTE_CLASSES, FAMILIES, size)
+    return Reader(tensors, _CODECS, ATTRIBUTE_CLASSES, FAMILIES, size)
 
 
 def encode(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
@@ -94,7 +97,7 @@ def encode(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
     if (names := _names_of_parts(value)) is not None:
         fields = {name: inner(getattr(value, name), f".{name}") for name in names}
         return {"$": type(value).__name__, **fields}
-    for codec in (*NETS, *CODECS):
+    for codec in _CODECS:
         if isinstance(value, codec.type):
             parts = codec.pack(value).items()
             return {

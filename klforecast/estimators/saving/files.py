@@ -28,7 +28,7 @@ from torch import Tensor
 
 from klforecast.estimators.arguments import check_path
 from klforecast.estimators.saving.earlier_versions import from_version_1, from_version_2
-from klforecast.estimators.saving.grammar import BROKEN, attributes_of, parameters_of
+from klforecast.estimators.saving.grammar import BROKEN, Field, attributes_of, parameters_of
 
 FORMAT = "klforecast estimator"
 FORMAT_VERSION = (
@@ -105,13 +105,13 @@ def save_estimator(estimator: Any, path: str | os.PathLike) -> None:
     from klforecast.estimators.saving.codec import encode
 
     check_path(path)
-    parameters = estimator.get_params(deep=False)
-    fitted = {name: value for name, value in vars(estimator).items() if name not in parameters}
+    parts = parts_of(estimator)
     tensors: dict[str, Tensor] = {}
     name = type(estimator).__name__
+    places = {"parameters": "", "fitted": f"{name}."}
     state = {
-        "parameters": {key: encode(value, tensors, key) for key, value in parameters.items()},
-        "fitted": {key: encode(value, tensors, f"{name}.{key}") for key, value in fitted.items()},
+        part: {key: encode(value, tensors, places[part] + key) for key, value in values.items()}
+        for part, values in parts.items()
     }
     metadata = {
         "format": FORMAT,
@@ -230,18 +230,41 @@ def _made_of(cls: Any, state: Mapping[str, Any], tensors: Mapping[str, Tensor], 
     from klforecast.estimators.saving.codec import reader
 
     read = reader(tensors, size)
-    parameters = parameters_of(cls.__init__)
-    arguments = read.read_parts(parameters, state["parameters"], cls.__name__)
-    attributes = {
-        name: field for name, field in attributes_of(cls).items() if name not in parameters
+    parts = {
+        part: read.read_parts(fields, state[part], cls.__name__)
+        for part, fields in fields_of(cls).items()
     }
-    fitted = read.read_parts(attributes, state["fitted"], cls.__name__)
-    estimator = cls(**arguments)
-    vars(estimator).update(fitted)
     try:
-        estimator._check_state()
+        return assemble(cls, **parts)
     except BROKEN as error:
         raise ValueError(f"its parts do not fit together: {error}") from error
+
+
+def fields_of(cls: Any) -> dict[str, dict[str, Field]]:
+    """What a file may hold of a class: arguments of its constructor, and attributes beside them."""
+    parameters = parameters_of(cls.__init__)
+    attributes = attributes_of(cls).items()
+    return {
+        "parameters": parameters,
+        "fitted": {name: field for name, field in attributes if name not in parameters},
+    }
+
+
+def parts_of(estimator: Any) -> dict[str, dict[str, Any]]:
+    """Arguments of an estimator and its attributes beside them, as `fields_of` its class declares."""
+    names = parameters_of(type(estimator).__init__)
+    held = vars(estimator).items()
+    return {
+        "parameters": {name: getattr(estimator, name) for name in names},
+        "fitted": {name: value for name, value in held if name not in names},
+    }
+
+
+def assemble(cls: Any, parameters: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
+    """The estimator of such parts; raises if they do not fit together."""
+    estimator = cls(**parameters)
+    vars(estimator).update(fitted)
+    estimator._check_state()
     return estimator
 
 

@@ -12,6 +12,9 @@ from klforecast.estimators.saving.grammar import Field, Named
 
 _SKTIME_SUFFIXES = ("", ".zip")
 
+# The second one is that of a detector of changes of level.
+_TAGS = {"sktime_version": str, "task": Literal["change_point_detection"]}
+
 # Those that choose how sktime computes are not read from files: they are arguments of others.
 _CONFIG = {
     "display": str,
@@ -39,7 +42,7 @@ class SavedSktimeEstimator(SavedEstimator):
     _is_vectorized: bool
     _is_timed: bool
     _pretrained_attrs: list[str]
-    _tags_dynamic: Annotated[dict[str, Any], _optional({"sktime_version": str})]
+    _tags_dynamic: Annotated[dict[str, Any], _optional(_TAGS)]
     _config_dynamic: Annotated[dict[str, Any], _optional(_CONFIG)]
     _fh: ForecastingHorizon | None
     _y: pd.DataFrame | None

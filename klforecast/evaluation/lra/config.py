@@ -98,9 +98,12 @@ class Config:
         Raises
         ------
         ValueError
-            If it names something that does not exist.
+            If a part holds no names, or names something that does not exist.
         """
+        _refuse_no_names(values, task)
         _refuse_unknown(values, {part.name for part in fields(cls)} - {"task"}, task)
+        for part, of in values.items():
+            _refuse_no_names(of, f"{task}.{part}")
         training = values.get("training", {})
         _refuse_unknown(training, {part.name for part in fields(Training)}, f"{task}.training")
         return cls(task, **{**values, "training": Training(**training)})
@@ -125,6 +128,11 @@ class Config:
         return self.from_dict(self.task, values)
 
 
+def _refuse_no_names(values: Any, place: str) -> None:
+    if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
+        raise ValueError(f"{place} is {values!r:.60}; it holds names with their values")
+
+
 def _refuse_unknown(values: Mapping[str, Any], known: set[str], place: str) -> None:
     unknown = sorted(set(values) - known)
     if unknown:
@@ -144,10 +152,15 @@ def read_config(source: str | Path, task: str) -> Config:
     Raises
     ------
     ValueError
-        If the file says nothing of the task, or names something that does not exist.
+        If the file is no YAML of plain values, says nothing of the task, or names something that does
+        not exist.
     """
-    path = PACKAGED.get(str(source), Path(source))
-    tasks = _yaml().safe_load(path.read_text(encoding="utf-8"))
+    path, yaml = PACKAGED.get(str(source), Path(source)), _yaml()
+    try:
+        tasks = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"{path} is no YAML of plain values: {said}") from error
     if not isinstance(tasks, dict) or task not in tasks:
         raise ValueError(f"{path} says nothing of {task}; it needs a section of this name")
     return Config.from_dict(task, tasks[task])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from klforecast.evaluation.lra.page import in_markdown
 from klforecast.evaluation.suites.parts import Line, Part, suite_parts
 
 _WIDE = 24  # letters; a longer cell is text and wraps
@@ -56,11 +57,11 @@ def _html_line(line: Line) -> str:
 
 
 def _markdown(part: Part) -> list[str]:
-    text = [f"{'#' * part.level} {part.title}"]
+    text = [f"{'#' * part.level} {in_markdown(part.title)}"]
     if part.note:
-        text.append(part.note)
+        text.append(in_markdown(part.note))
     if part.columns:
-        head = f"| {' | '.join(part.columns)} |\n|:--{'|--:' * (len(part.columns) - 1)}|"
+        head = f"| {' | '.join(map(in_markdown, part.columns))} |\n|:--{'|--:' * (len(part.columns) - 1)}|"
         text.append("\n".join([head, *map(_markdown_line, part.lines)]))
     return text
 
@@ -68,5 +69,5 @@ def _markdown(part: Part) -> list[str]:
 def _markdown_line(line: Line) -> str:
     marks = {"ours": "**", "published": "*"}
     mark = marks.get(line.kind, "")
-    cells = [f"{mark}{cell}{mark}" if cell else "" for cell in line.cells]
+    cells = [f"{mark}{in_markdown(cell)}{mark}" if cell else "" for cell in line.cells]
     return f"| {' | '.join(cells)} |"

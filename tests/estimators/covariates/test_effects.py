@@ -47,6 +47,20 @@ def test_three_strong_columns_are_all_used_however_short_the_series(rows):
     assert reached < 1.5 * possible
 
 
+def test_some_400_days_of_demand_use_temperature_and_holidays(load_real):
+    data = load_real("VicElec").frame
+    hours = data.set_axis(
+        data.index.tz_localize("UTC").tz_convert("Australia/Melbourne").tz_localize(None)
+    )
+    days = hours.resample("D").agg({"Demand": "mean", "Temperature": "max", "Holiday": "max"})
+    y, X = days["Demand"], days[["Temperature", "Holiday"]].astype(float)
+    forecaster = KLMemoryForecaster(HORIZON).fit(y[:400], X=X[:400])
+    assert used(forecaster) == [0, 1]
+    error = (forecaster.predict(fh=FH, X=X[400:]) - y[400:]).abs().mean()
+    plain = (KLMemoryForecaster(HORIZON).fit(y[:400]).predict(fh=FH) - y[400:]).abs().mean()
+    assert error < plain / 2
+
+
 def test_a_column_that_only_repeats_the_series_adds_nothing_to_its_past():
     y, rng = weekly(400, seed=0)
     X = pd.DataFrame({"x": 0.5 * y + rng.normal(size=400)})

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from klforecast import KarhunenLoeve, KLMemoryForecaster
+from klforecast import KarhunenLoeve, KLMemoryDetector, KLMemoryForecaster
 
 TINY = {"horizon": 2, "input_length": 4, "memory_depth": 8, "period": 1, "n_components": 2}
 
@@ -107,3 +107,22 @@ def test_a_net_inside_another_value_is_not_made(kind, place, attacks, forecaster
         KLMemoryForecaster.load(path)
     assert unharmed()
     assert re.search("EncoderNet", str(refusal.value))
+
+
+@pytest.mark.parametrize("kind", ["command", "overwriting"])
+def test_a_forecaster_inside_another_estimator_has_no_net_of_the_files_own_choosing(
+    kind, attacks, forecaster_parts, crafted, tmp_path
+):
+    nets, unharmed = attacks
+    _, state, tensors, _ = forecaster_parts
+    parameters, fitted = (crafted.as_dict(**state[part]) for part in ("parameters", "fitted"))
+    place = fitted["keys"].index("net_")
+    inside = crafted.as_record("KLMemoryForecaster", parameters=parameters, fitted=fitted)
+    whole = {"parameters": {"forecaster": inside}, "fitted": {}}
+    crafted.write_parts(tmp_path / "d", whole, tensors, "KLMemoryDetector")
+    assert KLMemoryDetector.load(tmp_path / "d").forecaster.is_fitted
+    fitted["values"][place] = nets[kind]
+    crafted.write_parts(tmp_path / "d", whole, tensors, "KLMemoryDetector")
+    with pytest.raises(ValueError, match=re.escape("net_.options")):
+        KLMemoryDetector.load(tmp_path / "d")
+    assert unharmed()

@@ -17,10 +17,16 @@ import torch
 
 from klforecast import (
     KarhunenLoeve,
+    KLMemoryDetector,
     KLMemoryForecaster,
     KLMemoryRegressor,
+    LongForecaster,
+    SpectralFeatures,
+    SpectralPanelFeatures,
     SpectralSSMClassifier,
     SpectralSSMPanelClassifier,
+    SpectralSSMPanelRegressor,
+    SpectralSSMRegressor,
 )
 
 N_CASES = int(os.environ.get("KLFORECAST_HOSTILE_FILES", "300"))
@@ -86,6 +92,14 @@ def genuine(crafted, tmp_path_factory):
             "gradient", **networks, n_filters=32, max_epochs=1, random_state=0
         ).fit(rows, labels),
         SpectralSSMPanelClassifier(n_filters=32).fit(rows[:, None], labels),
+        SpectralSSMPanelRegressor(32).fit(rows[:, None], rows[:, 0]),
+        SpectralSSMRegressor(32).fit(rows, rows[:, 0]),
+        SpectralFeatures(32).fit(rows),
+        SpectralPanelFeatures(32).fit(rows[:, None]),
+        KLMemoryDetector(forecaster=KLMemoryForecaster(**TINY, local_experts=False)).fit(panel),
+        LongForecaster(KLMemoryForecaster(**TINY)).fit(
+            pd.DataFrame({"unique_id": "a", "ds": range(20), "y": rows[0]})
+        ),
     ]
     path = tmp_path_factory.mktemp("genuine") / "model.safetensors"
     parts = []

@@ -66,3 +66,29 @@ def test_a_file_without_the_task_and_an_unknown_task_are_refused(tmp_path):
         read_config(tmp_path / "mine.yaml", "text")
     with pytest.raises(ValueError, match="task is 'images'; pass one of listops"):
         Config("images")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "text: !!python/object/apply:os.system ['touch MARKER']",
+        "text: {model: !!python/object/new:pathlib.Path [MARKER]}",
+        "text: {model: !!python/name:os.system }",
+        "text: [",
+        "[" * 5000 + "]" * 5000,
+        "\x00",
+    ],
+)
+def test_a_file_with_code_or_of_no_form_is_refused_in_a_sentence_and_nothing_is_run(text, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace("MARKER", str(tmp_path / "marker")))
+    with pytest.raises(ValueError, match=r"mine\.yaml is no YAML of plain values"):
+        read_config(path, "text")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("values", ["[]", "3", "{model: 3}", "{training: [lr]}", "{3: {}}"])
+def test_values_of_another_form_are_refused_in_a_sentence(values, tmp_path):
+    (tmp_path / "mine.yaml").write_text(f"text: {values}")
+    with pytest.raises(ValueError, match=r"^text[.a-z]* is .*; it holds names with their values"):
+        read_config(tmp_path / "mine.yaml", "text")

@@ -126,6 +126,26 @@ def test_a_failed_configuration_is_told_and_not_counted(rows):
     assert "| mean | 0 of" not in text
 
 
+def test_markup_in_a_row_of_a_suite_is_shown_and_not_obeyed():
+    evil = '<script>alert("x")</script> & <img src=x onerror=y> $\\frac | [a](b)\nline'
+    rows = [
+        make_row(
+            "klmemory", config, 0.5, changed_params={evil: evil}, domain=evil, versions={evil: evil}
+        )
+        for config in CONFIGS
+    ]
+    rows += [make_row("theta", config, 0.9) for config in CONFIGS]
+    rows.append(make_row("theta", evil, error=evil))
+    page, markdown = render_html([], evil, (), rows), render_markdown([], (), rows)
+    for text in (page, markdown):
+        assert "<script" not in text
+        assert "<img" not in text
+        assert "&lt;script&gt;" in text
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    (failed,) = [line for line in lines if "line | theta | " in line]
+    assert failed.count("|") - failed.count("\\|") == 4
+
+
 def test_worlds_are_told_with_their_broken_rules():
     world = {
         "error": 3.0,
