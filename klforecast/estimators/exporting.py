@@ -140,7 +140,10 @@ def onnx_bytes(module: AffineForecast) -> bytes:
         helper.make_node("Max", ["affine", "floor"], ["floored"]),
         helper.make_node("Transpose", ["floored"], ["forecast"], perm=[1, 2, 0]),
     ]
-    shapes = {"past": ["batch", depth, channels], "forecast": ["batch", horizon, channels]}
+    shapes: dict[str, list[int | str | None]] = {
+        "past": ["batch", depth, channels],
+        "forecast": ["batch", horizon, channels],
+    }
     past, forecast = (
         helper.make_tensor_value_info(name, TensorProto.DOUBLE, shape)
         for name, shape in shapes.items()
