@@ -21,7 +21,7 @@ from torch import Tensor
 
 from klforecast.core.gram import center_gram
 from klforecast.core.ridge import ridge_from_gram
-from klforecast.ops.linalg import safe_eigh
+from klforecast.ops.linalg import fix_signs, signed_eigh
 
 _PILOT_STRENGTH = 0.01  # of the ridge whose forecasts span the outputs; their directions, not their sizes, are used
 
@@ -142,7 +142,7 @@ def _block_modes(gram: Tensor, count: int) -> Tensor:  # (b, b) -> (b, count)
     # With an eigenvalue above all others the constant is the first mode, and is not drawn again among the zeros.
     trace = rest.trace()
     above_all = 2 * trace if trace > 0 else torch.ones_like(trace)
-    return safe_eigh(rest + above_all / size)[1][:, :count]
+    return _leading_modes(rest + above_all / size, count)
 
 
 def _output_modes(gram: Tensor, coordinates: Coordinates, count: int) -> Tensor:
@@ -155,4 +155,12 @@ def _output_modes(gram: Tensor, coordinates: Coordinates, count: int) -> Tensor:
     cross = centred[:inputs, inputs:]
     coefficients = ridge_from_gram(centred[:inputs, :inputs], cross, _PILOT_STRENGTH)
     fitted = coefficients.T @ centred[:inputs, :inputs] @ coefficients
-    return safe_eigh((fitted + fitted.T) / 2)[1][:, :count]
+    return _leading_modes((fitted + fitted.T) / 2, count)
+
+
+def _leading_modes(gram: Tensor, count: int) -> Tensor:  # (b, b) -> (b, count)
+    """Modes of the largest eigenvalues.
+
+    Eigenvalues that should be zero are what rounding of a much larger Gram matrix left of them; they are not judged.
+    """
+    return fix_signs(signed_eigh(gram)[1].flip(-1)[:, :count])
