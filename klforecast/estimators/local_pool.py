@@ -17,7 +17,7 @@ from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.comparison import compared_origins, followed, forecasts_from
 from klforecast.local.excursions import newest_excursions
-from klforecast.local.model import LONGEST, LocalModel, fit_judged, near_steps
+from klforecast.local.model import LONGEST, LocalModel, fit_judged, near_steps, on_present_level
 from klforecast.local.origins import Origins
 from klforecast.local.panel import align
 from klforecast.local.share import Compared, local_shares
@@ -105,6 +105,8 @@ def fit_pool(
     shares = local_shares(compared, horizon, int(np.median([len(part) for part in rows])))
     # The core reads a spike or an outage as it stands; local experts leave it out.
     shares[newest_excursions(past).any(axis=1)] = 1.0
+    # The core that was compared has not been fitted to windows across a shift, as the present one has.
+    shares[on_present_level(align(rows, LONGEST), horizon, model.periods).shifted] = 1.0
     return LocalPool(model, shares.reshape(len(keys), -1, 2), units, keys)
 
 

@@ -22,6 +22,7 @@ from klforecast.local.experts import count_experts, expert_forecasts, usable_per
 from klforecast.local.origins import Origins, farthest_origin, futures, rolling_origins
 from klforecast.local.panel import align, movement
 from klforecast.local.residual_law import ResidualLaw, fit_residual_law, residual_quantiles
+from klforecast.local.shifts import Levelled, without_shift
 from klforecast.local.weights import Record, judge, panel_prior, series_weights
 
 LONGEST = 3000
@@ -175,6 +176,9 @@ def fit_judged(
         raise ValueError(f"horizon is {horizon}; pass at least 1")
     past = align(pasts, LONGEST)
     used = _judged_periods(past, horizon, periods)
+    floor = np.where(np.where(np.isfinite(past), past, np.inf).min(axis=1) < 0, -np.inf, 0.0)
+    counts = _are_intermittent(past)
+    past = on_present_level(past, horizon, used).past
     origins = rolling_origins(past, horizon, used)
     n = len(past)
     k, j = len(origins.offsets), len(origins.steps)
@@ -188,7 +192,6 @@ def fit_judged(
     near = origins.steps <= near_steps(horizon)
 
     with_log = bool(positive.any())
-    counts = _are_intermittent(past)
 
     def judged(rows: np.ndarray) -> tuple[np.ndarray, tuple[Record, Record]]:
         made = _at_origins(past[rows], used, origins, positive[rows], with_log)
@@ -213,7 +216,6 @@ def fit_judged(
     order = np.concatenate(chunks).argsort()
     residuals = truth - mixed
     law = fit_residual_law(residuals, origins.steps, movement(past))
-    floor = np.where(np.where(np.isfinite(past), past, np.inf).min(axis=1) < 0, -np.inf, 0.0)
     laws = _law_weights(past, origins, truth, residuals, law)
     model = LocalModel(horizon, used, positive, np.concatenate(weights)[order], laws, law, floor)
     return model, Judged(origins, mixed)
@@ -294,6 +296,30 @@ def quantiles(
     return np.maximum(mixed, model.floor[:, None, None])
 
 
+def on_present_level(past: np.ndarray, horizon: int, periods: Sequence[int]) -> Levelled:
+    """The past that experts look at: without a shift that their origins would lie around.
+
+    Parameters
+    ----------
+    past : ndarray of shape (N, T)
+        Newest row last, NaN where nothing was observed.
+    horizon : int
+    periods : sequence of int
+        Ascending.
+
+    Returns
+    -------
+    Levelled
+        Counts with many zeros as they are: levels of them are too few to tell a shift from chance.
+    """
+    reach = farthest_origin(past.shape[1], horizon)
+    found = without_shift(past, periods[0] if periods else 1, reach)
+    left = found.shifted & _are_intermittent(past)
+    if left.any():
+        found.past[left], found.shifted[left] = past[left], False
+    return found
+
+
 def _are_intermittent(past: np.ndarray) -> np.ndarray:  # (N,)
     """Counts with many zeros: their median says little, so that they are forecast by their mean."""
     known = np.isfinite(past)
@@ -314,7 +340,7 @@ def _known_panel(model: LocalModel, pasts: Sequence[np.ndarray]) -> np.ndarray:
             f"got {len(past)} series for a model of {len(model.weights)}; "
             "pass the series that it was fitted to, in the same order"
         )
-    return past
+    return on_present_level(past, model.horizon, model.periods).past
 
 
 def _at_origins(
