@@ -15,9 +15,17 @@ from klforecast.data.scaling import binary_unit
 from klforecast.estimators.frames.context import FilledRows
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.window_reader import WindowReader
+from klforecast.local.bounds import share_ceiling
 from klforecast.local.comparison import compared_origins, followed, forecasts_from
 from klforecast.local.excursions import newest_excursions
-from klforecast.local.model import LONGEST, LocalModel, fit_judged, near_steps, on_present_level
+from klforecast.local.model import (
+    LONGEST,
+    LocalModel,
+    are_intermittent,
+    fit_judged,
+    near_steps,
+    on_present_level,
+)
 from klforecast.local.origins import Origins
 from klforecast.local.panel import align
 from klforecast.local.share import Compared, local_shares
@@ -34,6 +42,8 @@ class LocalPool(NamedTuple):
         Of every channel of every series, channels within series.
     share : ndarray of shape (series, channels, 2)
         Of the local forecast in near and in far steps; the rest is the core's.
+    ceiling : ndarray of shape (series, channels)
+        Above which nothing is forecast, in the units of the data; infinity for most.
     units : ndarray of shape (series, channels)
         Powers of two by which the rows are divided: squares of huge and of tiny rows are floats no more.
     keys : list of tuple
@@ -42,6 +52,7 @@ class LocalPool(NamedTuple):
 
     model: LocalModel
     share: np.ndarray
+    ceiling: np.ndarray
     units: np.ndarray
     keys: list[Key]
 
@@ -50,6 +61,7 @@ class LocalPool(NamedTuple):
         return LocalPool(
             self.model.repeated(count),
             np.tile(self.share, (count, 1, 1)),
+            np.tile(self.ceiling, (count, 1)),
             np.tile(self.units, (count, 1)),
             self.keys * count,
         )
@@ -101,13 +113,17 @@ def fit_pool(
     core = _core_forecasts(reader, keys, plain, units, origins)
     both = np.stack([core, local], axis=2)
     errors = np.abs(both - followed(past, origins)[:, :, None])
-    compared = Compared(errors, origins.offsets, origins.steps, spared)
+    shifted = on_present_level(align(rows, LONGEST), horizon, model.periods).shifted
+    errors[:, shifted] = np.nan
+    rare = are_intermittent(past)
+    compared = Compared(errors, origins.offsets, origins.steps, spared, rare)
     shares = local_shares(compared, horizon, int(np.median([len(part) for part in rows])))
     # The core reads a spike or an outage as it stands; local experts leave it out.
     shares[newest_excursions(past).any(axis=1)] = 1.0
     # The core that was compared has not been fitted to windows across a shift, as the present one has.
-    shares[on_present_level(align(rows, LONGEST), horizon, model.periods).shifted] = 1.0
-    return LocalPool(model, shares.reshape(len(keys), -1, 2), units, keys)
+    shares[shifted] = 1.0
+    ceiling = share_ceiling(align(plain, LONGEST)).reshape(units.shape)
+    return LocalPool(model, shares.reshape(len(keys), -1, 2), ceiling, units, keys)
 
 
 def _core_forecasts(

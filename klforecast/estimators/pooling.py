@@ -3,8 +3,9 @@
     point_h       = (1 - w_h) core_h + w_h local_h           w of the near or of the far steps, for each channel
     quantile_h(p) = the same of their quantiles (Vincent 1912)
 
-w comes from `local_pool`. Channels that were never below zero are not forecast below it, unless an effect of
-covariates is added later. Everything is in the scale of the net; local experts have units of their own.
+w comes from `local_pool`. Channels that were never below zero are not forecast below it, and shares have no quantile above one,
+unless an effect of covariates is added later. Everything is in the scale of the net; local experts have units of their
+own.
 """
 
 from collections.abc import Sequence
@@ -120,7 +121,10 @@ def _pooled(
         by_level = spread.reshape(len(pasts), -1, steps, len(levels)).transpose(0, 2, 3, 1)
         scaled = _scaled(pool, reader, by_level).transpose(0, 1, 3, 2)
         around = (1 - share[..., None]) * around + share[..., None] * scaled
-    return Pooled(point, np.maximum(around, floor[..., None]) - point[..., None])
+    # A share that is forecast above one is none.
+    ceiling = np.maximum(_ceiling(pool, reader), point)
+    around = np.clip(around, floor[..., None], ceiling[..., None])
+    return Pooled(point, around - point[..., None])
 
 
 def shares_of(
@@ -144,6 +148,14 @@ def floor_of(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1
     if reader.effects is not None:
         floors = np.full_like(floors, -np.inf)
     return _scaled(pool, reader, floors[:, None])
+
+
+def _ceiling(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1, channels)
+    """Scaled values above which no quantile lies; infinity for none."""
+    ceiling = pool.ceiling / pool.units
+    if reader.effects is not None:
+        ceiling = np.full_like(ceiling, np.inf)
+    return _scaled(pool, reader, ceiling[:, None])
 
 
 def _scaled(

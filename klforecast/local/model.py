@@ -31,6 +31,7 @@ LONGEST = 3000
 # Share of the horizon that has weights of its own: 2 % over all sets, most where rivers recede.
 _NEAR = 1 / 3
 _INTERMITTENT = 0.25  # zeros among counts
+_LARGEST_COUNT = 1000  # what has more sizes is measured, as light and rain are, and not counted
 _AT_ONCE = 128  # series; bounds the memory and stays in the caches
 _FOR_THE_PRIOR = 4  # times as many say what the panel is like
 _JUDGED_LEVELS = np.arange(1, 10) / 10  # the nine of the CRPS
@@ -177,7 +178,7 @@ def fit_judged(
     past = align(pasts, LONGEST)
     used = _judged_periods(past, horizon, periods)
     floor = np.where(np.where(np.isfinite(past), past, np.inf).min(axis=1) < 0, -np.inf, 0.0)
-    counts = _are_intermittent(past)
+    counts = are_intermittent(past)
     past = on_present_level(past, horizon, used).past
     origins = rolling_origins(past, horizon, used)
     n = len(past)
@@ -314,18 +315,23 @@ def on_present_level(past: np.ndarray, horizon: int, periods: Sequence[int]) -> 
     """
     reach = farthest_origin(past.shape[1], horizon)
     found = without_shift(past, periods[0] if periods else 1, reach)
-    left = found.shifted & _are_intermittent(past)
+    left = found.shifted & are_intermittent(past)
     if left.any():
         found.past[left], found.shifted[left] = past[left], False
     return found
 
 
-def _are_intermittent(past: np.ndarray) -> np.ndarray:  # (N,)
-    """Counts with many zeros: their median says little, so that they are forecast by their mean."""
+def are_intermittent(past: np.ndarray) -> np.ndarray:  # (N,)
+    """Counts with many zeros, in any unit: their median says little, so that they are forecast by their mean."""
     known = np.isfinite(past)
-    whole = (~known | ((past >= 0) & (past == np.round(past)))).all(axis=1)
     zeros = (past == 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    return whole & (zeros >= _INTERMITTENT)
+    found = (~known | (past >= 0)).all(axis=1) & (zeros >= _INTERMITTENT)
+    for series in np.flatnonzero(found):
+        values = np.unique(past[series, known[series]])
+        if len(values) > 1:
+            sizes = values / np.diff(values).min()
+            found[series] = sizes[-1] <= _LARGEST_COUNT and np.allclose(sizes, sizes.round())
+    return found
 
 
 def near_steps(horizon: int) -> int:

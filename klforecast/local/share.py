@@ -22,6 +22,9 @@ YOUNG = (1, 2, 3, 5, 8, 13)
 # chance does to the mean of thirty errors, and of eleven.
 _SURPRISES = ((13, 2.0), (5, 3.0))
 _FORMER = 2.0  # times the error that the core formerly made at these steps
+# Part of the spared rows whose errors are those of the present noise, a horizon at least, so that no phase of a season
+# is taken for calm; times by which errors have fallen; times the local error by which the core then errs.
+_NEWEST_PART, _CALMER, _STILL = 1 / 3, 3.0, 1.5
 _EXACT = 1e-6  # of the error of the core
 _LEAST_SHARE = 0.3  # below which local experts are not asked: they cost more than they give
 # Share of the local forecast before any evidence. On 19 sets before their test parts 0.45 is 0.6 % better in MASE and
@@ -50,12 +53,15 @@ class Compared(NamedTuple):
         Steps ahead that were judged.
     spared : int
         Newest rows that the core has not seen.
+    rare : ndarray of bool, shape (N,)
+        Counts with many zeros, of which any demand is a surprise and none is soon exact.
     """
 
     errors: np.ndarray
     offsets: np.ndarray
     steps: np.ndarray
     spared: int
+    rare: np.ndarray
 
 
 def local_shares(compared: Compared, horizon: int, rows: int) -> np.ndarray:  # (N, 2)
@@ -75,7 +81,9 @@ def local_shares(compared: Compared, horizon: int, rows: int) -> np.ndarray:  # 
 
     >>> errors = np.ones((4, 1, 2, 3))
     >>> errors[:, :, 1] = 0.5
-    >>> local_shares(Compared(errors, np.array([20, 40, 60, 80]), np.arange(1, 4), 80), 3, 320).round(2)
+    >>> origins, steps = np.array([20, 40, 60, 80]), np.arange(1, 4)
+    >>> compared = Compared(errors, origins, steps, 80, np.array([False]))
+    >>> local_shares(compared, horizon=3, rows=320).round(2)
     array([[0.67, 0.67]])
     """
     shares = []
@@ -87,7 +95,7 @@ def local_shares(compared: Compared, horizon: int, rows: int) -> np.ndarray:  # 
         shares.append(share_of(errors, np.minimum(seen, compared.spared / length), prior))
     share = np.stack(shares, axis=-1)
     share = np.where(share < _LEAST_SHARE, 0.0, share)
-    return np.where(is_surprised(compared)[:, None], 1.0, share)
+    return np.where((is_surprised(compared) | is_calmer(compared))[:, None], 1.0, share)
 
 
 def share_of(
@@ -125,7 +133,19 @@ def is_surprised(compared: Compared) -> np.ndarray:  # (N,)
         core, local = _root_mean_squares(newest)[0].T
         surprised |= (core > _FORMER * before) & (core > times * local)
         surprised |= (core > 0) & (local <= _EXACT * core)
-    return surprised
+    return surprised & ~compared.rare
+
+
+def is_calmer(compared: Compared) -> np.ndarray:  # (N,)
+    """Where the noise has fallen, local experts with it, and the core still forecasts as among the former noise."""
+    part = compared.spared * _NEWEST_PART
+    newest = compared.offsets <= part
+    if part < compared.steps[-1] or newest.all():
+        return np.zeros(compared.errors.shape[1], dtype=bool)
+    core, local = _root_mean_squares(compared.errors[newest])[0].T
+    former, seen = _root_mean_squares(compared.errors[~newest])
+    calmer = (seen > 0) & (former[:, 1] > _CALMER * local)
+    return calmer & (core > _STILL * local) & ~compared.rare
 
 
 def _root_mean_squares(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

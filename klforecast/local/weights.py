@@ -109,6 +109,8 @@ def judge(
     ratio = means[0] / (_SURPRISE * np.where(means[1] > 0, means[1], means[0] + _TINY))
     factor = np.where(means[1] > 0, np.minimum(ratio, _WORST), _WORST)
     compared = counts.min(axis=0)[:, None] > 0
+    # Where most rows are zero any demand is one, and says nothing about the next.
+    surprise &= ~squared[:, None]
     surprised = np.where(surprise & compared, factor, 1.0)
     return Record(nearby * surprised, origins), Record(whole * surprised, origins)
 

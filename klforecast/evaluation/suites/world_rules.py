@@ -11,7 +11,9 @@
     coverage  the 90 % interval holds less than 75 % of the truth (worlds with a known shift)
 
 The error is the mean absolute one, or the root of the mean squared one where the world says so, over
-steps and series, averaged over seeds. A cycle is the season, or the horizon where there is none.
+steps and series, averaged over seeds. A cycle is the season, or the horizon where there is none. Where two
+cycles are all zero they reach back to the newest demand: zeros alone do not say what demand is like, and
+the mean of the past would be "outside".
 """
 
 import hashlib
@@ -28,9 +30,6 @@ from klforecast.evaluation.suites.models import SUITE_MODELS, SuiteModel
 from klforecast.evaluation.suites.scores import Forecast
 from klforecast.evaluation.suites.task import SuiteTask, rows_between
 from klforecast.evaluation.suites.worlds import WORLDS, World, draw_world
-
-N_SEEDS = 10
-"""Draws of each world: the error of a plain reference then varies by a few percent between tens."""
 
 REFERENCES = ("mean", "persistence", "seasonal-naive", "theta")
 """The plain models that a default must not lose to."""
@@ -49,7 +48,7 @@ def world_tasks(name: str) -> list[SuiteTask]:
     world = WORLDS[name]
     return [
         SuiteTask(name, "generated", _collection(name, seed), world.horizon, world.season, 1)
-        for seed in range(N_SEEDS)
+        for seed in range(world.draws)
     ]
 
 
@@ -144,6 +143,9 @@ def allowed_range(past: np.ndarray, horizon: int, season: int) -> tuple[float, f
     """
     known = past[np.isfinite(past)]
     last = known[-2 * (season if season > 1 else horizon) :]
+    demand = np.flatnonzero(known)
+    if len(demand) and not last.any():
+        last = known[demand[-1] :]
     changes = np.abs(known[horizon:] - known[:-horizon])
     usual_change = float(np.median(changes)) if len(changes) else 0.0
     room = _RANGES * max(float(np.ptp(last)), usual_change) + _ROUNDING * float(np.abs(last).max())

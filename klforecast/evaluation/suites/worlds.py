@@ -29,6 +29,9 @@ Draw = _One | Callable[[np.random.Generator], Mapping[str, np.ndarray]]
 
 _WEEK, _MONTH, _YEAR = 7, 28, 365  # days; a month of four whole weeks
 _TWO_YEARS = 730  # days; the shortest past that shows a yearly season twice
+# The error of a plain reference varies by a few percent between tens. Errors of walks differ by their own size from
+# draw to draw, and the ratio of two good forecasts by a tenth between tens.
+_DRAWS, _DRAWS_OF_A_WALK = 10, 40
 _COUNT = (0.0, np.inf)  # bounds of what a count can be
 _SHARE = (0.0, 1.0)  # and a share
 
@@ -53,6 +56,8 @@ class World:
         Whether forecasts must lie within the range of the truth and intervals hold most of it.
     is_exact : bool, default=False
         Whether the past tells the future exactly.
+    draws : int, default=10
+        Seeds that it is drawn for.
     """
 
     draw: Draw
@@ -63,6 +68,7 @@ class World:
     squared: bool = False
     is_shift: bool = False
     is_exact: bool = False
+    draws: int = _DRAWS
 
 
 def draw_world(name: str, seed: int) -> dict[str, pd.DataFrame]:
@@ -307,9 +313,9 @@ WORLDS: dict[str, World] = {
     "growth/season": World(_growing_season, 12, 12, "MS"),
     "growth/exponential": World(_exponential(0.02), 24, 1),
     "growth/decay": World(_exponential(-0.02), 24, 1),
-    "walk/plain": World(_walk(0.0), 24, 1),
-    "walk/drift": World(_walk(0.2), 24, 1),
-    "walk/logarithm": World(_walk_of_the_logarithm, 24, 1),
+    "walk/plain": World(_walk(0.0), 24, 1, draws=_DRAWS_OF_A_WALK),
+    "walk/drift": World(_walk(0.2), 24, 1, draws=_DRAWS_OF_A_WALK),
+    "walk/logarithm": World(_walk_of_the_logarithm, 24, 1, draws=_DRAWS_OF_A_WALK),
     "share/middle": World(_share(0.0), _MONTH, _WEEK, bounds=_SHARE),
     "share/near-one": World(_share(3.0), _MONTH, _WEEK, bounds=_SHARE),
     "counts/poisson-0.3": World(_poisson(0.3), _MONTH, _WEEK, bounds=_COUNT, squared=True),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,7 +50,8 @@ def truth(whole, n_past):
 
 @pytest.fixture
 def few_draws(monkeypatch):
-    monkeypatch.setattr(world_rules, "N_SEEDS", 2)
+    drawn_twice = {name: replace(world, draws=2) for name, world in WORLDS.items()}
+    monkeypatch.setattr(world_rules, "WORLDS", drawn_twice)
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -124,6 +127,12 @@ def test_a_past_that_grew_fast_may_go_on():
     assert (low, high) == pytest.approx((897, 904), abs=0.1)
 
 
+def test_rare_demand_may_be_forecast_after_two_cycles_of_zeros():
+    rare = np.r_[np.tile([0.0, 0.0, 0.0, 0.0, 4.0], 40), np.zeros(30)]
+    assert allowed_range(rare, horizon=28, season=7) == pytest.approx((-12, 16), abs=0.1)
+    assert allowed_range(np.zeros(50), horizon=28, season=7) == (0, 0)
+
+
 def test_draws_of_a_world_have_their_own_checksums():
     checksums = {task.collection.sha256 for task in world_tasks("noise/60")}
-    assert len(checksums) == world_rules.N_SEEDS
+    assert len(checksums) == WORLDS["noise/60"].draws
