@@ -5,6 +5,8 @@ Letters   N series, T rows
 
 import numpy as np
 
+from klforecast.local.panel import median
+
 _FEWEST_ROWS = 30  # a month of days, none of them above one
 _NEAR = 0.9  # median from which on intervals reach the bound
 # Times as far below the median as above it that rows lie: a share is pressed against its bound, a rate that happens to
@@ -22,14 +24,12 @@ def share_ceiling(past: np.ndarray) -> np.ndarray:  # (N, T) -> (N,)
     array([ 1., inf])
     """
     known = np.isfinite(past)
-    enough = known.sum(axis=1) >= _FEWEST_ROWS
+    low = np.where(known, past, np.inf).min(axis=1)
+    high = np.where(known, past, -np.inf).max(axis=1)
+    within = (known.sum(axis=1) >= _FEWEST_ROWS) & (low >= 0) & (high <= 1)
     ceiling = np.full(len(past), np.inf)
-    for series in np.flatnonzero(enough):
-        rows = past[series, known[series]]
-        low, high = float(rows.min()), float(rows.max())
-        if low < 0 or high > 1:
-            continue
-        middle = float(np.median(rows))
-        if middle >= _NEAR and middle - low >= _SKEW * (high - middle):
-            ceiling[series] = 1.0
+    if within.any():
+        low, high, middle = low[within], high[within], median(past[within])[:, 0]
+        is_share = (middle >= _NEAR) & (middle - low >= _SKEW * (high - middle))
+        ceiling[within] = np.where(is_share, 1.0, np.inf)
     return ceiling

@@ -10,6 +10,8 @@ Letters   N series, T rows
 
 import numpy as np
 
+from klforecast.local.panel import median
+
 _NEWEST = (
     5  # rows that an excursion may last: an outage over a weekend, or of a few steps of a sensor
 )
@@ -50,22 +52,14 @@ def newest_excursions(past: np.ndarray) -> np.ndarray:  # (N, T) -> (N, newest r
     usable = np.isfinite(before).sum(axis=1) >= _FEWEST
     if not usable.any():
         return found
-    middle = _median(before[usable])
-    spread = _NORMAL * _median(np.abs(before[usable] - middle))
+    middle = median(before[usable])
+    spread = _NORMAL * median(np.abs(before[usable] - middle))
     far = (np.abs(past[usable] - middle) > _FAR * spread) & (spread > 0)
     known = np.isfinite(past[usable]).sum(axis=1)
     rare = far[:, :-_NEWEST].sum(axis=1) <= _COMMON * known
     is_shift = far[:, -_NEWEST - 1]
     found[usable] = far[:, -_NEWEST:] & (rare & ~is_shift)[:, None]
     return found
-
-
-def _median(rows: np.ndarray) -> np.ndarray:  # (N, T) -> (N, 1)
-    """Median of what was observed in each row, at least one value; `np.nanmedian` takes five times as long."""
-    ordered = np.sort(rows, axis=1)  # NaN last
-    known = np.isfinite(rows).sum(axis=1)[:, None]
-    lower, upper = (np.take_along_axis(ordered, at, 1) for at in ((known - 1) // 2, known // 2))
-    return lower + (upper - lower) / 2
 
 
 def without_excursions(past: np.ndarray) -> np.ndarray:  # (N, T)

@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from klforecast.local.panel import median
+
 _FEWEST_ROWS = 6  # of a side: one more than an excursion may last
 _CYCLES = 8  # of w rows that a level is taken from: more than that, and a slow trend shows
 _BEFORE = 8  # times w rows that say what is usual, at least
@@ -113,10 +115,11 @@ def _changes(means: np.ndarray, rows: int, width: int) -> tuple[np.ndarray, np.n
     """Change of the mean over `width` rows at each row, (N, T), NaN at both ends; its median and deviation, (N,)."""
     change = np.full((len(means), rows), np.nan)
     change[:, width : rows - width + 1] = means[:, width:] - means[:, :-width]
-    some = np.isfinite(change).any(axis=1)
     middle, spread = np.full((2, len(means)), np.nan)
-    middle[some] = np.nanmedian(change[some], axis=1)
-    spread[some] = _NORMAL * np.nanmedian(np.abs(change[some] - middle[some, None]), axis=1)
+    some = np.isfinite(change).any(axis=1)
+    seen = change[some]
+    middle[some] = median(seen)[:, 0]
+    spread[some] = _NORMAL * median(np.abs(seen - middle[some, None]))[:, 0]
     return change, middle, spread
 
 

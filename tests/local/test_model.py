@@ -3,7 +3,14 @@ import pytest
 from numpy.testing import assert_allclose
 
 from klforecast.local.experts import expert_forecasts
-from klforecast.local.model import fit_judged, fit_local, forecast, origins_of, quantiles
+from klforecast.local.model import (
+    are_intermittent,
+    fit_judged,
+    fit_local,
+    forecast,
+    origins_of,
+    quantiles,
+)
 from klforecast.local.panel import align
 
 
@@ -84,6 +91,31 @@ def test_bounds_of_counts_are_never_below_zero():
     assert bounds.min() >= 0
     assert (bounds[..., 1] <= 1).all()
     assert bounds[..., 2].mean() > 0.8
+
+
+@pytest.mark.parametrize("unit", [0.125, 12.0, 0.1])
+def test_counts_in_any_unit_are_forecast_nearer_to_their_mean_than_to_the_last_one(unit):
+    counts = np.random.default_rng(3).poisson(0.3, 200).astype(float)
+    counts[-1] = 2.0
+    alone, scaled = (forecast(fit_local([y], 12), [y], 12) for y in (counts, unit * counts))
+    assert_allclose(scaled / unit, alone, rtol=1e-9)
+    assert (np.abs(alone - counts.mean()) < 0.3).all()
+
+
+def test_what_is_measured_with_many_zeros_is_not_counted():
+    rng = np.random.default_rng(3)
+    dark = np.arange(200) % 4 == 0
+    light = np.where(dark, 0.0, rng.uniform(1, 900, 200).round(2))
+    rows = np.stack([light, np.where(dark, 0.0, rng.integers(1, 9, 200)), rng.integers(1, 9, 200)])
+    assert are_intermittent(rows).tolist() == [False, True, False]
+
+
+def test_a_shifted_past_is_forecast_as_if_it_had_always_been_on_the_new_level():
+    past = weekly(300, 4)
+    shifted = past.copy()
+    shifted[:-20] /= 1000
+    with_it, without = (forecast(fit_local([y], 14, (7,)), [y], 14) for y in (shifted, past))
+    assert_allclose(with_it, without, rtol=0.1)
 
 
 def test_the_width_at_a_step_does_not_depend_on_how_far_one_looks():

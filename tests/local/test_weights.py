@@ -43,6 +43,19 @@ def test_an_expert_left_behind_by_a_shift_loses_its_record():
     assert weights[0, 1] > 0.9
 
 
+def test_demand_after_zeros_leaves_no_expert_of_squared_errors_behind():
+    truth = np.zeros((12, 1, 3))
+    truth[:3, 0, 0] = 4.0
+    forecasts = np.full((12, 1, 2, 3), 0.1)
+    forecasts[:3, 0, 1] = 4.0
+    recent = 0.98 ** np.arange(12)
+    squares = ((forecasts - truth[:, :, None]) ** 2).sum(axis=3)
+    by_absolute, by_squares = (judged(forecasts, truth, flag)[1] for flag in (False, True))
+    assert_allclose(by_squares.errors, np.sqrt(np.einsum("k,kne->ne", recent, squares)))
+    gaps = np.abs(forecasts - truth[:, :, None]).sum(axis=3)
+    assert (by_absolute.errors > np.einsum("k,kne->ne", recent, gaps)).all()
+
+
 def test_origins_across_a_shift_do_not_drown_the_others():
     truth = np.zeros((12, 1, 3))
     forecasts = np.full((12, 1, 2, 3), 1.0)
