@@ -18,17 +18,12 @@ from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.bounds import share_ceiling
 from klforecast.local.comparison import compared_origins, followed, forecasts_from
 from klforecast.local.excursions import newest_excursions
-from klforecast.local.model import (
-    LONGEST,
-    LocalModel,
-    are_intermittent,
-    fit_judged,
-    near_steps,
-    on_present_level,
-)
+from klforecast.local.intermittent import are_intermittent
+from klforecast.local.model import LONGEST, LocalModel, fit_judged, near_steps
 from klforecast.local.origins import Origins
 from klforecast.local.panel import align
 from klforecast.local.share import Compared, local_shares
+from klforecast.local.shifts import on_present_level
 
 _FEWEST_ROWS = 8  # of a typical series: four to look back from and four to judge
 

@@ -19,10 +19,11 @@ import numpy as np
 
 from klforecast.local.empirical_law import FORGETTINGS, empirical_quantiles
 from klforecast.local.experts import count_experts, expert_forecasts, usable_periods
+from klforecast.local.intermittent import are_intermittent
 from klforecast.local.origins import Origins, farthest_origin, futures, rolling_origins
 from klforecast.local.panel import align, movement
 from klforecast.local.residual_law import ResidualLaw, fit_residual_law, residual_quantiles
-from klforecast.local.shifts import Levelled, without_shift
+from klforecast.local.shifts import on_present_level
 from klforecast.local.weights import Record, judge, panel_prior, series_weights
 
 LONGEST = 3000
@@ -30,8 +31,6 @@ LONGEST = 3000
 
 # Share of the horizon that has weights of its own: 2 % over all sets, most where rivers recede.
 _NEAR = 1 / 3
-_INTERMITTENT = 0.25  # zeros among counts
-_LARGEST_COUNT = 1000  # what has more sizes is measured, as light and rain are, and not counted
 _AT_ONCE = 128  # series; bounds the memory and stays in the caches
 _FOR_THE_PRIOR = 4  # times as many say what the panel is like
 _JUDGED_LEVELS = np.arange(1, 10) / 10  # the nine of the CRPS
@@ -295,43 +294,6 @@ def quantiles(
         known = empirical_quantiles(past, forgetting, wanted)
         mixed += model.laws[:, place, None, None] * known[:, None]
     return np.maximum(mixed, model.floor[:, None, None])
-
-
-def on_present_level(past: np.ndarray, horizon: int, periods: Sequence[int]) -> Levelled:
-    """The past that experts look at: without a shift that their origins would lie around.
-
-    Parameters
-    ----------
-    past : ndarray of shape (N, T)
-        Newest row last, NaN where nothing was observed.
-    horizon : int
-    periods : sequence of int
-        Ascending.
-
-    Returns
-    -------
-    Levelled
-        Counts with many zeros as they are: levels of them are too few to tell a shift from chance.
-    """
-    reach = farthest_origin(past.shape[1], horizon)
-    found = without_shift(past, periods[0] if periods else 1, reach)
-    left = found.shifted & are_intermittent(past)
-    if left.any():
-        found.past[left], found.shifted[left] = past[left], False
-    return found
-
-
-def are_intermittent(past: np.ndarray) -> np.ndarray:  # (N,)
-    """Counts with many zeros, in any unit: their median says little, so that they are forecast by their mean."""
-    known = np.isfinite(past)
-    zeros = (past == 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    found = (~known | (past >= 0)).all(axis=1) & (zeros >= _INTERMITTENT)
-    for series in np.flatnonzero(found):
-        values = np.unique(past[series, known[series]])
-        if len(values) > 1:
-            sizes = values / np.diff(values).min()
-            found[series] = sizes[-1] <= _LARGEST_COUNT and np.allclose(sizes, sizes.round())
-    return found
 
 
 def near_steps(horizon: int) -> int:

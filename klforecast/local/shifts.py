@@ -14,10 +14,13 @@ Source    level shifts as interventions: Chen & Liu (1993), J. American Statisti
 Letters   N series, T rows, w rows of a side
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from klforecast.local.intermittent import are_intermittent
+from klforecast.local.origins import farthest_origin
 from klforecast.local.panel import median
 
 _FEWEST_ROWS = 6  # of a side: one more than an excursion may last
@@ -33,6 +36,7 @@ _STEADY_BEFORE, _STEADY_AFTER = 2.5, 2.0
 _MOVED = 0.8  # share of the rows of the first season after it that have moved, by half of the shift at least
 _OBSERVED = 0.75  # of the rows of a side
 _ROUNDING = 1e-9  # of a level, below which rows do not differ
+_LARGEST = 250.0  # logarithm of a factor, about 2^360: squares of what it moves are floats
 _NORMAL = 1.4826  # standard deviations in a median absolute deviation of normal rows
 
 
@@ -102,6 +106,30 @@ def without_shift(past: np.ndarray, period: int, reach: int) -> Levelled:
     return Levelled(levelled, shifted)
 
 
+def on_present_level(past: np.ndarray, horizon: int, periods: Sequence[int]) -> Levelled:
+    """The past that experts look at: without a shift that their origins would lie around.
+
+    Parameters
+    ----------
+    past : ndarray of shape (N, T)
+        Newest row last, NaN where nothing was observed.
+    horizon : int
+    periods : sequence of int
+        Ascending.
+
+    Returns
+    -------
+    Levelled
+        Counts with many zeros as they are: levels of them are too few to tell a shift from chance.
+    """
+    reach = farthest_origin(past.shape[1], horizon)
+    found = without_shift(past, periods[0] if periods else 1, reach)
+    left = found.shifted & are_intermittent(past)
+    if left.any():
+        found.past[left], found.shifted[left] = past[left], False
+    return found
+
+
 def _means(z: np.ndarray, width: int) -> np.ndarray:  # (N, T - w + 1)
     """Means of `width` rows from each row on; NaN where too little was observed."""
     known = np.isfinite(z)
@@ -155,6 +183,7 @@ def _moved(past: np.ndarray, start: int, width: int, slope: float, positive: boo
     if not positive:
         return past[:start] + (np.nanmean(new) - np.nanmean(old) - grown)
     factor = np.nanmean(np.log(new)) - np.nanmean(np.log(old)) - grown
+    factor = np.clip(factor, -_LARGEST, _LARGEST)
     added = past[:start] + (np.nanmean(new) - np.nanmean(old) * np.exp(grown))
     widened = np.log(_deviation(new) / _deviation(old))
     if 2 * widened * np.sign(factor) > abs(factor) or np.nanmin(added) <= 0:

@@ -3,8 +3,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from klforecast.local.experts import expert_forecasts
+from klforecast.local.intermittent import are_intermittent
 from klforecast.local.model import (
-    are_intermittent,
     fit_judged,
     fit_local,
     forecast,

@@ -81,3 +81,10 @@ def test_missing_rows_stay_missing_and_hide_no_shift():
 def test_a_short_past_is_left():
     shifted = np.r_[np.full(30, 1.0), np.full(10, 100.0)]
     assert not undone(shifted, period=1).shifted.any()
+
+
+def test_a_change_by_hundreds_of_orders_of_magnitude_stays_within_floats():
+    shifted = np.where(DAYS < 370, 1e-300, 1.0) * (1 + 0.01 * noise())
+    found = undone(shifted)
+    assert found.shifted.all()
+    assert np.isfinite(found.past**2).all()

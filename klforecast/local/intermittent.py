@@ -1,0 +1,30 @@
+"""Counts with many zeros: rare demand, whose median says little and whose newest zeros say nothing.
+
+Letters   N series, T rows
+"""
+
+import numpy as np
+
+_INTERMITTENT = 0.25  # zeros among counts
+_LARGEST_COUNT = 1000  # what has more sizes is measured, as light and rain are, and not counted
+
+
+def are_intermittent(past: np.ndarray) -> np.ndarray:  # (N,)
+    """Counts with many zeros, in any unit: their median says little, so that they are forecast by their mean.
+
+    Examples
+    --------
+    >>> sold = np.array([0.0, 0.0, 2.0, 0.0, 3.0])
+    >>> are_intermittent(np.stack([sold, sold / 12, sold + 1]))
+    array([ True,  True, False])
+    """
+    known = np.isfinite(past)
+    zeros = (past == 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    found = (~known | (past >= 0)).all(axis=1) & (zeros >= _INTERMITTENT)
+    for series in np.flatnonzero(found):
+        values = np.unique(past[series, known[series]])
+        if len(values) > 1:
+            one = np.diff(values).min()
+            few = values[-1] <= _LARGEST_COUNT * one
+            found[series] = few and np.allclose(values / one, np.round(values / one))
+    return found
