@@ -15,7 +15,14 @@ Letters   N series, T rows, H steps, E experts
 import numpy as np
 
 from klforecast.local.experts import expert_copies, expert_forecasts
-from klforecast.local.model import LONGEST, LocalModel, forecast, near_steps
+from klforecast.local.model import (
+    LONGEST,
+    LocalModel,
+    are_positive,
+    forecast,
+    known_panel,
+    near_steps,
+)
 
 _STEP = 1e-6  # of the distance to the level: rounding and curvature then cost about 1e-9 of the forecast each
 _AT_ONCE = 256  # rows or cycles, moved up and down: 3,000 rows of all these pasts take 12 MB
@@ -101,10 +108,12 @@ def copy_parts(model: LocalModel, past: np.ndarray, steps: int) -> dict[str, np.
     """
     ahead = np.arange(1, steps + 1)
     with_log = model.has_log()
-    made = expert_forecasts(past[None, -LONGEST:], model.periods, ahead, model.positive, with_log)
+    rows = known_panel(model, [past])
+    positive = model.positive & are_positive(rows)
+    made = expert_forecasts(rows, model.periods, ahead, positive, with_log)
     part = np.where(ahead <= near_steps(model.horizon), 0, 1)
     weights = model.weights[0, part].T  # (E, H)
-    names = expert_copies(model.periods, with_log, bool(model.positive[0]))
+    names = expert_copies(model.periods, with_log, bool(positive[0]))
     parts: dict[str, np.ndarray] = {}
     for name, weight, own in zip(names, weights, made[0], strict=True):
         parts[name] = parts.get(name, 0.0) + np.stack([weight, weight * own])

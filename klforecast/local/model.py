@@ -187,7 +187,7 @@ def fit_judged(
             f"others has shape {others.shape}; pass ({k}, {n}, number of experts, {j}), "
             "their forecasts at the origins of origins_of"
         )
-    positive = np.where(np.isfinite(past), past, np.inf).min(axis=1) > 0
+    positive = are_positive(past)
     truth = futures(past, origins, used)
     near = origins.steps <= near_steps(horizon)
 
@@ -248,7 +248,7 @@ def forecast(
     ValueError
         If the series or experts are not as many as those of the model.
     """
-    past = _known_panel(model, pasts)
+    past = known_panel(model, pasts)
     return _mixed(model, past, steps, others)
 
 
@@ -284,7 +284,7 @@ def quantiles(
     wanted = np.asarray(levels, dtype=np.float64)
     if not ((wanted > 0) & (wanted < 1)).all():
         raise ValueError(f"levels are {list(levels)}; pass numbers between 0 and 1, ends excluded")
-    past = _known_panel(model, pasts)
+    past = known_panel(model, pasts)
     if point is None:
         point = _mixed(model, past, steps, others)
     ahead = np.arange(1, steps + 1)
@@ -296,12 +296,18 @@ def quantiles(
     return np.maximum(mixed, model.floor[:, None, None])
 
 
+def are_positive(past: np.ndarray) -> np.ndarray:  # (N,)
+    """Series above zero throughout, whose logarithm can be taken."""
+    return np.where(np.isfinite(past), past, np.inf).min(axis=1) > 0
+
+
 def near_steps(horizon: int) -> int:
     """How many of the first steps have weights of their own."""
     return max(1, round(_NEAR * horizon))
 
 
-def _known_panel(model: LocalModel, pasts: Sequence[np.ndarray]) -> np.ndarray:
+def known_panel(model: LocalModel, pasts: Sequence[np.ndarray]) -> np.ndarray:
+    """What the experts of a model look at: newest rows side by side, on their present level."""
     past = align(pasts, LONGEST)
     if len(past) != len(model.weights):
         raise ValueError(
@@ -342,8 +348,10 @@ def _mixed(
     n, experts = len(past), model.weights.shape[2]
     mixed = np.empty((n, steps))
     with_log = model.has_log(0 if others is None else others.shape[1])
+    # A past up to another row may hold zeros where that of the fit, on its own level, had none.
+    positive = model.positive & are_positive(past)
     for rows in np.array_split(np.arange(n), -(-n // _AT_ONCE)):
-        made = expert_forecasts(past[rows], model.periods, ahead, model.positive[rows], with_log)
+        made = expert_forecasts(past[rows], model.periods, ahead, positive[rows], with_log)
         if others is not None:
             made = np.concatenate([made, others[rows]], axis=1)
         if made.shape[1] != experts:

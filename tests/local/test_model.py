@@ -118,6 +118,14 @@ def test_a_shifted_past_is_forecast_as_if_it_had_always_been_on_the_new_level():
     assert_allclose(with_it, without, rtol=0.1)
 
 
+def test_a_series_that_had_only_zeros_before_is_forecast_from_any_row():
+    new = np.r_[np.zeros(170), weekly(30, 4)]
+    model = fit_local([new], 14, (7,))
+    assert model.positive.all()
+    assert (forecast(model, [new[:150]], 14) == 0).all()
+    assert forecast(model, [new], 14).mean() == pytest.approx(weekly(30, 4).mean(), rel=0.1)
+
+
 def test_the_width_at_a_step_does_not_depend_on_how_far_one_looks():
     past = weekly(300, 2)
     model = fit_local([past], 14, (7,))
