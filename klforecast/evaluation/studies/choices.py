@@ -97,6 +97,7 @@ ALTERNATIVES = (
         },
     ),
     *_constants("local.excursions", _FAR=(np.inf,)),
+    *_constants("local.shifts", _FAR=(np.inf,)),
     *_constants(
         "local.share",
         _PRIOR=(0.35, 0.55),
@@ -108,7 +109,8 @@ ALTERNATIVES = (
     ),
     *_constants("core.plan", _SHRINKAGE=(5.0, 20.0, 1e9), _SHORT_COMPONENTS=(8,)),
     *_constants("local.weights", _SHARPNESS=(0.1, 0.4), _PANEL=(30.0, 300.0), _SURPRISE=(np.inf,)),
-    *_constants("local.model", _NEAR=(1.0,), _INTERMITTENT=(np.inf,), LONGEST=(1000,)),
+    *_constants("local.model", _NEAR=(1.0,), LONGEST=(1000,)),
+    *_constants("local.intermittent", _INTERMITTENT=(np.inf,)),
     *_constants("local.comparison", _HORIZONS=(5, 20), _FARTHEST=(24, np.inf)),
     *_constants("core.experts.ridge", STRENGTH=(0.003, 0.03), _MINOR=(0.1, 1.0)),
     *_constants("local.weights", _RECENT=(0.95, 1.0), _POWER=(1.0, 2.0)),
