@@ -4,8 +4,8 @@
     quantile_h(p) = the same of their quantiles (Vincent 1912)
 
 w comes from `local_pool`. Channels that were never below zero are not forecast below it, and shares have no quantile
-above one, unless an effect of covariates is added later. Everything is in the scale of the net; local experts have units
-of their own.
+above one, unless an effect of covariates is added later. Everything is in the scale of the net; local experts have
+units of their own.
 """
 
 from collections.abc import Sequence

@@ -18,11 +18,11 @@ from klforecast.local.experts import expert_copies, expert_forecasts
 from klforecast.local.model import (
     LONGEST,
     LocalModel,
-    are_positive,
     forecast,
     known_panel,
     near_steps,
 )
+from klforecast.local.panel import are_positive
 
 _STEP = 1e-6  # of the distance to the level: rounding and curvature then cost about 1e-9 of the forecast each
 _AT_ONCE = 256  # rows or cycles, moved up and down: 3,000 rows of all these pasts take 12 MB

@@ -21,7 +21,7 @@ from klforecast.local.empirical_law import FORGETTINGS, empirical_quantiles
 from klforecast.local.experts import count_experts, expert_forecasts, usable_periods
 from klforecast.local.intermittent import are_intermittent
 from klforecast.local.origins import Origins, farthest_origin, futures, rolling_origins
-from klforecast.local.panel import align, movement
+from klforecast.local.panel import align, are_positive, movement
 from klforecast.local.residual_law import ResidualLaw, fit_residual_law, residual_quantiles
 from klforecast.local.shifts import on_present_level
 from klforecast.local.weights import Record, judge, panel_prior, series_weights
@@ -294,11 +294,6 @@ def quantiles(
         known = empirical_quantiles(past, forgetting, wanted)
         mixed += model.laws[:, place, None, None] * known[:, None]
     return np.maximum(mixed, model.floor[:, None, None])
-
-
-def are_positive(past: np.ndarray) -> np.ndarray:  # (N,)
-    """Series above zero throughout, whose logarithm can be taken."""
-    return np.where(np.isfinite(past), past, np.inf).min(axis=1) > 0
 
 
 def near_steps(horizon: int) -> int:

@@ -76,3 +76,8 @@ def median(rows: np.ndarray) -> np.ndarray:  # (N, T) -> (N, 1)
     known = np.isfinite(rows).sum(axis=1)[:, None]
     lower, upper = (np.take_along_axis(ordered, at, 1) for at in ((known - 1) // 2, known // 2))
     return lower + (upper - lower) / 2
+
+
+def are_positive(past: np.ndarray) -> np.ndarray:  # (N,)
+    """Series above zero throughout, whose logarithm can be taken."""
+    return np.where(np.isfinite(past), past, np.inf).min(axis=1) > 0
