@@ -15,7 +15,6 @@ from klforecast.data.scaling import binary_unit
 from klforecast.estimators.frames.context import FilledRows
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.window_reader import WindowReader
-from klforecast.local.bounds import share_ceiling
 from klforecast.local.comparison import compared_origins, followed, forecasts_from
 from klforecast.local.excursions import newest_excursions
 from klforecast.local.intermittent import are_intermittent
@@ -37,8 +36,6 @@ class LocalPool(NamedTuple):
         Of every channel of every series, channels within series.
     share : ndarray of shape (series, channels, 2)
         Of the local forecast in near and in far steps; the rest is the core's.
-    ceiling : ndarray of shape (series, channels)
-        Above which nothing is forecast, in the units of the data; infinity for most.
     units : ndarray of shape (series, channels)
         Powers of two by which the rows are divided: squares of huge and of tiny rows are floats no more.
     keys : list of tuple
@@ -47,7 +44,6 @@ class LocalPool(NamedTuple):
 
     model: LocalModel
     share: np.ndarray
-    ceiling: np.ndarray
     units: np.ndarray
     keys: list[Key]
 
@@ -56,7 +52,6 @@ class LocalPool(NamedTuple):
         return LocalPool(
             self.model.repeated(count),
             np.tile(self.share, (count, 1, 1)),
-            np.tile(self.ceiling, (count, 1)),
             np.tile(self.units, (count, 1)),
             self.keys * count,
         )
@@ -117,8 +112,7 @@ def fit_pool(
     shares[newest_excursions(past).any(axis=1)] = 1.0
     # The core that was compared has not been fitted to windows across a shift, as the present one has.
     shares[shifted] = 1.0
-    ceiling = share_ceiling(align(plain, LONGEST)).reshape(units.shape)
-    return LocalPool(model, shares.reshape(len(keys), -1, 2), ceiling, units, keys)
+    return LocalPool(model, shares.reshape(len(keys), -1, 2), units, keys)
 
 
 def _core_forecasts(

@@ -17,6 +17,7 @@ from klforecast.data.scaling import binary_unit
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.local_pool import LocalPool
 from klforecast.estimators.window_reader import WindowReader
+from klforecast.local.bounds import share_ceiling
 from klforecast.local.model import LONGEST, forecast, quantiles
 
 _VALUES_PER_BATCH = 2**22  # 32 MB in float64, of the pasts that are forecast from at once
@@ -122,7 +123,7 @@ def _pooled(
         scaled = _scaled(pool, reader, by_level).transpose(0, 1, 3, 2)
         around = (1 - share[..., None]) * around + share[..., None] * scaled
     # A share that is forecast above one is none.
-    ceiling = np.maximum(_ceiling(pool, reader), point)
+    ceiling = np.maximum(_ceiling(pool, reader, pasts), point)
     around = np.clip(around, floor[..., None], ceiling[..., None])
     return Pooled(point, around - point[..., None])
 
@@ -150,12 +151,14 @@ def floor_of(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1
     return _scaled(pool, reader, floors[:, None])
 
 
-def _ceiling(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1, channels)
+def _ceiling(
+    pool: LocalPool, reader: WindowReader, pasts: Sequence[np.ndarray]
+) -> np.ndarray:  # (series, 1, channels)
     """Scaled values above which no quantile lies; infinity for none."""
-    ceiling = pool.ceiling / pool.units
+    ceiling = np.stack([share_ceiling(past[-LONGEST:].T) for past in pasts])
     if reader.effects is not None:
         ceiling = np.full_like(ceiling, np.inf)
-    return _scaled(pool, reader, ceiling[:, None])
+    return _scaled(pool, reader, (ceiling / pool.units)[:, None])
 
 
 def _scaled(

@@ -86,3 +86,12 @@ def test_the_width_of_a_month_does_not_grow_with_how_far_else_one_looks():
         interval = KLMemoryForecaster(horizon).fit(y).predict_interval(fh=[12], coverage=0.9)
         widths.append(float(interval.iloc[0, 1] - interval.iloc[0, 0]))
     assert max(widths) <= 1.15 * min(widths)
+
+
+@pytest.mark.parametrize("by", ["lag", "expert"])
+def test_an_explanation_after_a_shift_adds_up_to_the_forecast(by):
+    values = weekly(100.0, 0.05, 100)[580:730]
+    values[:100] /= 0.1
+    forecaster = KLMemoryForecaster(7).fit(pd.Series(values, DAYS[580:730]))
+    total = forecaster.explain(by=by).groupby("step")["value"].sum().to_numpy()
+    np.testing.assert_allclose(total, forecaster.predict(fh=range(1, 8)), rtol=1e-6)

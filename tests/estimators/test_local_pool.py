@@ -67,6 +67,16 @@ def test_counts_are_never_forecast_below_zero():
     assert (fitted.predict_interval(fh=range(1, 13), coverage=0.9) >= -1e-12).all(axis=None)
 
 
+def test_no_quantile_of_a_share_near_one_is_above_it():
+    rng = np.random.default_rng(0)
+    logit = 3 + 0.8 * np.sin(np.arange(200) * 2 * np.pi / 7) + 0.4 * rng.standard_normal(200)
+    y = daily_series(1 / (1 + np.exp(-logit)))
+    share, percent = (KLMemoryForecaster(14).fit(rows) for rows in (y, 100 * y))
+    levels = [0.5, 0.95, 0.99, 0.999]
+    assert share.predict_quantiles(alpha=levels).to_numpy().max() <= 1 + 1e-12
+    assert percent.predict_quantiles(alpha=levels).to_numpy().max() > 100
+
+
 def test_predicting_with_a_pool_agrees_with_windows_and_quantiles_do_not_cross():
     y = daily_series(weekly(150, 50.0))
     fitted = KLMemoryForecaster(14).fit(y[:120])
