@@ -101,10 +101,12 @@ def copy_parts(model: LocalModel, past: np.ndarray, steps: int) -> dict[str, np.
     """
     ahead = np.arange(1, steps + 1)
     with_log = model.has_log()
-    made = expert_forecasts(past[None, -LONGEST:], model.periods, ahead, model.positive, with_log)
+    made = expert_forecasts(
+        past[None, -LONGEST:], model.periods, model.orders, ahead, model.positive, with_log
+    )
     part = np.where(ahead <= near_steps(model.horizon), 0, 1)
     weights = model.weights[0, part].T  # (E, H)
-    names = expert_copies(model.periods, with_log, bool(model.positive[0]))
+    names = expert_copies(model.periods, model.orders, with_log, bool(model.positive[0]))
     parts: dict[str, np.ndarray] = {}
     for name, weight, own in zip(names, weights, made[0], strict=True):
         parts[name] = parts.get(name, 0.0) + np.stack([weight, weight * own])
