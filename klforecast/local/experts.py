@@ -4,6 +4,7 @@
                 z = y - i        z = log y - i     z = y / i          i: seasonal indices, see `seasons`
     forecast    filter of z, the indices of the coming steps put back, the logarithm undone
     season      mean of the last 1, 2 or 4 cycles, phase by phase
+    own map     autoregressions of the changes of z = y, see `autoregression`
 
 With two periods, such as a day and a week in hours, there is a copy without the first and one without both.
 A spike or an outage in the newest rows counts as not observed (`excursions`).
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from klforecast.local.autoregression import autoregressive_forecasts
 from klforecast.local.excursions import without_excursions
 from klforecast.local.filters import N_FILTERS, filter_forecasts
 from klforecast.local.seasons import laid_out, seasonal_indices
@@ -55,25 +57,27 @@ def usable_periods(periods: Sequence[int], rows: int, judged: int = 0) -> tuple[
     return tuple(p for p in ascending if p == ascending[0] or 2 * p <= rows - judged)
 
 
-def count_experts(periods: Sequence[int], with_log: bool) -> int:
-    """Experts of the bank with these periods.
+def count_experts(periods: Sequence[int], orders: Sequence[int], with_log: bool) -> int:
+    """Experts of the bank with these periods and orders of autoregressions.
 
     Examples
     --------
-    >>> count_experts((), False), count_experts((12,), True), count_experts((24, 168), True)
-    (31, 220, 378)
+    >>> count_experts((), (), False), count_experts((12,), (3, 13, 24), True)
+    (31, 223)
     """
     copies = len(_TERMS) + len(_FACTORS) + (len(_LOG_TERMS) if with_log else 0)
     filtered = 1 + with_log + copies * len(_season_sets(periods))
-    return N_FILTERS * filtered + len(_CYCLES) * len(periods)
+    return N_FILTERS * filtered + len(_CYCLES) * len(periods) + len(orders)
 
 
-def expert_copies(periods: Sequence[int], with_log: bool, positive: bool) -> list[str]:
+def expert_copies(
+    periods: Sequence[int], orders: Sequence[int], with_log: bool, positive: bool
+) -> list[str]:
     """The copy of a series that each expert of the bank filters, in words.
 
     Parameters
     ----------
-    periods, with_log
+    periods, orders, with_log
         As for `expert_forecasts`.
     positive : bool
         Whether the logarithm of the series is taken; another one has plain copies in its place.
@@ -85,7 +89,7 @@ def expert_copies(periods: Sequence[int], with_log: bool, positive: bool) -> lis
 
     Examples
     --------
-    >>> list(dict.fromkeys(expert_copies((12,), with_log=True, positive=True)))
+    >>> list(dict.fromkeys(expert_copies((12,), (), with_log=True, positive=True)))
     ['as it is', 'less its season', 'over its season', 'logarithm', 'logarithm less its season', 'last cycles']
     """
     plain, adjusted = "as it is", "less its season"
@@ -97,12 +101,14 @@ def expert_copies(periods: Sequence[int], with_log: bool, positive: bool) -> lis
         seasonal = [f"logarithm {adjusted}" if positive else plain] * len(_LOG_TERMS)
         copies += ["logarithm" if positive else plain, *seasonal * len(_season_sets(periods))]
     of_filters = [copy for copy in copies for _ in range(N_FILTERS)]
-    return of_filters + ["last cycles"] * (len(_CYCLES) * len(periods))
+    of_cycles = ["last cycles"] * (len(_CYCLES) * len(periods))
+    return [*of_filters, *of_cycles, *["its changes"] * len(orders)]
 
 
 def expert_forecasts(
     past: np.ndarray,  # (N, T)
     periods: Sequence[int],
+    orders: Sequence[int],
     steps: np.ndarray,  # (H,)
     positive: np.ndarray,  # (N,)
     with_log: bool,
@@ -115,6 +121,8 @@ def expert_forecasts(
         Newest row last, NaN where nothing was observed.
     periods : sequence of int
         Of `usable_periods`.
+    orders : sequence of int
+        Of `autoregressive_orders`.
     steps : ndarray of int, shape (H,)
         Steps ahead, from 1.
     positive : ndarray of bool, shape (N,)
@@ -134,7 +142,7 @@ def expert_forecasts(
     Examples
     --------
     >>> past = np.tile([1.0, 2.0, 6.0], 5)[None]
-    >>> forecasts = expert_forecasts(past, (3,), np.array([1, 2, 3]), np.array([False]), False)
+    >>> forecasts = expert_forecasts(past, (3,), (), np.array([1, 2, 3]), np.array([False]), False)
     >>> forecasts.shape, forecasts[0, -1].tolist()
     ((1, 158, 3), [1.0, 2.0, 6.0])
     """
@@ -158,6 +166,8 @@ def expert_forecasts(
             banks.append(np.where(positive[:, None, None], grown, plain))
     for period in periods:
         banks.append(_last_cycles(past, period, steps, plain[:, :1]))
+    if orders:
+        banks.append(autoregressive_forecasts(past, orders, steps))
     forecasts = np.concatenate(banks, axis=1)
     low, high = _reach(past, periods, int(steps.max()))
     np.clip(forecasts, low[:, None, None], high[:, None, None], out=forecasts)

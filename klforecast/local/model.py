@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from klforecast.local.autoregression import autoregressive_orders
 from klforecast.local.empirical_law import FORGETTINGS, empirical_quantiles
 from klforecast.local.experts import count_experts, expert_forecasts, usable_periods
 from klforecast.local.intermittent import are_intermittent
@@ -70,6 +71,8 @@ class LocalModel(NamedTuple):
     errors : ResidualLaw
     floor : ndarray of shape (N,)
         0 for series without anything below zero, else minus infinity.
+    orders : tuple of int, default=()
+        Of the autoregressions of the bank, ascending. Models that were saved before there were any have none.
     """
 
     horizon: int
@@ -79,6 +82,7 @@ class LocalModel(NamedTuple):
     laws: np.ndarray
     errors: ResidualLaw
     floor: np.ndarray
+    orders: tuple[int, ...] = ()
 
     def repeated(self, count: int) -> "LocalModel":
         """The model of so many copies of its panel, one after the other, to forecast from different pasts."""
@@ -92,7 +96,7 @@ class LocalModel(NamedTuple):
 
     def has_log(self, others: int = 0) -> bool:
         """Whether experts of the logarithm are among those that it weighs, beside so many further ones."""
-        return self.weights.shape[2] - others == count_experts(self.periods, with_log=True)
+        return self.weights.shape[2] - others == count_experts(self.periods, self.orders, True)
 
     def alone(self, place: int) -> "LocalModel":
         """The model of one series of the panel."""
@@ -191,10 +195,13 @@ def fit_judged(
     truth = futures(past, origins, used)
     near = origins.steps <= near_steps(horizon)
 
+    # A linear core has a map for every channel of one series, and one map for all series of a panel.
+    typical = int(np.median(np.isfinite(past).sum(axis=1))) if len(pasts) > 1 else 0
+    orders = autoregressive_orders(typical, used[0] if used else 1)
     with_log = bool(positive.any())
 
     def judged(rows: np.ndarray) -> tuple[np.ndarray, tuple[Record, Record]]:
-        made = _at_origins(past[rows], used, origins, positive[rows], with_log)
+        made = _at_origins(past[rows], used, orders, origins, positive[rows], with_log)
         if others is not None:
             made = np.concatenate([made, others[:, rows]], axis=2)
         return made, judge(made, truth[:, rows], origins.offsets, near, counts[rows])
@@ -217,7 +224,8 @@ def fit_judged(
     residuals = truth - mixed
     law = fit_residual_law(residuals, origins.steps, movement(past))
     laws = _law_weights(past, origins, truth, residuals, law)
-    model = LocalModel(horizon, used, positive, np.concatenate(weights)[order], laws, law, floor)
+    every = np.concatenate(weights)[order]
+    model = LocalModel(horizon, used, positive, every, laws, law, floor, orders)
     return model, Judged(origins, mixed)
 
 
@@ -315,15 +323,16 @@ def known_panel(model: LocalModel, pasts: Sequence[np.ndarray]) -> np.ndarray:
 def _at_origins(
     past: np.ndarray,
     periods: Sequence[int],
+    orders: Sequence[int],
     origins: Origins,
     positive: np.ndarray,
     with_log: bool,
 ) -> np.ndarray:  # (K, N, E, J); steps that were not yet over are zero
-    n_experts = count_experts(periods, with_log)
+    n_experts = count_experts(periods, orders, with_log)
     everything = np.zeros((len(origins.offsets), len(past), n_experts, len(origins.steps)))
     for place, offset in enumerate(origins.offsets):
         followed = origins.steps[origins.steps <= offset]
-        made = expert_forecasts(past[:, :-offset], periods, followed, positive, with_log)
+        made = expert_forecasts(past[:, :-offset], periods, orders, followed, positive, with_log)
         everything[place, :, :, : len(followed)] = made
     return everything
 
@@ -346,7 +355,9 @@ def _mixed(
     # A past up to another row may hold zeros where that of the fit, on its own level, had none.
     positive = model.positive & are_positive(past)
     for rows in np.array_split(np.arange(n), -(-n // _AT_ONCE)):
-        made = expert_forecasts(past[rows], model.periods, ahead, positive[rows], with_log)
+        made = expert_forecasts(
+            past[rows], model.periods, model.orders, ahead, positive[rows], with_log
+        )
         if others is not None:
             made = np.concatenate([made, others[rows]], axis=1)
         if made.shape[1] != experts:

@@ -68,18 +68,24 @@ def test_one_series_of_a_panel_is_forecast_as_among_the_others():
     panel = [seasonal(20.0, 1.01), seasonal(0.0, 1.0)]
     model = fit_local(panel, STEPS, [12])
     together = forecast(model, panel, STEPS)
+    assert model.orders
     for place, past in enumerate(panel):
-        np.testing.assert_allclose(forecast(model.alone(place), [past], STEPS)[0], together[place])
+        alone = model.alone(place)
+        np.testing.assert_allclose(forecast(alone, [past], STEPS)[0], together[place])
+        parts = copy_parts(alone, past, STEPS)
+        assert "its changes" in parts
+        np.testing.assert_allclose(sum(part[1] for part in parts.values()), together[place])
 
 
 @pytest.mark.parametrize("periods", [(), (12,), (24, 168)])
+@pytest.mark.parametrize("orders", [(), (3, 6)])
 @pytest.mark.parametrize("with_log", [True, False])
-def test_every_expert_has_the_name_of_its_copy(periods, with_log):
-    names = expert_copies(periods, with_log, positive=with_log)
-    assert len(names) == count_experts(periods, with_log)
+def test_every_expert_has_the_name_of_its_copy(periods, orders, with_log):
+    names = expert_copies(periods, orders, with_log, positive=with_log)
+    assert len(names) == count_experts(periods, orders, with_log)
 
 
 def test_a_series_without_a_logarithm_has_plain_copies_in_its_place():
-    names = expert_copies((12,), with_log=True, positive=False)
-    assert len(names) == count_experts((12,), with_log=True)
+    names = expert_copies((12,), (), with_log=True, positive=False)
+    assert len(names) == count_experts((12,), (), with_log=True)
     assert set(names) == {"as it is", "less its season", "last cycles"}

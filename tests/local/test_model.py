@@ -185,10 +185,27 @@ def test_what_lies_before_the_first_row_does_not_matter(rows):
     past[1, rows // 2 : rows // 2 + 3] = np.nan
     longer = np.pad(past, ((0, 0), (17, 0)), constant_values=np.nan)
     made, same = (
-        expert_forecasts(each, (4, 7), np.arange(1, 9), np.ones(3, dtype=bool), True)
+        expert_forecasts(each, (4, 7), (3, 8), np.arange(1, 9), np.ones(3, dtype=bool), True)
         for each in (past, longer)
     )
     assert_allclose(made, same, rtol=1e-9)
+
+
+def test_each_series_of_a_panel_has_an_autoregression_of_its_own():
+    rng = np.random.default_rng(9)
+    rows = np.zeros((30, 132))
+    for series, echo in zip(rows, np.repeat([-0.8, 0.8], 15), strict=True):
+        for time in range(2, 132):
+            series[time] = echo * series[time - 2] + rng.normal()
+    levels = rows.cumsum(axis=1)
+    pasts, truth = list(levels[:, :129]), levels[:, 129:]
+    model = fit_local(pasts, 3)
+    assert model.orders == (3, 6)
+    alone = [fit_local([past], 3) for past in pasts]
+    assert {one.orders for one in alone} == {()}
+    without = np.concatenate([forecast(m, [p], 3) for m, p in zip(alone, pasts, strict=True)])
+    errors = [np.abs(made - truth).mean() for made in (forecast(model, pasts, 3), without)]
+    assert errors[0] < 0.9 * errors[1]
 
 
 def test_copies_of_a_model_forecast_from_pasts_of_their_own():
