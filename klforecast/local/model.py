@@ -69,6 +69,8 @@ class LocalModel(NamedTuple):
     errors : ResidualLaw
     floor : ndarray of shape (N,)
         0 for series without anything below zero, else minus infinity.
+    counts : ndarray of bool, shape (N,), optional
+        Series of whole numbers with many zeros; None in files of earlier versions.
     """
 
     horizon: int
@@ -78,6 +80,7 @@ class LocalModel(NamedTuple):
     laws: np.ndarray
     errors: ResidualLaw
     floor: np.ndarray
+    counts: np.ndarray | None = None
 
     def repeated(self, count: int) -> "LocalModel":
         """The model of so many copies of its panel, one after the other, to forecast from different pasts."""
@@ -87,6 +90,7 @@ class LocalModel(NamedTuple):
             laws=np.tile(self.laws, (count, 1)),
             errors=self.errors._replace(ratio=np.tile(self.errors.ratio, count)),
             floor=np.tile(self.floor, count),
+            counts=None if self.counts is None else np.tile(self.counts, count),
         )
 
     def has_log(self, others: int = 0) -> bool:
@@ -212,10 +216,12 @@ def fit_judged(
         weights.append(own)
     order = np.concatenate(chunks).argsort()
     residuals = truth - mixed
-    law = fit_residual_law(residuals, origins.steps, movement(past))
+    law = fit_residual_law(
+        residuals, origins.steps, movement(past), origins.offsets, past.shape[1]
+    )
     floor = np.where(np.where(np.isfinite(past), past, np.inf).min(axis=1) < 0, -np.inf, 0.0)
     laws = _law_weights(past, origins, truth, residuals, law)
-    model = LocalModel(horizon, used, positive, np.concatenate(weights)[order], laws, law, floor)
+    model = LocalModel(horizon, used, positive, np.concatenate(weights)[order], laws, law, floor, counts)
     return model, Judged(origins, mixed)
 
 
