@@ -17,7 +17,13 @@ from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.comparison import compared_origins, followed, forecasts_from
 from klforecast.local.excursions import newest_excursions
-from klforecast.local.model import LONGEST, LocalModel, fit_judged, near_steps
+from klforecast.local.model import (
+    LONGEST,
+    LocalModel,
+    are_intermittent,
+    fit_judged,
+    near_steps,
+)
 from klforecast.local.origins import Origins
 from klforecast.local.panel import align
 from klforecast.local.share import Compared, local_shares
@@ -94,7 +100,8 @@ def fit_pool(
         [binary_unit(np.fmax.reduce(np.abs(part), axis=0, initial=0.0)) for part in plain]
     )
     rows = [part / unit for part, unit in zip(plain, units, strict=True)]
-    model, judged = fit_judged(rows, horizon, periods)
+    counts = are_intermittent(align(plain, LONGEST))
+    model, judged = fit_judged(rows, horizon, periods, counts=counts)
     origins = compared_origins(len(keys), spared, horizon)
     past = align(rows, LONGEST + int(origins.offsets.max()))
     local = forecasts_from(model, judged, past, origins)

@@ -173,8 +173,12 @@ def fit_judged(
     horizon: int,
     periods: Sequence[int] = (),
     others: np.ndarray | None = None,
+    counts: np.ndarray | None = None,  # (N,) bool
 ) -> tuple[LocalModel, Judged]:
-    """As `fit_local`, with the forecasts that the weights were found by."""
+    """As `fit_local`, with the forecasts that the weights were found by.
+
+    Rows in other units than those that were counted are whole no more; `counts` then says which were.
+    """
     if horizon < 1:
         raise ValueError(f"horizon is {horizon}; pass at least 1")
     past = align(pasts, LONGEST)
@@ -192,7 +196,8 @@ def fit_judged(
     near = origins.steps <= near_steps(horizon)
 
     with_log = bool(positive.any())
-    counts = _are_intermittent(past)
+    if counts is None:
+        counts = are_intermittent(past)
 
     def judged(rows: np.ndarray) -> tuple[np.ndarray, tuple[Record, Record]]:
         made = _at_origins(past[rows], used, origins, positive[rows], with_log)
@@ -216,12 +221,12 @@ def fit_judged(
         weights.append(own)
     order = np.concatenate(chunks).argsort()
     residuals = truth - mixed
-    law = fit_residual_law(
-        residuals, origins.steps, movement(past), origins.offsets, past.shape[1]
-    )
+    law = fit_residual_law(residuals, origins.steps, movement(past), origins.offsets, past.shape[1])
     floor = np.where(np.where(np.isfinite(past), past, np.inf).min(axis=1) < 0, -np.inf, 0.0)
     laws = _law_weights(past, origins, truth, residuals, law)
-    model = LocalModel(horizon, used, positive, np.concatenate(weights)[order], laws, law, floor, counts)
+    model = LocalModel(
+        horizon, used, positive, np.concatenate(weights)[order], laws, law, floor, counts
+    )
     return model, Judged(origins, mixed)
 
 
@@ -300,7 +305,7 @@ def quantiles(
     return np.maximum(mixed, model.floor[:, None, None])
 
 
-def _are_intermittent(past: np.ndarray) -> np.ndarray:  # (N,)
+def are_intermittent(past: np.ndarray) -> np.ndarray:  # (N, T) -> (N,) bool
     """Counts with many zeros: their median says little, so that they are forecast by their mean."""
     known = np.isfinite(past)
     whole = (~known | ((past >= 0) & (past == np.round(past)))).all(axis=1)

@@ -63,7 +63,9 @@ _KEPT_SCORES = 256  # order statistics of each step and channel
 _TWO_SIDED = (
     20  # independent scores below which both signs of an error are taken for equally likely
 )
-_LEAST_RANKED = 2.0  # independent scores; one has no rank beside the median, from which tails could go on
+_LEAST_RANKED = (
+    2.0  # independent scores; one has no rank beside the median, from which tails could go on
+)
 # Independent scores that may decide on a scale: with 20 asked for, the CRPS of weather at 480 and 720 hours was 21 and
 # 13 % higher, of a monthly river flow 6 %, and nowhere lower.
 _LEAST_SCALED = 8
