@@ -31,10 +31,10 @@ def correlated(n, channels=1, seed=0, memory=0.95):
 
 
 def test_paths_have_the_quantiles_of_the_intervals(airline):
-    paths = airline.simulate(STEPS, n_paths=20000, random_state=0)
+    paths = airline.simulate(STEPS, n_paths=200_000, random_state=0)
     alpha = [0.05, 0.25, 0.5, 0.75, 0.95]
     quantiles = airline.predict_quantiles(STEPS, alpha=alpha).to_numpy()
-    found = np.quantile(paths.to_numpy().reshape(20000, 12), alpha, axis=0).T
+    found = np.quantile(paths.to_numpy().reshape(200_000, 12), alpha, axis=0).T
     width = quantiles[:, -1:] - quantiles[:, :1]
     assert (np.abs(found - quantiles) < 0.03 * width).all()
 
