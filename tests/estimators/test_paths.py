@@ -161,7 +161,9 @@ def test_a_forecaster_of_an_earlier_version_is_asked_to_fit_again(airline):
 def test_a_quantile_that_no_float_can_hold_stays_the_largest_one(airline):
     largest = np.finfo(float).max
     columns = pd.MultiIndex.from_product([["y"], PATH_LEVELS])
-    table = pd.DataFrame(np.linspace(-largest / 2, largest / 2, 35)[None] * 2, columns=columns)
+    table = pd.DataFrame(
+        np.linspace(-largest / 2, largest / 2, len(PATH_LEVELS))[None] * 2, columns=columns
+    )
     joint = airline.calibration_.joint
     paths = sample_paths(table, [np.array([1])], joint, 100, seed=0)
     assert np.isfinite(paths.to_numpy()).all()
