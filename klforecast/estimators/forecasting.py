@@ -3,7 +3,7 @@
     core      = net(window), scaled, with quantiles of its errors around it       `window_reader`, `intervals`
     pooled    = core and local experts as one                                     `pooling`
     forecast  = mean + scale * pooled + effect of X                               `covariates.ahead`
-    quantiles = forecast + scale * (pooled quantiles - pooled) + doubt of X
+    quantiles = forecast + scale * (pooled quantiles - pooled) + doubt of X      whole where rows are counts
 
 Each of these is computed once in a call. Nothing is written.
 """
@@ -22,7 +22,12 @@ from klforecast.estimators.covariates.ahead import (
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.intervals import IntervalLevels, offsets
 from klforecast.estimators.local_pool import LocalPool
-from klforecast.estimators.pooling import Pooled, pool_series, pool_windows
+from klforecast.estimators.pooling import (
+    Pooled,
+    pool_series,
+    pool_windows,
+    settle_quantiles,
+)
 from klforecast.estimators.window_reader import WindowReader, WindowsOf
 from klforecast.ops.conformal import Calibration
 
@@ -86,6 +91,10 @@ def forecast_series(
             forecasts[key] = forecasts[key] + effect.values()
         if pooled.around is not None and levels is not None:
             spread = multiply_within_floats(pooled.around[place][own], scaler.scale[:, None])
+            point = forecasts[key][..., None]
+            limits = add_within_floats(point, spread)
+            settled = settle_quantiles(fitted.pool, reader, place, limits)
+            np.subtract(settled, point, out=spread, where=settled != limits)
             if effect is not None:
                 spread = add_within_floats(spread, doubt_quantiles(effect.doubt(), levels))
             around.append(spread)
@@ -132,6 +141,7 @@ def forecast_from_cutoffs(
         return forecasts, None
     around = multiply_within_floats(pooled.around, scaler.scale[:, None])
     quantiles = add_within_floats(forecasts[..., None], around)
+    quantiles = settle_quantiles(fitted.pool, reader, 0, quantiles)
     if effect is not None:
         quantiles = add_within_floats(quantiles, doubt_quantiles(effect.doubt(), levels))
     return forecasts, quantiles

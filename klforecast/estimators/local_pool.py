@@ -17,7 +17,6 @@ from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.comparison import compared_origins, followed, forecasts_from
 from klforecast.local.excursions import newest_excursions
-from klforecast.local.intermittent import are_intermittent
 from klforecast.local.model import LONGEST, LocalModel, fit_judged, near_steps
 from klforecast.local.origins import Origins
 from klforecast.local.panel import align
@@ -105,7 +104,8 @@ def fit_pool(
     errors = np.abs(both - followed(past, origins)[:, :, None])
     shifted = on_present_level(align(rows, LONGEST), horizon, model.periods).shifted
     errors[:, shifted] = np.nan
-    rare = are_intermittent(past)
+    assert model.count_size is not None  # models of files alone may lack it
+    rare = model.count_size > 0
     compared = Compared(errors, origins.offsets, origins.steps, spared, rare)
     shares = local_shares(compared, horizon, int(np.median([len(part) for part in rows])))
     # The core reads a spike or an outage as it stands; local experts leave it out.

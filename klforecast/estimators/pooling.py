@@ -21,6 +21,8 @@ from klforecast.local.bounds import share_ceiling
 from klforecast.local.model import LONGEST, forecast, quantiles
 
 _VALUES_PER_BATCH = 2**22  # 32 MB in float64, of the pasts that are forecast from at once
+# Of the scale of a series, below which a quantile is at the end of its range: the sums on the way there round.
+_ROUNDING = 1e-12
 _MOST_BITS = 400  # by which rows may exceed the unit: sums of their squares are floats up to 2^1024
 
 
@@ -94,6 +96,38 @@ def pool_windows(
         if around is not None:
             around[batch] = pooled.around
     return Pooled(point, around)
+
+
+def settle_quantiles(
+    pool: LocalPool | None,
+    reader: WindowReader,
+    place: int,
+    quantiles: np.ndarray,  # (..., channels, Q)
+) -> np.ndarray:
+    """Quantiles in the units of the data, at zero where they end there, and whole where rows are counts.
+
+    Half of the quantiles of a spare part are zero, and so are half of its rows: 1e-17 would leave these outside of
+    its intervals. Series whose covariates have an effect are left as they are.
+
+    Parameters
+    ----------
+    pool : LocalPool or None
+    reader : WindowReader
+    place : int
+        Of the series in the pool.
+    quantiles : ndarray of shape (..., channels, Q)
+    """
+    if pool is None or reader.effects is not None:
+        return quantiles
+    shape = (len(pool.keys), -1, 1)
+    floor = pool.model.floor.reshape(shape)[place]
+    if pool.model.count_size is not None:
+        one = pool.model.count_size.reshape(shape)[place] * pool.units[place][:, None]
+        counted = one > 0
+        whole = np.round(quantiles / np.where(counted, one, 1.0)) * one
+        quantiles = np.where(counted, whole, quantiles)
+    rounding = _ROUNDING * reader.scalers[pool.keys[place]].scale[:, None]
+    return np.where(quantiles - floor <= rounding, floor, quantiles)
 
 
 def _pooled(

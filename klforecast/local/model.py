@@ -20,7 +20,7 @@ import numpy as np
 from klforecast.local.autoregression import autoregressive_orders
 from klforecast.local.empirical_law import FORGETTINGS, empirical_quantiles
 from klforecast.local.experts import count_experts, expert_forecasts, usable_periods
-from klforecast.local.intermittent import are_intermittent
+from klforecast.local.intermittent import count_size
 from klforecast.local.origins import Origins, farthest_origin, futures, rolling_origins
 from klforecast.local.panel import align, are_positive, movement
 from klforecast.local.residual_law import ResidualLaw, fit_residual_law, residual_quantiles
@@ -73,6 +73,8 @@ class LocalModel(NamedTuple):
         0 for series without anything below zero, else minus infinity.
     orders : tuple of int, default=()
         Of the autoregressions of the bank, ascending. Models that were saved before there were any have none.
+    count_size : ndarray of shape (N,), optional
+        Size of one in series of counts with many zeros, 0 in others. None in files of earlier versions.
     """
 
     horizon: int
@@ -83,6 +85,7 @@ class LocalModel(NamedTuple):
     errors: ResidualLaw
     floor: np.ndarray
     orders: tuple[int, ...] = ()
+    count_size: np.ndarray | None = None
 
     def repeated(self, count: int) -> "LocalModel":
         """The model of so many copies of its panel, one after the other, to forecast from different pasts."""
@@ -92,6 +95,7 @@ class LocalModel(NamedTuple):
             laws=np.tile(self.laws, (count, 1)),
             errors=self.errors._replace(ratio=np.tile(self.errors.ratio, count)),
             floor=np.tile(self.floor, count),
+            count_size=None if self.count_size is None else np.tile(self.count_size, count),
         )
 
     def has_log(self, others: int = 0) -> bool:
@@ -181,7 +185,7 @@ def fit_judged(
     past = align(pasts, LONGEST)
     used = _judged_periods(past, horizon, periods)
     floor = np.where(np.where(np.isfinite(past), past, np.inf).min(axis=1) < 0, -np.inf, 0.0)
-    counts = are_intermittent(past)
+    one = count_size(past)
     past = on_present_level(past, horizon, used).past
     origins = rolling_origins(past, horizon, used)
     n = len(past)
@@ -204,7 +208,7 @@ def fit_judged(
         made = _at_origins(past[rows], used, orders, origins, positive[rows], with_log)
         if others is not None:
             made = np.concatenate([made, others[:, rows]], axis=2)
-        return made, judge(made, truth[:, rows], origins.offsets, near, counts[rows])
+        return made, judge(made, truth[:, rows], origins.offsets, near, one[rows] > 0)
 
     # Interleaved, so that the first of them already look like the panel.
     apart = -(-n // _AT_ONCE)
@@ -222,10 +226,10 @@ def fit_judged(
         weights.append(own)
     order = np.concatenate(chunks).argsort()
     residuals = truth - mixed
-    law = fit_residual_law(residuals, origins.steps, movement(past))
+    law = fit_residual_law(residuals, origins.steps, movement(past), origins.offsets, past.shape[1])
     laws = _law_weights(past, origins, truth, residuals, law)
     every = np.concatenate(weights)[order]
-    model = LocalModel(horizon, used, positive, every, laws, law, floor, orders)
+    model = LocalModel(horizon, used, positive, every, laws, law, floor, orders, one)
     return model, Judged(origins, mixed)
 
 

@@ -13,6 +13,18 @@ errors of the panel, each weighted by 1 / h, less their median: the forecast sta
 each series' own shrunk to the pool were no better at any strength. Medians of its own errors were worse by 2 to 10 % of
 the CRPS on M3 and monthly hospital counts, and better on M1's yearly series alone.
 
+A law is for errors to come, and those that it is fitted to overlap and are few. In a panel
+
+    z_ikh = error_ikh / (s_i h^g)                 s_i: from the origins a horizon or more away from k
+    g    += log(1 + H / T) / (2 log H)            T: rows that the origins reach back
+
+so that the shape holds what a scale misses, and the last step has the factor sqrt(1 + 1 / n) of a forecast that rests
+on n = T / H errors itself. For a single series, and hardly for a panel, it is the rank of a level p,
+
+    u = 1/2 + (p - 1/2)(1 + 1 / n)                n: horizons in the rows of all series
+
+as for the core (`ops.conformal`): a walk of 100 rows holds 75 % twelve steps ahead, and 71 % without.
+
 Letters   N series, K origins, J judged steps, H steps, Q levels
 """
 
@@ -41,7 +53,7 @@ class ResidualLaw(NamedTuple):
     Attributes
     ----------
     growth : float
-        g, from 0 to 1.
+        g, not negative.
     ratio : ndarray of shape (N,)
         Scale of each series in its own unit.
     shape : ndarray of shape (99,)
@@ -57,6 +69,8 @@ def fit_residual_law(
     errors: np.ndarray,  # (K, N, J)
     steps: np.ndarray,  # (J,)
     unit: np.ndarray,  # (N,)
+    offsets: np.ndarray | None = None,  # (K,)
+    rows: int | None = None,
 ) -> ResidualLaw:
     """Law of errors made at rolling origins.
 
@@ -67,6 +81,14 @@ def fit_residual_law(
     steps : ndarray of int, shape (J,)
     unit : ndarray of shape (N,)
         Of `panel.movement`.
+    offsets : ndarray of int, shape (K,), optional
+        Rows that follow each origin, ascending; None for origins whose errors do not overlap.
+    rows : int, optional
+        Of a series; None for as many as the oldest origin reaches back.
+
+    Notes
+    -----
+    O(K N (J + K)).
 
     Examples
     --------
@@ -75,6 +97,8 @@ def fit_residual_law(
     >>> round(law.growth, 1), round(float(law.shape[94]), 1)
     (0.5, 2.3)
     """
+    if offsets is None:
+        offsets = steps[-1] * np.arange(1, len(errors) + 1)
     known = np.isfinite(errors)
     size = np.where(known, np.abs(errors), 0.0)
     recent = _RECENT ** np.arange(len(errors))[:, None, None]
@@ -82,26 +106,66 @@ def fit_residual_law(
     growth = _RANDOM_WALK
     for _ in range(_ROUNDS):
         growth = _growth(size, weight, steps, _scale(size, weight, steps, growth), growth)
-    scale = _scale(size, weight, steps, growth)
-    seen = (known / steps).sum(axis=(0, 2))
-    usable = (seen > 0) & (scale > 0) & (unit > 0)
+    each = _Sums(
+        (weight * size / steps**growth).sum(axis=2), weight.sum(axis=2), (known / steps).sum(axis=2)
+    )
+    everything = np.ones((1, len(errors)))
+    log_ratio, usable = _own_ratios(each, unit, everything)
     if not usable.any():
         normal = _NORMAL / np.sqrt(2 / np.pi)  # of mean absolute value one
         return ResidualLaw(growth, np.ones(errors.shape[1]), normal)
-    own = np.log(scale, out=np.zeros_like(scale), where=usable)
-    own -= np.log(unit, out=np.zeros_like(unit), where=usable)
-    panel = own[usable].mean()
-    ratio = np.exp(
-        np.where(usable, (seen * own + _OF_THE_PANEL * panel) / (seen + _OF_THE_PANEL), panel)
-    )
-    spread = np.broadcast_to((ratio * unit)[:, None] * steps**growth, errors.shape)
+    panel = log_ratio[usable].mean()
+    ratio = _shrunk(each, unit, everything, panel)
+    # A single series has no panel to follow where its other origins are too few.
+    panels = len(unit) > 1
+    apart = np.abs(offsets[:, None] - offsets) >= steps[-1] if panels else everything
+    spread = (_shrunk(each, unit, apart, panel) * unit)[:, :, None] * steps**growth
     counted = known & (spread > 0)
-    scaled = errors[counted] / spread[counted]
+    scaled = (errors / np.where(spread > 0, spread, 1.0))[counted]
     weights = np.broadcast_to(1 / steps, errors.shape)[counted]
     order = scaled.argsort()
     place = np.cumsum(weights[order]) - weights[order] / 2
-    shape = np.interp(SHAPE_LEVELS, place / weights.sum(), scaled[order])
-    return ResidualLaw(growth, ratio * (1 + _CHOSEN / np.maximum(seen, 1)), shape - shape[49])
+    independent = len(unit) * (offsets.max() if rows is None else rows) / steps[-1]
+    ranks = 0.5 + (SHAPE_LEVELS - 0.5) * (1 + 1 / independent)
+    shape = np.interp(ranks, place / weights.sum(), scaled[order])
+    seen = each.seen.sum(axis=0)
+    wider = _of_few_horizons(steps, offsets) if panels else 0.0
+    return ResidualLaw(
+        growth + wider, ratio[0] * (1 + _CHOSEN / np.maximum(seen, 1)), shape - shape[49]
+    )
+
+
+class _Sums(NamedTuple):
+    """Over the judged steps of each origin and series, (K, N) each."""
+
+    size: np.ndarray  # of errors at the first step, weighted
+    weight: np.ndarray
+    seen: np.ndarray
+
+
+def _own_ratios(
+    each: _Sums,
+    unit: np.ndarray,
+    among: np.ndarray,  # (A, K), the origins that count
+) -> tuple[np.ndarray, np.ndarray]:  # (A, N) twice
+    """Logarithms of the scale of each series in its unit, and where there is one; zero elsewhere."""
+    size, weight = among @ each.size, among @ each.weight
+    usable = (weight > 0) & (size > 0) & (unit > 0)
+    scale = np.where(usable, size, 1.0) / np.where(usable, weight, 1.0)
+    return np.log(scale / np.where(usable, unit, 1.0)) * usable, usable
+
+
+def _shrunk(each: _Sums, unit: np.ndarray, among: np.ndarray, panel: float) -> np.ndarray:
+    """Ratios of the series from some of the origins, shrunk to the panel, (A, N)."""
+    own, usable = _own_ratios(each, unit, among)
+    seen = (among @ each.seen) * usable
+    return np.exp((seen * own + _OF_THE_PANEL * panel) / (seen + _OF_THE_PANEL))
+
+
+def _of_few_horizons(steps: np.ndarray, offsets: np.ndarray) -> float:
+    """Growth that widens the last step as if its error came on top of that of a mean of so many horizons."""
+    last = steps[-1]
+    return float(np.log1p(last / offsets.max()) / (2 * np.log(last))) if last > 1 else 0.0
 
 
 def _scale(

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from klforecast.local.intermittent import are_intermittent
+from klforecast.local.intermittent import count_size
 from klforecast.local.origins import farthest_origin
 from klforecast.local.panel import median
 
@@ -124,7 +124,7 @@ def on_present_level(past: np.ndarray, horizon: int, periods: Sequence[int]) -> 
     """
     reach = farthest_origin(past.shape[1], horizon)
     found = without_shift(past, periods[0] if periods else 1, reach)
-    left = found.shifted & are_intermittent(past)
+    left = found.shifted & (count_size(past) > 0)
     if left.any():
         found.past[left], found.shifted[left] = past[left], False
     return found

@@ -10,7 +10,7 @@ Mariano 1995), so T rows count as n_h = T / h scores, and the rank is corrected 
 Beyond the ranks that n_h scores have, quantiles go on in proportion to those of a normal
 distribution. Scores that have grown from run to run of time are widened to the next run
 (`ops.widening`). Fewer than 20 scores do not tell the two sides apart: each then counts with both
-signs.
+signs, and far steps are as wide at least as the growth over near ones says.
 
     level      theta_p <- theta_p + gamma (p - share of new errors below q at theta_p)
 
@@ -33,7 +33,7 @@ from klforecast.ops.volatility import (
     fit_scale,
     phase_scale,
 )
-from klforecast.ops.widening import widen_growing
+from klforecast.ops.widening import widen_far, widen_growing
 
 GRID = torch.tensor(
     [
@@ -62,6 +62,9 @@ GRID = torch.tensor(
 _KEPT_SCORES = 256  # order statistics of each step and channel
 _TWO_SIDED = (
     20  # independent scores below which both signs of an error are taken for equally likely
+)
+_LEAST_RANKED = (
+    2.0  # independent scores; one has no rank beside the median, from which tails could go on
 )
 # Independent scores that may decide on a scale: with 20 asked for, the CRPS of weather at 480 and 720 hours was 21 and
 # 13 % higher, of a monthly river flow 6 %, and nowhere lower.
@@ -102,7 +105,7 @@ class Calibration(NamedTuple):
     scores : Tensor of shape (K, H, C)
         Scaled errors in ascending order, at the levels (k - 1/2) / K.
     effective : Tensor of shape (H,)
-        Independent scores that they are worth.
+        Independent scores that they are worth, at least 2.
     growth : Tensor of shape (C,)
         Exponent by which errors grow with the steps beyond the horizon.
     scale : ScaleModel
@@ -162,17 +165,19 @@ def calibrate(residuals: Residuals) -> Calibration:
         scale = scale._replace(exponents=torch.zeros_like(scale.exponents))
     scores = errors / expected_scale(scale, features)[:, None]
     scores = widen_growing(scores)
-    independent = effective[-1]
     if effective[-1] < _TWO_SIDED:
-        scores, effective = torch.cat([scores, -scores]), 2 * effective
+        # Both signs of an error are one error still: they count once where ranks are corrected.
+        scores = widen_far(torch.cat([scores, -scores]), effective)
     growth = _growth(scores)
-    joint = fit_joint_errors(scores, independent)
+    joint = fit_joint_errors(scores, effective[-1])
     scores = scores.sort(dim=0).values
     if len(scores) > _KEPT_SCORES:
         levels = (torch.arange(_KEPT_SCORES, dtype=torch.float64) + 0.5) / _KEPT_SCORES
         scores = _read(scores, levels[:, None, None].expand(-1, *scores.shape[1:]).movedim(0, -1))
         scores = scores.movedim(-1, 0).contiguous()
-    return Calibration(scores.float(), effective, growth, scale, phase, joint)
+    return Calibration(
+        scores.float(), effective.clamp(min=_LEAST_RANKED), growth, scale, phase, joint
+    )
 
 
 def _scale_helps(errors: Tensor, features: Tensor) -> bool:

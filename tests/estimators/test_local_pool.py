@@ -147,3 +147,17 @@ def test_a_positive_series_may_come_to_zero_later_without_a_warning(value):
     y.iloc[200:] = value
     forecaster = KLMemoryForecaster(7).fit(y[:200]).update(y[200:], update_params=False)
     assert forecaster.predict(range(1, 8)).between(-50, 150).all()
+
+
+def test_quantiles_of_rare_counts_are_whole_and_end_at_zero():
+    rng = np.random.default_rng(0)
+    months = pd.period_range("2019-01", periods=48, freq="M")
+    parts = {
+        f"part {i}": pd.Series(rng.poisson(0.3 + 0.1 * (i % 5), 48), months) for i in range(12)
+    }
+    y = pd.concat(parts, names=["part", "month"]).to_frame("sold").astype(float)
+    fitted = KLMemoryForecaster(6).fit(y)
+    quantiles = fitted.predict_quantiles(fh=range(1, 7), alpha=[0.1, 0.5, 0.9]).to_numpy()
+    np.testing.assert_allclose(quantiles, np.round(quantiles), atol=1e-9)
+    assert (quantiles[:, 0] == 0).mean() > 0.9
+    assert fitted.predict(fh=[1]).to_numpy().max() < 3

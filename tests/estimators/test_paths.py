@@ -31,10 +31,10 @@ def correlated(n, channels=1, seed=0, memory=0.95):
 
 
 def test_paths_have_the_quantiles_of_the_intervals(airline):
-    paths = airline.simulate(STEPS, n_paths=20000, random_state=0)
+    paths = airline.simulate(STEPS, n_paths=200_000, random_state=0)
     alpha = [0.05, 0.25, 0.5, 0.75, 0.95]
     quantiles = airline.predict_quantiles(STEPS, alpha=alpha).to_numpy()
-    found = np.quantile(paths.to_numpy().reshape(20000, 12), alpha, axis=0).T
+    found = np.quantile(paths.to_numpy().reshape(200_000, 12), alpha, axis=0).T
     width = quantiles[:, -1:] - quantiles[:, :1]
     assert (np.abs(found - quantiles) < 0.03 * width).all()
 
@@ -161,7 +161,9 @@ def test_a_forecaster_of_an_earlier_version_is_asked_to_fit_again(airline):
 def test_a_quantile_that_no_float_can_hold_stays_the_largest_one(airline):
     largest = np.finfo(float).max
     columns = pd.MultiIndex.from_product([["y"], PATH_LEVELS])
-    table = pd.DataFrame(np.linspace(-largest / 2, largest / 2, 35)[None] * 2, columns=columns)
+    table = pd.DataFrame(
+        np.linspace(-largest / 2, largest / 2, len(PATH_LEVELS))[None] * 2, columns=columns
+    )
     joint = airline.calibration_.joint
     paths = sample_paths(table, [np.array([1])], joint, 100, seed=0)
     assert np.isfinite(paths.to_numpy()).all()

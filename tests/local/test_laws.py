@@ -60,6 +60,30 @@ def test_without_errors_the_law_is_that_of_a_random_walk():
     assert_allclose(law.ratio, 1)
 
 
+def test_intervals_of_short_walks_hold_at_least_what_they_say():
+    walks = np.random.default_rng(0).normal(size=(400, 48)).cumsum(axis=1)
+    offsets, past, fresh = np.arange(1, 21), walks[:, :40], walks[:, 40:] - walks[:, 39:40]
+    errors = np.full((20, 400, 8), np.nan)
+    for place, offset in enumerate(offsets):
+        steps = STEPS[offset >= STEPS]
+        last = 39 - offset
+        errors[place, :, : len(steps)] = past[:, last + steps] - past[:, last : last + 1]
+    unit = np.abs(np.diff(past)).mean(axis=1)
+    law = fit_residual_law(errors, STEPS, unit, offsets, 40)
+    low, high = np.moveaxis(residual_quantiles(law, unit, STEPS, np.array([0.1, 0.9])), 2, 0)
+    inside = ((fresh >= low) & (fresh <= high)).mean(axis=0)
+    assert inside.min() >= 0.8
+    assert inside.mean() <= 0.87
+
+
+def test_a_single_series_of_few_horizons_has_wider_quantiles():
+    errors = walk_errors(1, 20, np.ones(1))
+    offsets = np.arange(2, 41, 2)
+    few, many = (fit_residual_law(errors, STEPS, np.ones(1), offsets, rows) for rows in (60, 6000))
+    assert np.ptp(few.shape[[9, 89]]) > 1.1 * np.ptp(many.shape[[9, 89]])
+    assert few.growth == many.growth
+
+
 def test_without_forgetting_empirical_quantiles_are_those_of_the_rows():
     past = RNG.normal(size=(2, 101))
     levels = np.array([0.1, 0.5, 0.9])

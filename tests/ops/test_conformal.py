@@ -195,3 +195,9 @@ def test_intervals_are_wide_at_the_phases_that_move_and_narrow_at_those_that_res
     assert calibrate(Residuals(even, unknown, 7200, phases)).phase is None
     # So are those of a cycle that was hardly seen.
     assert calibrate(Residuals(errors, unknown, 79, phases)).phase is None
+
+
+def test_both_signs_of_an_error_count_once():
+    calibration = unscaled(noise(40, 8, 1), rows=40)
+    assert calibration.scores.shape[0] == 80
+    assert_close(calibration.effective, 40 / torch.arange(1, 9, dtype=torch.float64))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from klforecast.ops.widening import widen_growing, widening
+from klforecast.ops.widening import widen_far, widen_growing, widening
 
 
 def runs(sizes, seed=0, windows=200, horizon=6, channels=1):
@@ -70,3 +70,20 @@ def test_errors_that_start_from_none_are_at_most_twice_as_large():
 
 def test_too_few_windows_say_nothing():
     assert widening(torch.arange(1.0, 10.0)[:, None, None]).tolist() == [1.0]
+
+
+def test_far_steps_of_few_horizons_go_on_as_near_steps_grow():
+    size = torch.tensor([1.0, 2.0, 3.0, 4.0, 4.0, 4.0]).sqrt()
+    scores = torch.tensor([-1.0, 1.0])[:, None, None] * size[None, :, None]
+    independent = torch.tensor([80.0, 40.0, 27.0, 20.0, 10.0, 0.0])
+    wider = widen_far(scores, independent)[1, :, 0].square()
+    assert wider[:4].tolist() == pytest.approx([1, 2, 3, 4], rel=1e-6)
+    # Half of the way in logarithms where there are ten of twenty, and all of it where there is none.
+    assert wider[4:].tolist() == pytest.approx([20**0.5, 6], rel=1e-5)
+
+
+def test_far_steps_are_not_narrowed():
+    size = torch.tensor([1.0, 1.0, 1.0, 1.0, 3.0])
+    scores = size.expand(2, -1)[..., None]
+    independent = torch.tensor([80.0, 40.0, 27.0, 20.0, 2.0])
+    assert (widen_far(scores, independent) == scores).all()
