@@ -53,6 +53,12 @@ def multiply_within_floats(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return np.clip(first * second, -_LARGEST, _LARGEST)
 
 
+def divide_within_floats(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Quotient by positive numbers; the largest float where it overflows."""
+    with np.errstate(over="ignore"):
+        return np.clip(first / second, -_LARGEST, _LARGEST)
+
+
 @dataclass(frozen=True)
 class Standardizer:
     """Mean and standard deviation of each channel, in the series' own unit.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from klforecast.data.scaling import binary_unit
+from klforecast.data.scaling import binary_unit, divide_within_floats, multiply_within_floats
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.local_pool import LocalPool
 from klforecast.estimators.window_reader import WindowReader
@@ -178,7 +178,7 @@ def in_present_units(pool: LocalPool, pasts: Sequence[np.ndarray]) -> LocalPool:
 
 
 def floor_of(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1, channels)
-    """Scaled values below which nothing is forecast; minus infinity for none."""
+    """Scaled values below which nothing is forecast; the lowest float for none."""
     floors = pool.model.floor.reshape(len(pool.keys), -1)
     if reader.effects is not None:
         floors = np.full_like(floors, -np.inf)
@@ -188,7 +188,7 @@ def floor_of(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1
 def _ceiling(
     pool: LocalPool, reader: WindowReader, pasts: Sequence[np.ndarray]
 ) -> np.ndarray:  # (series, 1, channels)
-    """Scaled values above which no quantile lies; infinity for none."""
+    """Scaled values above which no quantile lies; the largest float for none."""
     ceiling = np.stack([share_ceiling(past[-LONGEST:].T) for past in pasts])
     if reader.effects is not None:
         ceiling = np.full_like(ceiling, np.inf)
@@ -199,9 +199,10 @@ def _scaled(
     pool: LocalPool, reader: WindowReader, values: np.ndarray
 ) -> np.ndarray:  # (series, ..., channels)
     """From the units of local experts to the scale of the net, within floats."""
-    return np.stack(
-        [
-            (part - reader.scalers[key].mean / unit) * (unit / reader.scalers[key].scale)
-            for key, part, unit in zip(pool.keys, values, pool.units, strict=True)
-        ]
-    )
+    scaled = []
+    for key, part, unit in zip(pool.keys, values, pool.units, strict=True):
+        mean, scale = reader.scalers[key].mean, reader.scalers[key].scale
+        # One after the other: the ratio of unit and scale is infinite for the smallest scales.
+        in_data = multiply_within_floats(part - mean / unit, unit)
+        scaled.append(divide_within_floats(in_data, scale))
+    return np.stack(scaled)
