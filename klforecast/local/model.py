@@ -21,6 +21,7 @@ from klforecast.local.autoregression import autoregressive_orders
 from klforecast.local.empirical_law import FORGETTINGS, empirical_quantiles
 from klforecast.local.experts import count_experts, expert_forecasts, usable_periods
 from klforecast.local.intermittent import count_size
+from klforecast.local.law_weights import law_weights
 from klforecast.local.origins import Origins, farthest_origin, futures, rolling_origins
 from klforecast.local.panel import align, are_positive, movement
 from klforecast.local.residual_law import ResidualLaw, fit_residual_law, residual_quantiles
@@ -34,9 +35,6 @@ LONGEST = 3000
 _NEAR = 1 / 3
 _AT_ONCE = 128  # series; bounds the memory and stays in the caches
 _FOR_THE_PRIOR = 4  # times as many say what the panel is like
-_JUDGED_LEVELS = np.arange(1, 10) / 10  # the nine of the CRPS
-_LAW_ORIGINS = 8  # of the origins, evenly spread: laws are compared with less effort than experts
-_OPTIMISM = 1.15  # of the losses of the law that was fitted to the errors that it is judged by
 
 
 class Judged(NamedTuple):
@@ -227,7 +225,7 @@ def fit_judged(
     order = np.concatenate(chunks).argsort()
     residuals = truth - mixed
     law = fit_residual_law(residuals, origins.steps, movement(past), origins.offsets, past.shape[1])
-    laws = _law_weights(past, origins, truth, residuals, law)
+    laws = law_weights(past, origins, truth, residuals, law)
     every = np.concatenate(weights)[order]
     model = LocalModel(horizon, used, positive, every, laws, law, floor, orders, one)
     return model, Judged(origins, mixed)
@@ -380,35 +378,3 @@ def _weighted(
     # Around one of the experts: weights sum to one up to rounding, and a constant is to stay what it is.
     around = made - made[:, :1]
     return made[:, 0] + np.einsum("neh,nhe->nh", around, weights, optimize=True)
-
-
-def _law_weights(
-    past: np.ndarray,
-    origins: Origins,
-    truth: np.ndarray,
-    residuals: np.ndarray,
-    law: ResidualLaw,
-) -> np.ndarray:  # (N, L)
-    """Weights of the laws by their pinball losses at some of the origins."""
-    unit = movement(past)
-    every = max(1, len(origins.offsets) // _LAW_ORIGINS)
-    places = range(0, len(origins.offsets), every)
-    losses = np.zeros((len(past), 1 + len(FORGETTINGS)))
-    known = np.isfinite(truth)
-    spread = residual_quantiles(law, unit, origins.steps, _JUDGED_LEVELS)
-    for place in places:
-        seen = known[place, :, :, None]
-        gaps = np.where(seen, residuals[place, :, :, None] - spread, 0.0)
-        losses[:, 0] += _OPTIMISM * _pinball(gaps)
-        before = past[:, : past.shape[1] - origins.offsets[place]]
-        for number, forgetting in enumerate(FORGETTINGS, start=1):
-            quantile = empirical_quantiles(before, forgetting, _JUDGED_LEVELS)[:, None]
-            gaps = np.where(seen, truth[place, :, :, None] - quantile, 0.0)
-            losses[:, number] += _pinball(gaps)
-    record = Record(losses, known[list(places)].mean(axis=2).sum(axis=0))
-    return series_weights(record, panel_prior(record))
-
-
-def _pinball(gaps: np.ndarray) -> np.ndarray:  # (N, J, Q) -> (N,)
-    levels = _JUDGED_LEVELS
-    return np.maximum(levels * gaps, (levels - 1) * gaps).sum(axis=(1, 2))

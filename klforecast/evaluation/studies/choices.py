@@ -114,7 +114,7 @@ ALTERNATIVES = (
     *_constants("local.comparison", _HORIZONS=(5, 20), _FARTHEST=(24, np.inf)),
     *_constants("core.experts.ridge", STRENGTH=(0.003, 0.03), _MINOR=(0.1, 1.0)),
     *_constants("local.weights", _RECENT=(0.95, 1.0), _POWER=(1.0, 2.0)),
-    *_constants("local.model", _OPTIMISM=(1.0, 1.3)),
+    *_constants("local.law_weights", _OPTIMISM=(1.0, 1.3)),
     *_constants("local.origins", _ORIGINS=(12,), _JUDGED_STEPS=(12,)),
     *_constants("local.residual_law", _OF_THE_PANEL=(2.0, 32.0)),
     *_constants("local.seasons", _NOISE=(1.0, 4.0)),
