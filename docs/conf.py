@@ -23,7 +23,7 @@ extensions = [
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "results", "_ext"]
 
-# `-D plot_gallery=0` shows the examples without running them.
+# `-D sphinx_gallery_conf.plot_gallery=0` shows the examples without running them.
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
