@@ -140,9 +140,10 @@ class LastWindowsSplitter(BaseSplitter):
 
 
 def series_ending_together(series: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return one series as it is, and many as a panel whose rows are counted up to a common end.
+    """Return one series as it is, and many as a panel of a common end.
 
-    sktime cuts all series of a panel at the same stamps; those of a suite end where they end.
+    sktime cuts all series of a panel at the same stamps; where those of a suite end at others, rows are
+    counted instead.
 
     Examples
     --------
@@ -152,12 +153,13 @@ def series_ending_together(series: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     if len(series) == 1:
         return next(iter(series.values()))
-    longest = max(map(len, series.values()))
-    counted = {
-        name: rows.set_axis(pd.RangeIndex(longest - len(rows), longest))
-        for name, rows in series.items()
-    }
-    return pd.concat(counted, names=["series", "row"])
+    if len({rows.index[-1] for rows in series.values()}) > 1:
+        longest = max(map(len, series.values()))
+        series = {
+            name: rows.set_axis(pd.RangeIndex(longest - len(rows), longest))
+            for name, rows in series.items()
+        }
+    return pd.concat(dict(series), names=["series", "row"])
 
 
 def _at_hand(name: str) -> str | None:
