@@ -144,7 +144,7 @@ class KLMemoryForecaster(InspectedForecaster):
         (``"mps"``), else the CPU. What needs double precision, of which MPS has none, is done on the CPU
         there: decompositions, and forecasts of a fitted model.
     verbose : int, default=0
-        1 or more prints the progress of training.
+        1 or more prints the progress of training, and the `summary` of what was fitted.
     random_state : int, RandomState or None, default=None
         Seed of everything random. The closed form uses none.
     past_covariates : sequence of str or None, default=None
@@ -192,8 +192,8 @@ class KLMemoryForecaster(InspectedForecaster):
     - ``update(y, update_params=False)`` moves the context, and the levels of the intervals with the
       errors of every horizon that the new rows complete; no weight moves.
       ``update(y, update_params=True)`` learns from all rows known so far: the closed form absorbs
-      the new rows and is solved again, at a cost that does not depend on how many came before; the
-      transformer is trained again. On a pretrained forecaster the weights stay as `pretrain` left
+      the new rows and is solved again, at a cost that does not depend on how many came before; a
+      trained encoder is trained again, from all rows. On a pretrained forecaster the weights stay as `pretrain` left
       them.
     - All rows given to `fit` and `update` are kept, once, in float64; `predict` reads
       `memory_depth_` of them. Where a series is shorter than that, it is continued to the left by
@@ -377,7 +377,10 @@ class KLMemoryForecaster(InspectedForecaster):
             raise checks.name_refusal(y, "y")
         checks.check_alone(self)
         with unchanged_on_error(self):
-            return super().fit(y, X=X, fh=fh)
+            super().fit(y, X=X, fh=fh)
+        if self.verbose:
+            print(self.summary())
+        return self
 
     def predict(self, fh: Any = None, X: Any = None) -> pd.Series | pd.DataFrame | Any:
         """Forecast from the last known rows; nothing is learned and nothing is kept of the call.
