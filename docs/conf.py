@@ -23,7 +23,7 @@ extensions = [
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "results", "_ext"]
 
-# `-D plot_gallery=0` shows the examples without running them.
+# `-D sphinx_gallery_conf.plot_gallery=0` shows the examples without running them.
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
@@ -82,6 +82,15 @@ def is_metadata_routing(app, what, name, obj, skip, options):
     return True if re.fullmatch(r"set_\w+_request", name) else None
 
 
+def is_of_another_library(app, what, name, obj, skip, options):
+    """Skip what estimators inherit from sktime and scikit-learn: that stands in their own reference."""
+    home = getattr(
+        getattr(obj, "fget", obj), "__module__", None
+    )  # a property is where its getter is
+    return True if home is not None and not home.startswith("klforecast") else None
+
+
 def setup(app):
     app.connect("autodoc-process-docstring", plain_text, priority=100)
     app.connect("autodoc-skip-member", is_metadata_routing)
+    app.connect("autodoc-skip-member", is_of_another_library)

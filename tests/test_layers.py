@@ -106,3 +106,19 @@ def test_transformer_and_modules_are_imported_without_frameworks_they_do_not_use
     program = f"{statement}; import sys; print([m for m in ('sktime', 'skorch', 'matplotlib') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("arguments", ["--help", "forecast --help", "leakage --help", "--version"])
+def test_help_of_the_command_line_comes_without_torch_and_its_like(arguments):
+    heavy = ("torch", "sktime", "sklearn", "pandas", "scipy", "matplotlib")
+    program = f"""
+import sys
+from klforecast.cli import app
+try:
+    app({arguments.split()!r})
+except SystemExit as end:
+    print(end.code, [name for name in {heavy!r} if name in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr.strip() == "0 []"
+    assert "klforecast" in done.stdout or "Usage" in done.stdout

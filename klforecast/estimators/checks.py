@@ -117,7 +117,8 @@ def check_known(new: Iterable[Key], known: Container[Key]) -> None:
     if strange:
         raise ValueError(
             f"update got rows of {len(strange)} series that fit has not seen, the first one "
-            f"{strange[0]}; pass rows of the fitted series or fit again with all series"
+            f"{strange[0]}; pass rows of the fitted series, fit again with all series, or forecast new "
+            "series by `pretrain` on the panel and `fit` on them"
         )
 
 

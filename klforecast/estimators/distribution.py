@@ -63,3 +63,10 @@ class Distribution(NamedTuple):
     def _around(self) -> np.ndarray:
         assert self.around is not None, "quantiles are forecast where they are asked for"
         return self.around
+
+
+def joint_distribution(paths: pd.DataFrame) -> "Empirical":  # (n_paths x rows, channels)
+    """Distribution of skpro whose draws are whole paths."""
+    from skpro.distributions.empirical import Empirical
+
+    return Empirical(paths, time_indep=False)

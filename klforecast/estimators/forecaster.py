@@ -32,7 +32,7 @@ from klforecast.estimators.covariates.table import (
     of_windows,
     with_future,
 )
-from klforecast.estimators.distribution import LEVELS, Distribution
+from klforecast.estimators.distribution import LEVELS, Distribution, joint_distribution
 from klforecast.estimators.fitting import Fitted, OpenStream
 from klforecast.estimators.forecasting import Predictor, forecast_from_cutoffs, forecast_series
 from klforecast.estimators.frames.containers import convert_checked
@@ -144,7 +144,7 @@ class KLMemoryForecaster(InspectedForecaster):
         (``"mps"``), else the CPU. What needs double precision, of which MPS has none, is done on the CPU
         there: decompositions, and forecasts of a fitted model.
     verbose : int, default=0
-        1 or more prints the progress of training.
+        1 or more prints the progress of training, and the `summary` of what was fitted.
     random_state : int, RandomState or None, default=None
         Seed of everything random. The closed form uses none.
     past_covariates : sequence of str or None, default=None
@@ -192,8 +192,8 @@ class KLMemoryForecaster(InspectedForecaster):
     - ``update(y, update_params=False)`` moves the context, and the levels of the intervals with the
       errors of every horizon that the new rows complete; no weight moves.
       ``update(y, update_params=True)`` learns from all rows known so far: the closed form absorbs
-      the new rows and is solved again, at a cost that does not depend on how many came before; the
-      transformer is trained again. On a pretrained forecaster the weights stay as `pretrain` left
+      the new rows and is solved again, at a cost that does not depend on how many came before; a
+      trained encoder is trained again, from all rows. On a pretrained forecaster the weights stay as `pretrain` left
       them.
     - All rows given to `fit` and `update` are kept, once, in float64; `predict` reads
       `memory_depth_` of them. Where a series is shorter than that, it is continued to the left by
@@ -377,9 +377,48 @@ class KLMemoryForecaster(InspectedForecaster):
             raise checks.name_refusal(y, "y")
         checks.check_alone(self)
         with unchanged_on_error(self):
-            return super().fit(y, X=X, fh=fh)
+            super().fit(y, X=X, fh=fh)
+        if self.verbose:
+            print(self.summary())
+        return self
 
-    def fit_predict(self, y: Any, X: Any = None, fh: Any = None, X_pred: Any = None) -> Any:
+    def predict(self, fh: Any = None, X: Any = None) -> pd.Series | pd.DataFrame | Any:
+        """Forecast from the last known rows; nothing is learned and nothing is kept of the call.
+
+        Parameters
+        ----------
+        fh : int, sequence of int, stamps or ForecastingHorizon, optional
+            Steps after the cutoff, from 1, or stamps. None: those of `fit`, or 1 ... `horizon_`.
+        X : DataFrame or another sktime container, optional
+            Covariates for every step up to the last one of `fh`, if `fit` was given some whose future
+            is known.
+
+        Returns
+        -------
+        Series, DataFrame or another sktime container
+            In the container and the units of y: a Series for a Series, a frame with the same labels for a
+            panel. Steps beyond `horizon_` are forecast from the forecasts before them.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        TypeError, ValueError
+            For a horizon or covariates that cannot be used.
+
+        Examples
+        --------
+        >>> from sktime.datasets import load_airline
+        >>> from klforecast import KLMemoryForecaster
+        >>> forecast = KLMemoryForecaster(horizon=12).fit(load_airline()).predict(fh=[1, 12])
+        >>> [str(month) for month in forecast.index]
+        ['1961-01', '1961-12']
+        """
+        return super().predict(fh=fh, X=X)
+
+    def fit_predict(
+        self, y: Any, X: Any = None, fh: Any = None, X_pred: Any = None
+    ) -> pd.Series | pd.DataFrame | Any:
         """Fit to `y` and forecast at `fh`: the same as `fit` and then `predict`."""
         return self.fit(y, X=X, fh=fh).predict(X=X_pred)
 
@@ -407,15 +446,16 @@ class KLMemoryForecaster(InspectedForecaster):
 
     def update_predict_single(
         self, y: Any = None, fh: Any = None, X: Any = None, update_params: bool = True
-    ) -> Any:
+    ) -> pd.Series | pd.DataFrame | Any:
         """Take in new rows and forecast from them: `update` and then `predict`."""
         with unchanged_on_error(self):
             return super().update_predict_single(y, fh=fh, X=X, update_params=update_params)
 
     def pretrain(self, y: Any, X: Any = None, fh: Any = None) -> Self:
-        """Learn the weights from a panel, for a later `fit` to a series of the same channels.
+        """Learn the weights from a panel, for a later `fit` to series that need not be in it.
 
-        A second call learns again from both panels. `fit` and `clone` keep what was learned here.
+        `fit` then measures scale and cycles of its own series only, which takes milliseconds and a cycle or
+        two of rows; it and `clone` keep what was learned here. A second call learns again from both panels.
 
         Parameters
         ----------
@@ -427,6 +467,21 @@ class KLMemoryForecaster(InspectedForecaster):
         Returns
         -------
         self
+
+        Examples
+        --------
+        A series of 15 months, forecast by what four long ones have taught:
+
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from klforecast import KLMemoryForecaster
+        >>> month = np.arange(240)
+        >>> panel = {f"s{k}": pd.DataFrame({"y": np.sin((month + k) * np.pi / 6)}) for k in range(4)}
+        >>> forecaster = KLMemoryForecaster(horizon=12)
+        >>> forecaster = forecaster.pretrain(pd.concat(panel, names=["id", "month"]))
+        >>> new = 50 + 8 * np.cos(np.arange(27) * np.pi / 6)
+        >>> bool(abs(forecaster.fit(new[:15]).predict().ravel() - new[15:]).max() < 1)
+        True
         """
         if y is None:
             raise checks.name_refusal(y, "y")
@@ -500,13 +555,14 @@ class KLMemoryForecaster(InspectedForecaster):
         return super().predict_var(fh=fh, X=X, cov=cov)
 
     def predict_proba(self, fh: Any = None, X: Any = None, marginal: bool = True) -> Any:
-        """Forecast a distribution for each step and channel.
+        """Forecast a distribution for each step and channel, or one of all of them together.
 
         Parameters
         ----------
         fh, X : see `predict`
         marginal : bool, default=True
-            The distributions are marginal whatever it is.
+            True: each step and channel by itself, as 100 quantiles. False: the 1,000 paths of `simulate`,
+            which `sample` of the distribution draws whole.
 
         Returns
         -------
@@ -763,6 +819,8 @@ class KLMemoryForecaster(InspectedForecaster):
     ) -> Any:  # a distribution of skpro
         if find_spec("skpro") is None:
             return super()._predict_proba(fh=fh, X=X, marginal=marginal)
+        if not marginal:
+            return joint_distribution(self.simulate(fh, X))
         return self._forecast(fh, X, LEVELS).empirical()
 
     def _forecast(

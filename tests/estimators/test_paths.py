@@ -167,3 +167,15 @@ def test_a_quantile_that_no_float_can_hold_stays_the_largest_one(airline):
     joint = airline.calibration_.joint
     paths = sample_paths(table, [np.array([1])], joint, 100, seed=0)
     assert np.isfinite(paths.to_numpy()).all()
+
+
+def test_a_joint_distribution_of_skpro_draws_whole_paths():
+    forecaster = KLMemoryForecaster(horizon=12, random_state=0).fit(load_airline())
+    joint = forecaster.predict_proba(STEPS, marginal=False)
+    paths = forecaster.simulate(STEPS).to_numpy().reshape(1000, 12)
+    drawn = joint.sample(50).to_numpy().reshape(50, 12)
+    assert all((paths == path).all(axis=1).any() for path in drawn)
+    np.testing.assert_allclose(joint.mean().to_numpy().ravel(), paths.mean(axis=0))
+    apart = forecaster.predict_proba(STEPS)
+    alone = apart.sample(1000).to_numpy().reshape(1000, 12)
+    assert alone.sum(axis=1).std() < 0.7 * paths.sum(axis=1).std()

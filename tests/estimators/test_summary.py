@@ -80,3 +80,11 @@ def test_a_trained_encoder_is_named_with_its_core():
 def test_before_fit_there_is_nothing_to_say():
     with pytest.raises(NotFittedError):
         KLMemoryForecaster().summary()
+
+
+def test_a_verbose_fit_prints_its_summary_and_a_quiet_one_nothing(capsys):
+    y = load_airline()
+    KLMemoryForecaster(horizon=12).fit(y)
+    assert capsys.readouterr().out == ""
+    forecaster = KLMemoryForecaster(horizon=12, verbose=1).fit(y)
+    assert capsys.readouterr().out == f"{forecaster.summary()}\n"

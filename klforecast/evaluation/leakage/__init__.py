@@ -7,7 +7,25 @@ state      everything an object holds, compared by digests
 report     rows, verdict, and the forms of a report
 """
 
-from klforecast.evaluation.leakage.report import LeakageReport, Row
-from klforecast.evaluation.leakage.run import CHECKS, leakage_report
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from klforecast.evaluation.leakage.report import LeakageReport, Row
+    from klforecast.evaluation.leakage.run import CHECKS, leakage_report
 
 __all__ = ["CHECKS", "LeakageReport", "Row", "leakage_report"]
+
+_HOMES = {
+    "CHECKS": "klforecast.evaluation.leakage.run",
+    "LeakageReport": "klforecast.evaluation.leakage.report",
+    "Row": "klforecast.evaluation.leakage.report",
+    "leakage_report": "klforecast.evaluation.leakage.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for: the command line enters this package, and `--help` needs no torch.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -13,12 +13,27 @@ from matplotlib.figure import Figure
 
 from klforecast.evaluation.benchmark.models import MODELS
 from klforecast.evaluation.report.ranks import Ranking
-from klforecast.evaluation.report.tables import Line, Table
+from klforecast.evaluation.report.tables import Table
 from klforecast.evaluation.report.wording import best_published, metric_name
 
 INK, MUTED, FAINT, ACCENT = "#1f2933", "#7b8794", "#cbd2d9", "#c2410c"
 _OTHER = "#3b6ea5"
-_CLOSE_UP = 1.3  # models above this multiple of the best are drawn at the upper edge
+_EVEN = 0.05  # share above the best up to which the scale of errors is even; from there on it is logarithmic
+_MULTIPLES = (
+    1,
+    1.02,
+    1.05,
+    1.1,
+    1.2,
+    1.5,
+    2,
+    3,
+    5,
+    10,
+    30,
+    100,
+    1000,
+)  # of the best error, with a mark each
 
 
 def as_svg(figure: Figure) -> str:
@@ -32,6 +47,9 @@ def as_svg(figure: Figure) -> str:
 
 def accuracy_against_cost(table: Table) -> Figure | None:
     """Draw the average error of each model over its seconds to fit and predict all windows.
+
+    The scale of the errors is even near the best of them and logarithmic above, so that both small
+    differences and models that are far off can be read.
 
     Returns None when fewer than two models were run at all horizons.
     """
@@ -48,30 +66,30 @@ def accuracy_against_cost(table: Table) -> Figure | None:
     printed = best_published(table)
     if printed is not None:
         best = min(best, printed[1])
-    top = best * _CLOSE_UP
+    unit = _EVEN * best or 1.0  # of an error of nothing there is no share
 
+    def height(error: np.ndarray) -> np.ndarray:
+        return np.arcsinh((error - best) / unit)
+
+    def error_at(height: np.ndarray) -> np.ndarray:
+        return best + unit * np.sinh(height)
+
+    heights = height(np.array([error for _, _, error in points]))
+    top = max(heights.max(), 1.0)  # models that are all alike are drawn close together
+    label_heights = _apart(heights, gap=0.05 * top)
     figure = Figure(figsize=(8.4, 4.6))
     axes = figure.subplots()
-    heights = _label_heights(points, top, gap=(top - best) * 0.05)
-    for (line, seconds, error), height in zip(points, heights, strict=True):
+    axes.set_yscale("function", functions=(height, error_at))
+    for (line, seconds, error), label in zip(points, error_at(label_heights), strict=True):
         ours = line.model in MODELS and MODELS[line.model].ours
         colour = ACCENT if ours else _OTHER
-        outside = error > top
-        axes.plot(
-            seconds,
-            min(error, top),
-            marker="^" if outside else "o",
-            color=colour,
-            markersize=8 if ours else 6.5,
-            zorder=3,
-        )
+        axes.plot(seconds, error, marker="o", color=colour, markersize=8 if ours else 6.5, zorder=3)
         spread = line.spread(metric, table.horizons)
-        if spread is not None and not outside:
+        if spread is not None:
             axes.errorbar(seconds, error, yerr=spread, color=colour, capsize=3, zorder=2)
-        text = f"{line.label}  {error:.3f}" if outside else line.label
         axes.annotate(
-            text,
-            (seconds, height),
+            line.label,
+            (seconds, label),
             parse_math=False,  # a dollar in a name is no formula
             xytext=(9, 0),
             textcoords="offset points",
@@ -96,7 +114,10 @@ def accuracy_against_cost(table: Table) -> Figure | None:
     axes.set_xscale("log")
     low, high = axes.get_xlim()
     axes.set_xlim(low, high * (high / low) ** 0.22)  # room for the labels on the right
-    axes.set_ylim(best - (top - best) * 0.08, top + (top - best) * 0.06)
+    low, high = error_at(np.array([-0.08 * top, max(top, label_heights.max()) + 0.06 * top]))
+    axes.set_ylim(low, high)
+    axes.set_yticks([mark for mark in best * np.array(_MULTIPLES) if mark <= high])
+    axes.yaxis.set_major_formatter("{x:.3g}")
     axes.set_xlabel(f"seconds to fit and to forecast every window, {_count(table.horizons)}")
     axes.set_ylabel(f"{metric_name(metric)}, mean over horizons")
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
@@ -108,18 +129,12 @@ def _count(horizons: Sequence[int]) -> str:
     return "one horizon" if len(horizons) == 1 else f"{len(horizons)} horizons together"
 
 
-def _label_heights(
-    points: Sequence[tuple[Line, float, float]], top: float, gap: float
-) -> np.ndarray:
-    """Move labels apart by `gap`: upwards in the picture, downwards from its upper edge."""
-    errors = np.array([error for _, _, error in points])
-    heights = np.minimum(errors, top)
-    inside = [i for i in np.argsort(errors, kind="stable") if errors[i] <= top]
-    for below, above in pairwise(inside):
-        heights[above] = max(heights[above], heights[below] + gap)
-    for n_before, i in enumerate(i for i in np.argsort(errors, kind="stable") if errors[i] > top):
-        heights[i] -= n_before * gap
-    return heights
+def _apart(heights: np.ndarray, gap: float) -> np.ndarray:
+    """Move labels upwards until each is `gap` above the one below."""
+    moved = heights.copy()
+    for below, above in pairwise(np.argsort(heights, kind="stable")):
+        moved[above] = max(moved[above], moved[below] + gap)
+    return moved
 
 
 def critical_difference(ranking: Ranking) -> Figure:

@@ -57,7 +57,8 @@ def _table(table: Table) -> str:
         "forecast s",
         "published",
     ]
-    lines = [_line(line, table) for line in table.lines]
+    averages = [line.average(first, table.horizons) for line in table.lines]  # the best one first
+    lines = [_line(line, table, averages[0]) for line in table.lines]
     lines += [_published_line(entry, table) for entry in table.published]
     failed = [
         in_markdown(
@@ -79,16 +80,18 @@ def _table(table: Table) -> str:
     return "\n".join([*text, "", *failed] if failed else text)
 
 
-def _line(line: Line, table: Table) -> str:
+def _line(line: Line, table: Table, best: float | None) -> str:
     first, second = table.metrics
     horizons = table.horizons
     note = published_note(line, table)
     past = line.quoted("memory_depth")
+    average = line.average(first, horizons)
+    mean = number(average, 4)
     return _join(
         [
             line.label,
             *(number(line.mean(first, horizon), 4) for horizon in horizons),
-            f"**{number(line.average(first, horizons), 4)}**",
+            f"**{mean}**" if average is not None and average == best else mean,
             number(line.average(second, horizons), 4),
             number(line.spread(first, horizons), 4),
             f"{max(past)}" if past else "-",

@@ -177,8 +177,8 @@ Karhunen-Loève tokens can be put in front of any sequence model. Whether they h
 every encoder by name, with the same small budget for all of them and without the linear core under
 them, so that what is compared is the encoder with a memory and the same encoder without. The budget:
 {budget}.
-Budgets this small leave every network short of its best; the question is the difference within a
-line, and no line is that model's record. `linear` is the closed form, solved and not trained, with
+Budgets this small leave every network short of its best: compare the numbers of a line with each
+other, not with what the model reaches elsewhere. `linear` is the closed form, solved and not trained, with
 its own much deeper history (the mixture of memories).
 
 *history*: tokens from the past of each window, which reaches further back than the window does.

@@ -5,10 +5,13 @@ import pandas as pd
 import pytest
 from sktime.datasets import load_airline
 
+from klforecast.data.collections import Collection
+from klforecast.evaluation.benchmark import sktime_tasks
 from klforecast.evaluation.benchmark.adapter import HarnessForecaster
 from klforecast.evaluation.benchmark.models import MODELS, Model
 from klforecast.evaluation.benchmark.sktime_tasks import make_benchmark
 from klforecast.evaluation.benchmark.theta import theta_forecast
+from klforecast.evaluation.suites.task import SuiteTask
 
 
 def test_sktime_runs_the_benchmark(tmp_path):
@@ -17,6 +20,30 @@ def test_sktime_runs_the_benchmark(tmp_path):
     assert benchmark.failed_experiments == []
     error = results.set_index("model_id")["MeanAbsoluteScaledError_mean"]
     assert error["klmemory"] < error["seasonal-naive"] < error["persistence"]
+
+
+def test_a_configuration_of_a_suite_has_the_windows_of_the_suite(monkeypatch, tmp_path):
+    # Each ends with two windows of 4 rows, in which persistence errs by 1, 2, 3, 4 steps of its slope.
+    lines = {
+        "a": pd.DataFrame({"value": 1.0 * np.arange(40)}),
+        "b": pd.DataFrame({"value": 5.0 * np.arange(25)}),
+    }
+    task = SuiteTask("toy", "toys", Collection("toy", lines, "", ""), 4, 1, n_windows=2)
+    monkeypatch.setattr(sktime_tasks, "GIFT_EVAL_CONFIGS", ("toy",))
+    monkeypatch.setattr(sktime_tasks, "gift_eval_task", lambda config: task)
+    benchmark = make_benchmark(["persistence"], task="toy")
+    results = benchmark.run(str(tmp_path / "results.csv"))
+    assert benchmark.failed_experiments == []
+    folds = [f"MeanAbsoluteScaledError_fold_{n}_test" for n in range(2)]
+    assert results[folds].to_numpy() == pytest.approx(2.5)
+    assert "MeanAbsoluteScaledError_fold_2_test" not in results
+
+
+def test_an_unknown_task_is_refused():
+    with pytest.raises(
+        ValueError, match="unknown task 'moon'; pass one of airline, ett1/15T/short"
+    ):
+        make_benchmark(["persistence"], task="moon")
 
 
 def test_models_that_cannot_run_are_left_out_with_a_warning(monkeypatch):

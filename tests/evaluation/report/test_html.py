@@ -1,5 +1,6 @@
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from klforecast.evaluation.benchmark.published import (
@@ -7,6 +8,7 @@ from klforecast.evaluation.benchmark.published import (
     published_for,
     published_results,
 )
+from klforecast.evaluation.report.figures import accuracy_against_cost
 from klforecast.evaluation.report.html import render_html
 from klforecast.evaluation.report.markdown import render_markdown
 from klforecast.evaluation.report.tables import build_tables
@@ -143,8 +145,26 @@ def test_series_that_were_held_out_have_a_part_of_their_own(rows, make_row):
 def test_markdown_holds_the_same_numbers(rows):
     text = render_markdown(rows)
     assert "| klmemory | 0.3500 | 0.3900 | 0.4100 | 0.4300 | **0.3950** |" in text
+    assert "| nlinear | 0.3750 | 0.4150 | 0.4350 | 0.4450 | 0.4175 |" in text
+    assert text.count("**") == 2
     assert "*TimeBase, published*" in text
     assert "0.413 (the authors)" in text
+
+
+def test_every_model_has_a_height_of_its_own_beside_one_that_is_far_off(make_row):
+    errors = {"klmemory": 0.30, "nlinear": 0.303, "ols": 0.33, "theta": 0.6, "persistence": 3.0}
+    (table,) = build_tables(make_row(model=m, mse=e, mae=e, horizon=96) for m, e in errors.items())
+    axes = accuracy_against_cost(table).axes[0]
+    points = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "o"]
+    assert points == pytest.approx(sorted(errors.values()))
+    heights = [
+        axes.transAxes.inverted().transform(axes.transData.transform((1, e)))[1] for e in points
+    ]
+    assert min(np.diff(heights)) > 0.02  # of the height of the picture
+    assert heights[0] > 0
+    assert heights[-1] < 1
+    labels = [text.get_text() for text in axes.texts]
+    assert set(errors) <= set(labels)
 
 
 def test_no_rows_are_an_error():
