@@ -60,7 +60,7 @@ from klforecast.ops.loo_ridge import STRENGTHS
 DEPTH, RECENT, HORIZON = 720, 96, 96
 SIZES = (4, 16, 64)
 """Numbers of coefficients: the fewest that hold a day and its half, and four times as many twice."""
-SEEDS = range(3)  # of random bases, which differ by a few tenths of a per cent
+SEEDS = range(3)  # of random bases, whose errors differ by 1 to 10 %
 
 # Twice a window and its forecast, and a quarter more to choose the strength on.
 FEW = 2000
