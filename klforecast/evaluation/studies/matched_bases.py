@@ -3,8 +3,8 @@
     python -m klforecast.evaluation.studies.matched_bases --out rows.jsonl --page table.md
 
 Windows of `LENGTH` steps, each less its mean, of the newest rows before the test part are learned by
-``KarhunenLoeve(N_COMPONENTS, basis="kl")`` and by ``basis="auto"``; the figure is the share of the test windows that
-either gives back,
+``KarhunenLoeve(N_COMPONENTS, basis=...)``: the modes, the cosines, and "auto". The figure is the share of the test
+windows that it gives back,
 
     1 - sum |x - x'|^2 / sum |x|^2        x' = inverse_transform(transform(x))
 
@@ -39,7 +39,7 @@ N_COMPONENTS = 16  # of 512, as in the study of bases of equal size
 # From little more than one window to eight of them side by side.
 KNOWN_ROWS = (576, 1024, 2048, 4096, None)
 """Rows known before the test part; None is all of them."""
-BASES = ("kl", "auto")
+BASES = ("kl", "dct", "auto")
 _WINDOWS_AT_MOST = 4000  # more change the share in the fourth digit only
 
 
@@ -72,18 +72,19 @@ def measure(data: Dataset, known_rows: int | None, basis: str) -> dict[str, Any]
 
 
 def page_of(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The table in Markdown: one line for each set, the share of K-L and of the matched basis by rows known."""
+    """The table in Markdown: one line for each set, shares of the bases by rows known, and the one found."""
     cells = {(row["dataset"], row["known_rows"], row["basis"]): row for row in rows}
     known = list(dict.fromkeys(row["known_rows"] for row in rows))
     lines = []
     for name in dict.fromkeys(row["dataset"] for row in rows):
         line = [name]
         for count in known:
-            ours, matched = (cells[name, count, basis] for basis in BASES)
-            line.append(f"{ours['share']:.3f} / {matched['share']:.3f} {matched['found']}")
+            found = [cells[name, count, basis] for basis in BASES]
+            shares = " / ".join(f"{row['share']:.3f}" for row in found)
+            line.append(f"{shares} {found[-1]['found']}")
         lines.append(line)
     heads = ["all rows" if count is None else f"{count:,} rows" for count in known]
-    return markdown_table(("K-L / matched", *heads), lines)
+    return markdown_table(("K-L / DCT / matched", *heads), lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,6 +8,7 @@ from klforecast.data.datasets import Dataset
 from klforecast.data.splits import Borders
 from klforecast.evaluation.studies import matched_bases
 from klforecast.evaluation.studies.matched_bases import (
+    BASES,
     KNOWN_ROWS,
     LENGTH,
     main,
@@ -55,7 +56,7 @@ def test_the_command_resumes_and_writes_a_table(tmp_path, monkeypatch, data):
     command = ["--datasets", "ETTh1", "--out", str(rows), "--page", str(page)]
     main(command)
     written = rows.read_text()
-    assert len(written.splitlines()) == 2 * len(KNOWN_ROWS)
+    assert len(written.splitlines()) == len(BASES) * len(KNOWN_ROWS)
     first = json.loads(written.splitlines()[0])
     assert f"| ETTh1 | {first['share']:.3f} / " in page.read_text()
     main(command)
