@@ -19,9 +19,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from klforecast.estimators.arguments import check_choice, check_magnitude
 from klforecast.estimators.saving.files import SavedEstimator
 from klforecast.ops.arrays import to_tensor
+from klforecast.ops.matched_bases import (
+    FIXED_BASES,
+    fixed_basis_modes,
+    matched_basis,
+    symmetry_residuals,
+)
 from klforecast.ops.online import KLState, absorb, empty_state, feature_modes
 
 _SOLVERS = ("exact", "online")
+_BASES = ("kl", *FIXED_BASES, "auto")
 
 
 class KarhunenLoeve(
@@ -51,6 +58,11 @@ class KarhunenLoeve(
         about 1 / (1 - f) rows.
     whiten : bool, default=False
         Divide every score by its standard deviation over the rows seen.
+    basis : {"kl", "dct", "dft", "haar", "auto"}, default="kl"
+        Where the components come from: "kl" takes the eigenvectors of the covariance; the others take those vectors of
+        a fixed basis over the columns along which the rows vary most, which needs their variances only and holds up
+        where rows are few. "auto" takes the fixed basis of the largest symmetry that the covariance keeps. Fixed bases
+        are for columns that are steps in time order.
 
     Attributes
     ----------
@@ -58,10 +70,11 @@ class KarhunenLoeve(
         Eigenvectors V', orthonormal rows, largest eigenvalue first. The entry of largest magnitude
         of each is positive: in a stream a component is negated when another entry, of the other
         sign, becomes its largest; `klforecast.ops.linalg.follow_signs` undoes that for those who
-        learn from scores. Where the eigenvalue is zero to rounding, the row is zero.
+        learn from scores. Where the eigenvalue is zero to rounding, the row is zero. Of a fixed basis: its vectors,
+        as they are.
     eigenvalues_ : ndarray of shape (n_components_,)
         Variance of each score (divided by the number of rows, not by one less), in squared units
-        of the rows.
+        of the rows. Scores on a fixed basis are correlated, and these are their variances only.
     explained_variance_ratio_ : ndarray of shape (n_components_,)
         The same as fractions of the variance of all rows seen, cut directions included. Zeros if
         nothing varied.
@@ -69,6 +82,12 @@ class KarhunenLoeve(
         Weighted mean of the rows seen.
     n_components_ : int
         Number of components after the reduction that the data asked for.
+    basis_ : str
+        The basis taken: `basis`, or what "auto" found.
+    symmetry_residuals_ : dict of str to float
+        By fixed basis, the share of the covariance that does not commute with its symmetry, 0 to 1: reversal for
+        "dct", cyclic shifts for "dft", swaps in dyadic intervals for "haar" (for a power of two columns). Empty for
+        "kl", which asks for none.
     weight_ : float
         Sum of the weights of the rows seen; their number if nothing is forgotten.
     n_features_in_ : int
@@ -90,8 +109,8 @@ class KarhunenLoeve(
     -----
     Cost, for n rows, d features and k components. "exact" `fit`: O(n d min(n, d)) time and O(n d)
     memory. "online" `fit` and `partial_fit`: O(d (k + 64)) time per row, or O(d k**2) for a row
-    that comes alone, whatever came before; O(k d) memory. `transform`: O(d k) per row. Missing
-    values are refused.
+    that comes alone, whatever came before; O(k d) memory. `transform`: O(d k) per row. A fixed basis
+    keeps the whole covariance: as k = d, and O(d**3) for each call. Missing values are refused.
 
     References
     ----------
@@ -117,6 +136,11 @@ class KarhunenLoeve(
     ...     stream = stream.partial_fit(window[None])
     >>> np.allclose(stream.inverse_transform(stream.transform(windows)), windows)
     True
+
+    They are whole cycles, so that the covariance is the same after any cyclic shift:
+
+    >>> KarhunenLoeve(n_components=2, basis="auto").fit(windows).basis_
+    'dft'
     """
 
     components_: np.ndarray
@@ -124,6 +148,8 @@ class KarhunenLoeve(
     explained_variance_ratio_: np.ndarray
     mean_: np.ndarray
     n_components_: int
+    basis_: str
+    symmetry_residuals_: dict[str, float]
     weight_: float
     n_features_in_: int
     feature_names_in_: np.ndarray
@@ -136,11 +162,13 @@ class KarhunenLoeve(
         solver: str = "exact",
         forgetting: float = 1.0,
         whiten: bool = False,
+        basis: str = "kl",
     ):
         self.n_components = n_components
         self.solver = solver
         self.forgetting = forgetting
         self.whiten = whiten
+        self.basis = basis
 
     def fit(self, X: Any, y: None = None) -> Self:
         """Forget what was learned before and learn the rows of X.
@@ -159,20 +187,24 @@ class KarhunenLoeve(
         """
         self._check_parameters()
         rows = self._check_rows(X)
-        rank = self._rank(min(rows.shape), f"{rows.shape[0]} rows of {rows.shape[1]} features")
+        most = min(rows.shape)
+        if self.basis == "kl":
+            kept = rank = self._rank(most, f"{rows.shape[0]} rows of {rows.shape[1]} features")
+        else:
+            kept, rank = self._rank(rows.shape[1], f"{rows.shape[1]} features"), most
         block_length = len(rows) if self.solver == "exact" else None
         state = absorb(
             empty_state(rows.shape[1]), rows, rank, self.forgetting, block_length=block_length
         )
         # Names and width last, so that rows that are refused leave the old transform as it was.
         validate_data(self, X, skip_check_array=True)
-        return self._learn(state)
+        return self._learn(state, kept)
 
     def partial_fit(self, X: Any, y: None = None) -> Self:
         """Learn the rows of X on top of what is known, without going back to older rows.
 
-        An `n_components` that was changed since holds from now on: directions that were cut before
-        are not found again. None goes on with as many as there are.
+        An `n_components` or a `basis` that was changed since holds from now on: directions that were
+        cut before are not found again. None goes on with as many as there are.
 
         Parameters
         ----------
@@ -194,15 +226,15 @@ class KarhunenLoeve(
         rows = self._check_rows(X)
         d = rows.shape[1]
         state = empty_state(d) if first else self._state
-        rank = (
+        kept = (
             self._rank(d, f"{d} features")
             if first
             else min(self.n_components or self.n_components_, d)
         )
-        state = absorb(state, rows, rank, self.forgetting)
+        state = absorb(state, rows, kept if self.basis == "kl" else d, self.forgetting)
         if first:
             validate_data(self, X, skip_check_array=True)
-        return self._learn(state)
+        return self._learn(state, kept)
 
     def transform(self, X: Any) -> np.ndarray:
         """Scores of the rows on the components.
@@ -260,6 +292,7 @@ class KarhunenLoeve(
         if k is not None and (isinstance(k, bool) or not isinstance(k, Integral) or k < 1):
             raise ValueError(f"got n_components={k!r}; pass a positive integer or None for all")
         check_choice("solver", self.solver, _SOLVERS)
+        check_choice("basis", self.basis, _BASES)
         number = isinstance(forgetting, Real)
         if not number or not 0 < forgetting <= 1:
             raise ValueError(f"got forgetting={forgetting!r}; pass a number in (0, 1]")
@@ -280,8 +313,16 @@ class KarhunenLoeve(
             )
         return min(int(self.n_components), allowed)
 
-    def _learn(self, state: KLState) -> Self:
-        eigenvalues, modes = feature_modes(state)
+    def _learn(self, state: KLState, kept: int) -> Self:
+        if self.basis == "kl":
+            eigenvalues, modes = feature_modes(state)
+            self.basis_, self.symmetry_residuals_ = "kl", {}
+        else:
+            covariance = state.root.mT @ state.root / state.weight
+            residuals = symmetry_residuals(covariance)
+            self.symmetry_residuals_ = residuals
+            self.basis_ = matched_basis(residuals) if self.basis == "auto" else self.basis
+            eigenvalues, modes = fixed_basis_modes(covariance, self.basis_, kept)
         total = float((state.root**2).sum()) + state.discarded
         self._state = state
         self.mean_ = state.mean.numpy()

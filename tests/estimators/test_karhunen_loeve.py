@@ -44,6 +44,7 @@ def fitted_state(transform):
         KarhunenLoeve(n_components=1, solver="online"),
         KarhunenLoeve(n_components=2, whiten=True),
         KarhunenLoeve(n_components=2, solver="online", forgetting=0.9, whiten=True),
+        KarhunenLoeve(n_components=1, basis="auto"),
     ]
 )
 def test_scikit_learn_accepts_it(estimator, check):

@@ -9,7 +9,12 @@ from klforecast.evaluation.classification.run import render_table
 from klforecast.evaluation.json_lines import read_lines
 from klforecast.evaluation.lra.run_rows import read_runs
 from klforecast.evaluation.report.markdown import render_markdown
-from klforecast.evaluation.studies import does_memory_help, published_encoders
+from klforecast.evaluation.studies import (
+    does_memory_help,
+    equal_size_page,
+    matched_bases,
+    published_encoders,
+)
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -24,6 +29,12 @@ PAGES = {
     ),
     "published_encoders.md": lambda: published_encoders.render_page(
         read_rows(*results("published_encoders"))
+    ),
+    "results/equal_size_bases.md": lambda: equal_size_page.page_of(
+        read_lines(*results("equal_size_bases"))
+    ),
+    "results/matched_bases.md": lambda: matched_bases.page_of(
+        read_lines(*results("matched_bases"))
     ),
     "results/tables.md": lambda: render_markdown(
         read_rows(*results("free", "lookback96", "train_only", "peers", "m4"))
