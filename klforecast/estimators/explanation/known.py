@@ -154,6 +154,6 @@ def known_pasts(
             steps,
             share[place],
             local,
-            scaler.mean + scaler.scale * floors[place],
+            scaler.inverse_transform(floors[place]),
         )
     return pasts

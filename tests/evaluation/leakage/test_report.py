@@ -21,6 +21,8 @@ from klforecast.evaluation.leakage import CHECKS, LeakageReport, Row
 FORGETS = "ignore:The default of config ``remember_data``:FutureWarning"
 # Both sktime's Theta and the forecasters of the harness go on from the end of `fit`.
 STANDS_STILL = "ignore:NotImplementedWarning:UserWarning"
+# What statsmodels says of shuffled rows and of noise, on some processors: the checks fit Theta to such rows too.
+NOISE_HAS_NO_OPTIMUM = "ignore:Optimization failed to converge"
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,7 @@ def assert_clean(report: LeakageReport) -> None:
 
 @pytest.mark.filterwarnings(FORGETS)
 @pytest.mark.filterwarnings(STANDS_STILL)
+@pytest.mark.filterwarnings(NOISE_HAS_NO_OPTIMUM)
 @pytest.mark.parametrize(
     ("kind", "params"),
     [
@@ -70,6 +73,8 @@ def test_the_memory_of_several_channels_passes(waves):
     assert_clean(leakage_report(KLMemoryForecaster(horizon=24), waves))
 
 
+# One epoch of a small network may well end behind the closed form that it starts from.
+@pytest.mark.filterwarnings("ignore:the memory of the training run is empty:UserWarning")
 @pytest.mark.parametrize(
     "memory", [{"memory": "history", "memory_depth": 72}, {"memory": "trajectory"}]
 )
