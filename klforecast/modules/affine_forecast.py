@@ -41,6 +41,11 @@ class AffineForecast(nn.Module):
         self.register_buffer("floor", floor)
 
     def forward(self, past: Tensor) -> Tensor:  # (batch, D, C) -> (batch, H, C)
-        """Forecast of every window."""
+        """Forecast of every window; ValueError where it has another depth."""
+        if past.shape[1] != self.weight.shape[1]:
+            raise ValueError(
+                f"got a past of {past.shape[1]} steps; "
+                f"pass the {self.weight.shape[1]} before the cutoff"
+            )
         forecast = past.permute(2, 0, 1) @ self.weight + self.constant  # (C, batch, H)
         return torch.maximum(forecast, self.floor).permute(1, 2, 0)

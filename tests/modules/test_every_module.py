@@ -10,6 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 import klforecast
+from klforecast.modules.affine_forecast import AffineForecast
 from klforecast.modules.encoders import ENCODERS, Sizes, build_encoder
 from klforecast.modules.states import StatefulModule
 from tests.modules.conftest import STATEFUL
@@ -82,7 +83,9 @@ def test_only_modules_with_states_write_their_buffers():
 
 def test_every_module_is_cast_by_the_tests_of_precision():
     cast = within([*stateful(), *(build() for build, _ in MODULES.values())])
-    assert of_the_package() - cast == set()
+    assert of_the_package() - cast == {
+        AffineForecast
+    }  # written to files in float64, and never trained
 
 
 def test_every_module_meets_an_empty_batch_and_a_length_of_zero():

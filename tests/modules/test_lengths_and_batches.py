@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from klforecast.modules import KLActivation, LinearCore, SpectralSSM
+from klforecast.modules.affine_forecast import AffineForecast
 from klforecast.modules.encoders import ENCODERS, Sizes, build_encoder
 from klforecast.modules.sequence_mixers import MLSTM
 from klforecast.modules.ssm.attention import RotaryAttention
@@ -96,7 +97,10 @@ def test_token_ids_follow_the_same_rule(model):
     assert len(none) == 0
 
 
-ON_WINDOWS = [LinearCore(torch.zeros(5, 3), torch.zeros(1, 7, 4 + 3), torch.zeros(1, 7))]
+ON_WINDOWS = [
+    LinearCore(torch.zeros(5, 3), torch.zeros(1, 7, 4 + 3), torch.zeros(1, 7)),
+    AffineForecast(torch.zeros(2, 9, 7), torch.zeros(2, 1, 7), torch.zeros(2, 1, 1)),
+]
 
 
 @pytest.mark.parametrize("model", ON_WINDOWS)
