@@ -21,7 +21,6 @@ from klforecast.local.model import LONGEST, LocalModel, fit_judged, near_steps
 from klforecast.local.origins import Origins
 from klforecast.local.panel import align
 from klforecast.local.share import Compared, local_shares
-from klforecast.local.shifts import on_present_level
 
 _FEWEST_ROWS = 8  # of a typical series: four to look back from and four to judge
 
@@ -102,16 +101,13 @@ def fit_pool(
     core = _core_forecasts(reader, keys, plain, units, origins)
     both = np.stack([core, local], axis=2)
     errors = np.abs(both - followed(past, origins)[:, :, None])
-    shifted = on_present_level(align(rows, LONGEST), horizon, model.periods).shifted
-    errors[:, shifted] = np.nan
-    assert model.count_size is not None  # models of files alone may lack it
-    rare = model.count_size > 0
-    compared = Compared(errors, origins.offsets, origins.steps, spared, rare)
+    errors[:, judged.shifted] = np.nan
+    compared = Compared(errors, origins.offsets, origins.steps, spared, judged.counted)
     shares = local_shares(compared, horizon, int(np.median([len(part) for part in rows])))
     # The core reads a spike or an outage as it stands; local experts leave it out.
     shares[newest_excursions(past).any(axis=1)] = 1.0
     # The core that was compared has not been fitted to windows across a shift, as the present one has.
-    shares[shifted] = 1.0
+    shares[judged.shifted] = 1.0
     return LocalPool(model, shares.reshape(len(keys), -1, 2), units, keys)
 
 

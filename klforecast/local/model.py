@@ -45,10 +45,16 @@ class Judged(NamedTuple):
     origins : Origins
     forecasts : ndarray of shape (K, N, J)
         With the weights of the model; no meaning at steps that were not yet over.
+    shifted : ndarray of bool, shape (N,)
+        Series whose past was brought to its present level.
+    counted : ndarray of bool, shape (N,)
+        Series of counts with many zeros.
     """
 
     origins: Origins
     forecasts: np.ndarray
+    shifted: np.ndarray
+    counted: np.ndarray
 
 
 class LocalModel(NamedTuple):
@@ -184,7 +190,7 @@ def fit_judged(
     used = _judged_periods(past, horizon, periods)
     floor = np.where(np.where(np.isfinite(past), past, np.inf).min(axis=1) < 0, -np.inf, 0.0)
     one = count_size(past)
-    past = on_present_level(past, horizon, used).past
+    past, shifted = on_present_level(past, horizon, used)
     origins = rolling_origins(past, horizon, used)
     n = len(past)
     k, j = len(origins.offsets), len(origins.steps)
@@ -228,7 +234,7 @@ def fit_judged(
     laws = law_weights(past, origins, truth, residuals, law)
     every = np.concatenate(weights)[order]
     model = LocalModel(horizon, used, positive, every, laws, law, floor, orders, one)
-    return model, Judged(origins, mixed)
+    return model, Judged(origins, mixed, shifted, one > 0)
 
 
 def forecast(

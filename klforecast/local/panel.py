@@ -78,6 +78,21 @@ def median(rows: np.ndarray) -> np.ndarray:  # (N, T) -> (N, 1)
     return lower + (upper - lower) / 2
 
 
+def moving_sums(past: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:  # (N, T - w + 1)
+    """Sums over `width` rows from each row on, and how many of these were observed.
+
+    Examples
+    --------
+    >>> sums, counts = moving_sums(np.array([[1.0, np.nan, 3.0]]), width=2)
+    >>> sums, counts
+    (array([[1., 3.]]), array([[1., 1.]]))
+    """
+    known = np.isfinite(past)
+    sums = np.cumsum(np.pad(np.where(known, past, 0.0), ((0, 0), (1, 0))), axis=1)
+    counts = np.cumsum(np.pad(known.astype(np.float64), ((0, 0), (1, 0))), axis=1)
+    return sums[:, width:] - sums[:, :-width], counts[:, width:] - counts[:, :-width]
+
+
 def are_positive(past: np.ndarray) -> np.ndarray:  # (N,)
     """Series above zero throughout, whose logarithm can be taken."""
     return np.where(np.isfinite(past), past, np.inf).min(axis=1) > 0

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from klforecast.local.panel import moving_sums
+
 _NOISE = 2.0  # multiples of the noise that are taken off; see above
 _LEAST_FACTOR = 0.05  # of a multiplicative index, by which series are divided
 _LEAST_TOTAL = 1e-9  # weight beyond the first cycle: one cycle alone says nothing about noise, and its indices go
@@ -98,9 +100,7 @@ def _indices(
 
 def _moving_average(past: np.ndarray, known: np.ndarray, period: int) -> np.ndarray:
     """Centred mean over one period, (N, T - 2 (period // 2)); NaN where too little was observed."""
-    sums = np.cumsum(np.pad(np.where(known, past, 0.0), ((0, 0), (1, 0))), axis=1)
-    counts = np.cumsum(np.pad(known.astype(np.float64), ((0, 0), (1, 0))), axis=1)
-    sums, counts = sums[:, period:] - sums[:, :-period], counts[:, period:] - counts[:, :-period]
+    sums, counts = moving_sums(past, period)
     if period % 2 == 0:
         # The centred average of an even period is the mean of two neighbouring plain ones.
         sums, counts = (sums[:, 1:] + sums[:, :-1]) / 2, (counts[:, 1:] + counts[:, :-1]) / 2

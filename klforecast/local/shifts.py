@@ -21,7 +21,7 @@ import numpy as np
 
 from klforecast.local.intermittent import count_size
 from klforecast.local.origins import farthest_origin
-from klforecast.local.panel import median
+from klforecast.local.panel import are_positive, median, moving_sums
 
 _FEWEST_ROWS = 6  # of a side: one more than an excursion may last
 _CYCLES = 8  # of w rows that a level is taken from: more than that, and a slow trend shows
@@ -83,7 +83,7 @@ def without_shift(past: np.ndarray, period: int, reach: int) -> Levelled:
     shifted = np.zeros(len(past), dtype=bool)
     if rows < (_BEFORE + 1) * width:
         return Levelled(past, shifted)
-    positive = np.where(np.isfinite(past), past, np.inf).min(axis=1) > 0
+    positive = are_positive(past)
     z = past.copy()
     z[positive] = np.log(past[positive])
     means = _means(z, width)
@@ -124,18 +124,15 @@ def on_present_level(past: np.ndarray, horizon: int, periods: Sequence[int]) -> 
     """
     reach = farthest_origin(past.shape[1], horizon)
     found = without_shift(past, periods[0] if periods else 1, reach)
-    left = found.shifted & (count_size(past) > 0)
-    if left.any():
-        found.past[left], found.shifted[left] = past[left], False
+    shifted = np.flatnonzero(found.shifted)
+    left = shifted[count_size(past[shifted]) > 0]
+    found.past[left], found.shifted[left] = past[left], False
     return found
 
 
 def _means(z: np.ndarray, width: int) -> np.ndarray:  # (N, T - w + 1)
     """Means of `width` rows from each row on; NaN where too little was observed."""
-    known = np.isfinite(z)
-    sums = np.cumsum(np.pad(np.where(known, z, 0.0), ((0, 0), (1, 0))), axis=1)
-    counts = np.cumsum(np.pad(known.astype(np.float64), ((0, 0), (1, 0))), axis=1)
-    sums, counts = sums[:, width:] - sums[:, :-width], counts[:, width:] - counts[:, :-width]
+    sums, counts = moving_sums(z, width)
     return np.where(counts >= _OBSERVED * width, sums / np.maximum(counts, 1), np.nan)
 
 
