@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from klforecast.ops.checks import require_depth
+
 
 class Mixture(NamedTuple):
     """Where a solved core comes from.
@@ -114,10 +116,7 @@ class LinearCore(nn.Module):
         ValueError
             If the past has another number of steps than `depth`.
         """
-        if past.shape[1] != self.depth:
-            raise ValueError(
-                f"got a past of {past.shape[1]} steps; pass the {self.depth} before the cutoff"
-            )
+        require_depth(past, self.depth)
         recent = past[:, self.modes.shape[0] :].transpose(1, 2)
         inputs = torch.cat([recent, self.components(past)], dim=-1).transpose(0, 1)
         forecast = inputs @ self.weight.mT + self.bias[:, None]  # (channels, batch, horizon)

@@ -9,6 +9,8 @@ Letters   D depth, H horizon, C channels
 import torch
 from torch import Tensor, nn
 
+from klforecast.ops.checks import require_depth
+
 
 class AffineForecast(nn.Module):
     """Forecast of every channel from its own past, never below a floor.
@@ -42,10 +44,6 @@ class AffineForecast(nn.Module):
 
     def forward(self, past: Tensor) -> Tensor:  # (batch, D, C) -> (batch, H, C)
         """Forecast of every window; ValueError where it has another depth."""
-        if past.shape[1] != self.weight.shape[1]:
-            raise ValueError(
-                f"got a past of {past.shape[1]} steps; "
-                f"pass the {self.weight.shape[1]} before the cutoff"
-            )
+        require_depth(past, self.weight.shape[1])
         forecast = past.permute(2, 0, 1) @ self.weight + self.constant  # (C, batch, H)
         return torch.maximum(forecast, self.floor).permute(1, 2, 0)

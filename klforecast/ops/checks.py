@@ -47,3 +47,18 @@ def require_steps(length: int) -> None:
         raise ValueError(
             f"got sequences of length {length}; pass at least one step, or leave them out of the batch"
         )
+
+
+def require_depth(past: Any, depth: int) -> None:
+    """Raise a ValueError where a past, (batch, depth, channels), has another number of steps.
+
+    Examples
+    --------
+    >>> import torch
+    >>> require_depth(torch.zeros(2, 3, 1), depth=4)
+    Traceback (most recent call last):
+        ...
+    ValueError: got a past of 3 steps; pass the 4 before the cutoff
+    """
+    if past.shape[1] != depth:
+        raise ValueError(f"got a past of {past.shape[1]} steps; pass the {depth} before the cutoff")
