@@ -151,7 +151,7 @@ def check_forecast(forecaster, y, state_of, fh):
     assert forecast.index.is_monotonic_increasing
 
 
-@cases(600)
+@cases(300)
 @given(FORECASTERS, frames(), st.sets(st.integers(1, 9), min_size=1))
 def test_a_forecaster_forecasts_or_says_why_not(state_of, forecaster, y, fh):
     if answer(forecaster, state_of, lambda: forecaster.fit(y)) is not None:
@@ -170,7 +170,7 @@ def test_a_stream_of_anything_is_followed_or_refused(
     check_forecast(forecaster, y, state_of, [1, 5])
 
 
-@cases(600)
+@cases(300)
 @given(
     st.builds(
         KLMemoryRegressor,
@@ -191,7 +191,7 @@ def test_a_regressor_forecasts_or_says_why_not(state_of, regressor, X, data):
         assert np.isfinite(forecast).all()
 
 
-@cases(600)
+@cases(300)
 @given(
     st.builds(
         KarhunenLoeve,
