@@ -111,7 +111,7 @@ ENCODERS: dict[str, Entry] = {
     "lssl": _mixing(lambda s: LSSL(s.d_model)),
     "mamba": _mixing(lambda s: Mamba(s.d_model)),
     "s-mamba": _embedding(lambda s: SMamba(s.input_length, s.horizon, **_stack(s))),
-    "spacetime": Entry(SpaceTimeForecaster, embeds=True),
+    "spacetime": Entry(SpaceTimeForecaster, embeds=False),
     "hiss": Entry(hiss, embeds=True),
     "spectral-ssm": _mixing(lambda s: SpectralMixer(s.d_model, s.n_heads)),
     "linear-attention": _mixing(lambda s: LinearAttention(s.d_model, s.n_heads)),

@@ -134,12 +134,14 @@ class _Layer(nn.Module):
         return split_trend(x + self.dropout(self.mlp(x)))[0]
 
 
-class _DecoderLayer(_Layer):
+class _DecoderLayer(nn.Module):
     def __init__(self, d_model: int, d_ff: int, dropout: float):
-        super().__init__(d_model, d_ff, dropout)
-        self.cross = _Correlation(d_model)
+        super().__init__()
+        self.own, self.cross = _Correlation(d_model), _Correlation(d_model)
+        self.mlp = feed_forward(d_model, d_ff)
+        self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:  # trends second
         x, first = split_trend(x + self.dropout(self.own(x, x)))
         x, second = split_trend(x + self.dropout(self.cross(x, encoded)))
         x, third = split_trend(x + self.dropout(self.mlp(x)))

@@ -19,8 +19,8 @@ Left out  The loss on the inputs that the closed loop foretells within the windo
 import torch
 from torch import Tensor, nn
 
-from klforecast.modules.encoders.base import Sizes
-from klforecast.modules.encoders.patch_encoder import PatchEmbedding
+from klforecast.modules.encoders.base import Encoded, Sizes
+from klforecast.modules.encoders.patch_encoder import PatchEmbedding, cut_patches
 from klforecast.modules.encoders.patches import MixerStack, PatchForecaster
 from klforecast.modules.sequence_mixers.spacetime import SpaceTime
 from klforecast.ops.dense_ssm import companion, dense_ssm, krylov, stable_column
@@ -41,12 +41,23 @@ class SpaceTimeForecaster(PatchForecaster):
         stack = MixerStack(sizes, lambda: SpaceTime(sizes.d_model))
         super().__init__(sizes, stack, PatchEmbedding(1, sizes.d_model))
         self.horizon = sizes.horizon
+        self.patch_length = sizes.patch
         shape = (sizes.d_model, n_states)
         self.open, self.closed, self.reading = (
             nn.Parameter(torch.randn(shape) / scale)
             for scale in (n_states, n_states, n_states**0.5)
         )
         self.head = nn.Linear(sizes.d_model, 1)
+
+    def forward(self, window: Tensor, tokens: Tensor | None = None) -> Encoded:
+        """Forecast each channel by itself; see `Encoder.forward`."""
+        steps = window.flatten(0, 1)
+        states = self.patches(self.patches.embedding(steps), tokens)
+        return Encoded(self.predict(states).unflatten(0, window.shape[:2]), self.embed(steps))
+
+    def embed(self, sequences: Tensor) -> Tensor:
+        """Cut into raw patches, (n c, length) to (n c, rows, patch_length), for a memory."""
+        return cut_patches(sequences, self.patch_length, self.patch_length)
 
     def predict(self, states: Tensor) -> Tensor:
         """Forecast from states: (n c, input_length, d) to (n c, horizon)."""

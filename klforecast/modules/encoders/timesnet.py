@@ -129,19 +129,23 @@ class _Inception(nn.Module):
 
     def __init__(self, n_in: int, n_out: int):
         super().__init__()
-        self.parts = nn.ModuleList(
-            nn.Conv2d(n_in, n_out, size, padding=size // 2) for size in _KERNELS
-        )
-        for part in self.parts:
-            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(part.bias)
+        self.parts = nn.ModuleList(_convolution(n_in, n_out, size) for size in _KERNELS)
 
     def forward(self, picture: Tensor) -> Tensor:  # (batch, n_in, cycles, phases)
         side = _KERNELS[-1]
+        parts = [dict(part.named_parameters()) for part in self.parts]
         kernels = [
-            pad(part.weight, 4 * [(side - size) // 2])
-            for part, size in zip(self.parts, _KERNELS, strict=True)
+            pad(part["weight"], 4 * [(side - size) // 2])
+            for part, size in zip(parts, _KERNELS, strict=True)
         ]
-        biases = [part.bias for part in self.parts]
-        weight, bias = (torch.stack(terms).mean(dim=0) for terms in (kernels, biases))
+        weight = torch.stack(kernels).mean(dim=0)
+        bias = torch.stack([part["bias"] for part in parts]).mean(dim=0)
         return conv2d(picture, weight, bias, padding=side // 2)
+
+
+def _convolution(n_in: int, n_out: int, size: int) -> nn.Conv2d:
+    convolution = nn.Conv2d(n_in, n_out, size, padding=size // 2)
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+    assert convolution.bias is not None
+    nn.init.zeros_(convolution.bias)
+    return convolution

@@ -218,7 +218,7 @@ def test_spacetime_forecasts_in_a_closed_loop_over_raw_steps():
     sizes = Sizes(10, 1, 16, d_model=4, n_layers=1, n_heads=2, patch_length=4, dropout=0.0)
     torch.manual_seed(0)
     net = SpaceTimeForecaster(sizes, n_states=3).double()
-    assert net.embed(past(2, 16, 1)[..., 0].double()).shape == (2, 16, 4)
+    assert net.patches.embedding(past(2, 16, 1)[..., 0].double()).shape == (2, 16, 4)
     states = torch.randn(2, 16, 4, dtype=torch.float64)
     column, closed = (stable_column(part.tanh()) for part in (net.open, net.closed))
     h = torch.zeros(2, 4, 3, dtype=torch.float64)
