@@ -16,6 +16,7 @@ from torch.nn.functional import logsigmoid, silu
 
 from klforecast.modules.sequence_mixers.heads import HeadMixer, at_step
 from klforecast.ops.linear_attention import linear_attention, linear_attention_step
+from klforecast.ops.precision import in_working_precision
 
 
 class MixtureOfMemories(HeadMixer):
@@ -57,11 +58,7 @@ class MixtureOfMemories(HeadMixer):
 
     def shares(self, x: Tensor) -> Tensor:
         """How much of each step each memory gets, (batch, length, n_memories)."""
-        likely = self.router(x).softmax(dim=-1)
-        # Scattered, not compared with the smallest: of equal memories no more than `n_active` are kept.
-        largest = likely.topk(self.n_active, dim=-1)
-        kept = torch.zeros_like(likely).scatter(-1, largest.indices, largest.values)
-        return kept / kept.sum(dim=-1, keepdim=True)
+        return _shares(x, self.router.weight, self.n_active)
 
     def _terms(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         q, k, v = self.qkv(x)
@@ -84,3 +81,13 @@ class MixtureOfMemories(HeadMixer):
 
     def _sum(self, o: Tensor) -> Tensor:  # (b, heads (m + 1), ...) -> (b, heads, ...)
         return o.unflatten(1, (self.n_heads, -1)).sum(dim=2)
+
+
+@in_working_precision
+def _shares(x: Tensor, router: Tensor, n_active: int) -> Tensor:
+    # In half precision, rounding would send steps to other memories.
+    likely = (x @ router.mT).softmax(dim=-1)
+    # Scattered, not compared with the smallest: of equal memories no more than `n_active` are kept.
+    largest = likely.topk(n_active, dim=-1)
+    kept = torch.zeros_like(likely).scatter(-1, largest.indices, largest.values)
+    return kept / kept.sum(dim=-1, keepdim=True)

@@ -25,18 +25,20 @@ class SpectralBlock(PreNormBlock):
         self,
         x: Tensor,  # (batch, length, d_model)
         mask: Tensor | None = None,  # (batch, length), True where observed
+        gaps: Tensor | None = None,  # (batch, length), time since the step before, in steps
     ) -> Tensor:  # (batch, length, d_model)
         """Transform whole sequences."""
-        return self.add(x, self.mixer(self.mixer_norm(x), mask))
+        return self.add(x, self.mixer(self.mixer_norm(x), mask, gaps))
 
     def step(
         self,
         x: Tensor,  # (batch, d_model)
         state: Tensor,  # (batch, heads, modes, width), complex
+        gaps: Tensor | None = None,  # (batch,)
     ) -> tuple[Tensor, Tensor]:
         """Advance by one step; for blocks whose mixer is a `SpectralLayer`."""
         assert isinstance(self.mixer, SpectralLayer)
-        mixed, state = self.mixer.step(self.mixer_norm(x), state)
+        mixed, state = self.mixer.step(self.mixer_norm(x), state, gaps)
         return self.add(x, mixed), state
 
 
@@ -159,27 +161,41 @@ class SpectralSSM(nn.Module):
         self,
         x: Tensor,  # (batch, length, n_channels), or token ids (batch, length)
         mask: Tensor | None = None,  # (batch, length), True where observed
+        gaps: Tensor | None = None,  # (batch, length), time since the step before, in steps
     ) -> Tensor:  # (batch, length, d_model)
         """Vector of every step; what is padded changes nothing elsewhere, not even if it is NaN.
+
+        Parameters
+        ----------
+        x, mask : Tensor
+        gaps : Tensor of shape (batch, length), default=None
+            Time since the step before, observed or not, at least zero; one is that of a regular
+            sequence, which None stands for. Leaving out unobserved steps and adding up their gaps
+            changes nothing at the steps that are left. The first gap does not matter. Time-invariant
+            layers go step by step then, instead of by one convolution.
 
         Raises
         ------
         ValueError
-            If the sequences have no step. A batch of none is a batch of none.
+            If the sequences have no step, or gaps are negative or not finite. A batch of none is a
+            batch of none.
         """
+        if gaps is not None:
+            _require_gaps(gaps)
         if mask is not None:
             mask = mask.bool()
             # Before anything is computed: a gradient of zero times NaN would be NaN.
             x = torch.where(mask if x.dim() == 2 else mask[..., None], x, 0)
         x = self.embedding(x)
         for block in self.blocks:
-            x = block(x, mask)
+            x = block(x, mask, gaps)
         return self.norm(x)
 
     def step(
         self,
         x: Tensor,  # (batch, n_channels), or token ids (batch,)
         states: list[Tensor],  # one per block
+        gaps: Tensor | None = None,  # (batch,), time since the step before, in steps
     ) -> tuple[Tensor, list[Tensor]]:
         """Advance by one step; returns (batch, d_model) and the states.
 
@@ -189,7 +205,7 @@ class SpectralSSM(nn.Module):
         after = []
         for block, state in zip(self.blocks, states, strict=True):
             assert isinstance(block, SpectralBlock)
-            x, state = block.step(x, state)
+            x, state = block.step(x, state, gaps)
             after.append(state)
         return self.norm(x), after
 
@@ -214,3 +230,12 @@ class SpectralSSM(nn.Module):
         for layer in self.spectral_layers:
             layer.compress()
         return self
+
+
+def _require_gaps(gaps: Tensor) -> None:
+    wrong = ~(gaps.isfinite() & (gaps >= 0))
+    if wrong.any():
+        raise ValueError(
+            f"{int(wrong.sum())} of {gaps.numel()} gaps are negative or not finite; pass the time since "
+            "the step before, in steps, at least zero"
+        )
