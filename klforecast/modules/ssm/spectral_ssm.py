@@ -3,7 +3,7 @@
     x = x + mixer(norm(x))        mixer: SpectralLayer, or RotaryAttention in the hybrid layers
     x = x + mlp(norm(x))
 
-It computes one vector per step; `modules.ssm_heads` turns them into classes, values or tokens.
+It computes one vector per step; `modules.ssm.heads` turns them into classes, values or tokens.
 Left out: normalisation over the batch, so that a sequence never depends on its batch mates.
 """
 
