@@ -98,6 +98,18 @@ class KindsRidge:
             rows[kind].double() @ coef for kind, coef in self._coef.items()
         )
 
+    def rows(
+        self,
+        features: dict[str, Tensor],  # (n, features of the kind); scaled in place
+    ) -> Tensor:  # (n, features), float64
+        """Scaled features of all kinds that count, side by side."""
+        scaled = self._scaled(features)
+        return torch.cat([scaled[kind].double() for kind in self._coef], dim=1)
+
+    def linear_map(self) -> tuple[Tensor, Tensor]:  # (features, outputs), (outputs,)
+        """Map from `rows` to answers, and what is added."""
+        return torch.cat(list(self._coef.values())), self._intercept
+
     def _scaled(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         # In place: features are the largest thing in memory, and nobody else holds them.
         for kind, values in features.items():

@@ -13,11 +13,13 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
 from torch import Tensor
 
 from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.filter_features import n_groups
 from klforecast.classify.sequence_ensemble import SequenceEnsemble
+from klforecast.classify.solved_net import solved_net
 from klforecast.classify.uneven import evenly
 from klforecast.estimators.arguments import (
     check_choice,
@@ -186,6 +188,23 @@ class SpectralClassifier:
         self.random_state = random_state
         # For sktime, whose base sets up its own state.
         super().__init__()
+
+    @property
+    def net_(self) -> NeuralNet:
+        """The ridge of the closed form as a fitted skorch net, without the forest.
+
+        Made anew each time, so that fine-tuning it leaves the classifier as it is: ``net = c.net_``,
+        then ``net.partial_fit(X, y)`` with series (n, channels, length) and class numbers, or
+        ``net.predict(X)`` for probabilities at the temperature of the closed form. Absent with
+        ``solver="gradient"``, whose nets are ``model_.nets_``.
+        """
+        model = getattr(self, "model_", None)
+        if not isinstance(model, ClosedFormClassifier):
+            raise AttributeError(
+                "net_ is the solved ridge of a fitted closed form; fit with solver='closed-form', or "
+                "take model_.nets_ of the gradient solver"
+            )
+        return solved_net(model)
 
     def compress(self) -> Self:
         """Remove the modes that the masks of the networks do not keep.
