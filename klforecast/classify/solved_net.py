@@ -15,6 +15,7 @@ from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.closed_form_regressor import ClosedFormRegressor
 from klforecast.classify.filter_features import FilterFeatures
 from klforecast.classify.kinds_ridge import KindsRidge
+from klforecast.ops.checks import require_steps
 
 
 class FeaturesAndHead(nn.Module):
@@ -48,6 +49,9 @@ class FeaturesAndHead(nn.Module):
         lengths: Tensor | None = None,  # (n,), of series that are padded at the end
     ) -> Tensor:  # (n, outputs)
         """Answers for series, float64."""
+        require_steps(x.shape[-1])
+        if not len(x):
+            return self.head.weight.new_zeros(0, self.head.out_features)
         series = list(x[:, None] if x.dim() == 2 else x)
         if lengths is not None:
             series = [part[:, :end] for part, end in zip(series, lengths.tolist(), strict=True)]
