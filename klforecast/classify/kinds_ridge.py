@@ -6,18 +6,21 @@
 The weights w of the kinds are the mean of the `_AVERAGED` candidates with the least leave-one-out
 errors, on at most `_JUDGED` rows; the strength of the ridge is that with the least, on all of them.
 The ridge is solved on the Gram matrix of the training rows. Of more than `_DIRECT` rows, a random
-`_LANDMARKS` span the solution: the rows are projected on the leading Karhunen-Loeve modes of these.
+`_LANDMARKS` span the solution: the rows are projected on the leading Karhunen-Loeve modes of these,
+some at a time, so that memory does not grow with the rows but for their features.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from klforecast.classify.filter_features import KINDS
-from klforecast.ops.loo_ridge import LooRidge, center_gram, gram_modes, loo_ridge, row_modes
+from klforecast.ops.loo_ridge import LooRidge, center_gram, gram_modes, loo_ridge
+from klforecast.ops.streamed_ridge import StreamedRidge, streamed_ridge
 
 # Weights of the kinds that are tried: sides, peak, contest, shape.
 _WEIGHTS = tuple(product((1.0,), (0.0, 0.3), (0.0, 0.5, 2.0), (0.0, 0.1, 0.5)))
@@ -30,6 +33,7 @@ _FEWEST_JUDGES = 3
 # Strength where no row can judge, chosen together with the temperature of `closed_form`.
 _TYPICAL_STRENGTH = 0.3
 _DIRECT = 2500  # rows, for which the eigendecomposition takes some ten seconds
+_AT_ONCE = 1000  # rows of a block, whose products with all landmarks are 16 MB
 _LANDMARKS = 2000  # fewer than `_DIRECT`, and enough that the rows beside them are spanned
 
 Judges = Callable[[Tensor], Tensor]
@@ -70,20 +74,28 @@ class KindsRidge:
         rows = self._scaled(features)
         order = torch.randperm(len(targets), generator=generator)
         self.weights_ = _choose_weights(rows, targets, weights, order[:_JUDGED], judges)
-        landmarks = order[:_LANDMARKS] if len(targets) > _DIRECT else None
-        spanning = {
-            kind: values if landmarks is None else values[landmarks]
-            for kind, values in rows.items()
-        }
-        cross = _total(
-            weight * _products(rows[kind], spanning[kind]) for kind, weight in self.weights_.items()
+        judging = judges(torch.arange(len(targets)))
+        few = judging.sum() < _FEWEST_JUDGES
+        options: dict[str, Any] = (
+            {"strengths": (_TYPICAL_STRENGTH,)} if few else {"judging": judging}
         )
-        fit, dual = _solve(cross, landmarks, targets, weights, judges(torch.arange(len(targets))))
+        if len(targets) > _DIRECT:
+            spanning = {kind: values[order[:_LANDMARKS]] for kind, values in rows.items()}
+            fit: LooRidge | StreamedRidge
+            fit, dual = _solve_streamed(
+                lambda some: self._cross(some, spanning), rows, spanning, targets, weights, options
+            )
+            self._intercept = fit.intercept
+        else:
+            spanning, cross = rows, self._cross(rows, rows)
+            modes = gram_modes(center_gram(cross, weights), weights)
+            fit = loo_ridge(*modes, targets, weights, **options)
+            dual = fit.dual
+            self._intercept = fit.intercept - weights @ cross @ dual
         self._coef = {
             kind: weight * (spanning[kind].T @ dual.to(spanning[kind].dtype)).double()
             for kind, weight in self.weights_.items()
         }
-        self._intercept = fit.intercept - weights @ cross @ dual
         self.strength_ = fit.strength
         self.left_out_ = fit.left_out
         return self
@@ -96,6 +108,24 @@ class KindsRidge:
         rows = self._scaled(features)
         return self._intercept + _total(
             rows[kind].double() @ coef for kind, coef in self._coef.items()
+        )
+
+    def rows(
+        self,
+        features: dict[str, Tensor],  # (n, features of the kind); scaled in place
+    ) -> Tensor:  # (n, features), float64
+        """Scaled features of all kinds that count, side by side."""
+        scaled = self._scaled(features)
+        return torch.cat([scaled[kind].double() for kind in self._coef], dim=1)
+
+    def linear_map(self) -> tuple[Tensor, Tensor]:  # (features, outputs), (outputs,)
+        """Map from `rows` to answers, and what is added."""
+        return torch.cat(list(self._coef.values())), self._intercept
+
+    def _cross(self, rows: dict[str, Tensor], others: dict[str, Tensor]) -> Tensor:
+        """Weighted inner products of rows, (n, others)."""
+        return _total(
+            weight * _products(rows[kind], others[kind]) for kind, weight in self.weights_.items()
         )
 
     def _scaled(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -144,25 +174,25 @@ def _choose_weights(
     return dict(zip(KINDS, mean.tolist(), strict=True))
 
 
-def _solve(
-    cross: Tensor,  # (n, landmarks), inner products
-    landmarks: Tensor | None,  # (landmarks,), which rows they are; None for all in their order
+def _solve_streamed(
+    cross: Callable[[dict[str, Tensor]], Tensor],  # inner products of some rows with the landmarks
+    rows: dict[str, Tensor],
+    landmarks: dict[str, Tensor],
     targets: Tensor,  # (n, outputs)
     weights: Tensor,  # (n,)
-    judging: Tensor,  # (n,), bool
-) -> tuple[LooRidge, Tensor]:
+    options: dict[str, Any],
+) -> tuple[StreamedRidge, Tensor]:
     """Ridge in the span of the landmarks; its coefficients are ``landmark rows.T @ dual``."""
-    few = judging.sum() < _FEWEST_JUDGES
-    options = {"strengths": (_TYPICAL_STRENGTH,)} if few else {"judging": judging}
-    if landmarks is None:
-        modes = gram_modes(center_gram(cross, weights), weights)
-        fit = loo_ridge(*modes, targets, weights, **options)
-        return fit, fit.dual
-    even = torch.full((len(landmarks),), 1 / len(landmarks), dtype=cross.dtype)
-    eigenvalues, modes = torch.linalg.eigh(center_gram(cross[landmarks], even))
+    gram = cross(landmarks)
+    even = torch.full((len(gram),), 1 / len(gram), dtype=gram.dtype)
+    eigenvalues, modes = torch.linalg.eigh(center_gram(gram, even))
     kept = eigenvalues > 1e-6 * eigenvalues.max()
     basis = modes[:, kept] * eigenvalues[kept].rsqrt()
-    rows = cross @ basis
-    rows = rows - weights @ rows
-    fit = loo_ridge(*row_modes(rows, weights), targets, weights, **options)
-    return fit, basis @ (rows.T @ fit.dual)
+
+    def blocks() -> Iterator[Tensor]:
+        for start in range(0, len(targets), _AT_ONCE):
+            some = {kind: values[start : start + _AT_ONCE] for kind, values in rows.items()}
+            yield cross(some) @ basis
+
+    fit = streamed_ridge(blocks, targets, weights, **options)
+    return fit, basis @ fit.coef

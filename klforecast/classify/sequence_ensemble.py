@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.filter_features import channel_scale
 from klforecast.classify.sequence_net import LABEL_SMOOTHING, SequenceNet, affordable_epochs
+from klforecast.classify.uneven import evenly
 from klforecast.modules.states import in_double
 from klforecast.training.options import resolve_device
 
@@ -40,6 +41,8 @@ class SequenceEnsemble:
         None for `affordable_epochs`.
     backbone : dict
         Arguments of `SpectralSSM`, except the channels.
+    timed : bool, default=False
+        Whether the last row of every series is its gaps; see `klforecast.classify.uneven`.
 
     Attributes
     ----------
@@ -52,6 +55,7 @@ class SequenceEnsemble:
     start: ClosedFormClassifier | None
     net: dict[str, Any]
     backbone: dict[str, Any]
+    timed: bool = False  # as in files from before there were timed series
     mean_: Tensor
     scale_: Tensor
     n_classes_: int
@@ -65,6 +69,7 @@ class SequenceEnsemble:
         start: ClosedFormClassifier | None,
         net: dict[str, Any],
         backbone: dict[str, Any],
+        timed: bool = False,
     ):
         self.n_estimators = n_estimators
         self.seed = seed
@@ -72,6 +77,7 @@ class SequenceEnsemble:
         self.start = start
         self.net = net
         self.backbone = backbone
+        self.timed = timed
 
     def fit(
         self,
@@ -81,12 +87,12 @@ class SequenceEnsemble:
         row_weights: Tensor | None = None,  # (n,), above 0; None: one each
     ) -> Self:
         """Fit the closed form if there is one, learn the scales, and train the nets."""
-        steps = torch.cat(list(series), dim=1)
+        steps = torch.cat([self._values(timed) for timed in series], dim=1)
         self.mean_ = steps.mean(1, keepdim=True)
         self.scale_ = channel_scale(steps)
         self.n_classes_ = len(class_weights)
         if self.start is not None:
-            self.start.fit(series, labels, class_weights, row_weights)
+            self.start.fit(self._even(series), labels, class_weights, row_weights)
             logits = self.start.left_out_
         else:
             logits = torch.zeros(len(series), self.n_classes_)
@@ -130,7 +136,7 @@ class SequenceEnsemble:
         )
         start = torch.zeros(len(series), self.n_classes_, dtype=nets.dtype)
         if self.start is not None:
-            start = self.start.scores(series)
+            start = self.start.scores(self._even(series))
         return (start + nets).log_softmax(-1).logsumexp(0).log_softmax(-1)
 
     def probabilities(self, scores: Tensor) -> Tensor:  # (n, classes)
@@ -159,10 +165,22 @@ class SequenceEnsemble:
         return torch.stack(logits)
 
     def _padded(self, series: Sequence[Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-        scaled = [((values - self.mean_) / self.scale_).T.to(dtype) for values in series]
+        scaled = [
+            ((self._values(timed) - self.mean_) / self.scale_).T.to(dtype) for timed in series
+        ]
         lengths = torch.tensor([len(values) for values in scaled])
         mask = torch.arange(int(lengths.max())) < lengths[:, None]
-        return {"x": pad_sequence(scaled, batch_first=True), "mask": mask}
+        padded = {"x": pad_sequence(scaled, batch_first=True), "mask": mask}
+        if self.timed:
+            gaps = [timed[-1].to(dtype) for timed in series]
+            padded["gaps"] = pad_sequence(gaps, batch_first=True, padding_value=1.0)
+        return padded
+
+    def _values(self, series: Tensor) -> Tensor:  # (channels, length)
+        return series[:-1] if self.timed else series
+
+    def _even(self, series: Sequence[Tensor]) -> Sequence[Tensor]:
+        return [evenly(timed) for timed in series] if self.timed else series
 
 
 def held_out_parts(

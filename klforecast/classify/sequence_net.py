@@ -103,8 +103,9 @@ class SequenceNet(JudgedNet):
         Parameters
         ----------
         X : dict of Tensor
-            x, (n, length, channels); mask, (n, length), True where observed; start, (n, classes),
-            logits that the network's are added to; and weight, (n,), of each sequence in the loss.
+            x, (n, length, channels); mask, (n, length), True where observed; gaps, (n, length), if
+            times are uneven; start, (n, classes), logits that the network's are added to; and
+            weight, (n,), of each sequence in the loss.
         y : Tensor, (n,)
             Classes, integers from 0.
 
@@ -149,7 +150,7 @@ class SequenceNet(JudgedNet):
 
     def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Tensor:
         """Logits: those given plus those of the network."""
-        inputs = {name: x[name] for name in ("x", "mask")}
+        inputs = {name: x[name] for name in ("x", "mask", "gaps") if name in x}
         return x["start"].to(self.device) + super().infer(inputs, **fit_params)
 
     def validate(self, dataset: Subset) -> tuple[float, dict[str, Tensor]]:

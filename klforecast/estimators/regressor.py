@@ -3,10 +3,14 @@
 from typing import Any, Self
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch import NeuralNet
+from torch import nn
 
+from klforecast.classify.solved_net import linear_net
 from klforecast.estimators.arguments import (
     check_integer,
     check_magnitude,
@@ -131,6 +135,22 @@ class KLMemoryRegressor(SavedEstimator, MultiOutputMixin, RegressorMixin, BaseEs
         self.eigenvalues_ = found.eigenvalues.numpy()
         self.n_components_ = len(found.eigenvalues)
         return self
+
+    @property
+    def net_(self) -> NeuralNet:
+        """The map as a fitted skorch net: one linear layer, whose weights are the solution.
+
+        Made anew each time, so that fine-tuning it leaves the regressor as it is: ``net = r.net_``, then
+        ``net.partial_fit(X, y)`` with windows (n, length) and futures (n, horizon), both float64.
+        """
+        if not hasattr(self, "coef_"):
+            raise AttributeError("net_ is the solution of a fitted regressor; call fit first")
+        coef = to_tensor(np.atleast_2d(self.coef_))
+        layer = nn.Linear(coef.shape[1], len(coef), dtype=coef.dtype)
+        with torch.no_grad():
+            layer.weight.copy_(coef)
+            layer.bias.copy_(to_tensor(np.atleast_1d(self.intercept_)))
+        return linear_net(layer, criterion=nn.MSELoss)
 
     def predict(self, X: Any) -> np.ndarray:
         """Forecast the steps after each window.

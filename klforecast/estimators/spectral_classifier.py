@@ -13,11 +13,14 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
 from torch import Tensor
 
 from klforecast.classify.closed_form import ClosedFormClassifier
 from klforecast.classify.filter_features import n_groups
 from klforecast.classify.sequence_ensemble import SequenceEnsemble
+from klforecast.classify.solved_net import solved_net
+from klforecast.classify.uneven import evenly
 from klforecast.estimators.arguments import (
     check_choice,
     check_device,
@@ -29,6 +32,7 @@ from klforecast.estimators.arguments import (
     check_weights,
 )
 from klforecast.estimators.distinct_series import distinct_series
+from klforecast.estimators.sample_times import time_place, timed_series
 from klforecast.estimators.sequence_input import check_series
 from klforecast.ops.arrays import to_tensor
 from klforecast.training.seeding import draw_seed
@@ -60,6 +64,7 @@ class SpectralClassifier:
 
     model_: ClosedFormClassifier | SequenceEnsemble
     n_channels_: int
+    time_unit_: float
 
     def __init__(
         self,
@@ -81,6 +86,7 @@ class SpectralClassifier:
         attention_layers: Sequence[int] = (),
         bidirectional: bool = True,
         dropout: float = 0.1,
+        time_channel: int | str | None = None,
         max_epochs: int | None = None,
         batch_size: int = 16,
         lr: float = 3e-3,
@@ -125,6 +131,12 @@ class SpectralClassifier:
             Run a network's recurrence in both directions.
         dropout : float, default=0.1
             Share of activations dropped while a network trains.
+        time_channel : int, str or None, default=None
+            Position, or in frames the name, of a channel that holds the time of each sample, in any
+            unit, rising. It is then no channel of the series: networks let pass between two samples
+            what passes in that time, and the closed form reads each series on an even grid, bridged
+            by straight lines, whose step is the median time between two samples of the training
+            part. None: samples are evenly spaced.
         max_epochs : int or None, default=None
             Passes over the training part at most; None: as many as take 300 steps, fewer for long
             series, and at least 2.
@@ -164,6 +176,7 @@ class SpectralClassifier:
         self.attention_layers = attention_layers
         self.bidirectional = bidirectional
         self.dropout = dropout
+        self.time_channel = time_channel
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
@@ -175,6 +188,23 @@ class SpectralClassifier:
         self.random_state = random_state
         # For sktime, whose base sets up its own state.
         super().__init__()
+
+    @property
+    def net_(self) -> NeuralNet:
+        """The ridge of the closed form as a fitted skorch net, without the forest.
+
+        Made anew each time, so that fine-tuning it leaves the classifier as it is: ``net = c.net_``,
+        then ``net.partial_fit(X, y)`` with series (n, channels, length) and class numbers, or
+        ``net.predict(X)`` for probabilities at the temperature of the closed form. Absent with
+        ``solver="gradient"``, whose nets are ``model_.nets_``.
+        """
+        model = getattr(self, "model_", None)
+        if not isinstance(model, ClosedFormClassifier):
+            raise AttributeError(
+                "net_ is the solved ridge of a fitted closed form; fit with solver='closed-form', or "
+                "take model_.nets_ of the gradient solver"
+            )
+        return solved_net(model)
 
     def compress(self) -> Self:
         """Remove the modes that the masks of the networks do not keep.
@@ -215,18 +245,33 @@ class SpectralClassifier:
         """Fit the model that the settings ask for, and return the classes; or raise, unchanged."""
         settings = vars(self)
         _check_settings(settings)
-        checked = check_series(series)
+        if self.time_channel is None:
+            checked = check_series(series)
+        else:
+            checked, self.time_unit_ = timed_series(series, self._time_place(), None, None)
         _check_sizes(settings, checked)
-        model, classes = _learn_model(checked, labels, settings, sample_weight)
+        model, classes = _learn_model(self._as_read(checked), labels, settings, sample_weight)
         self.model_ = model
-        self.n_channels_ = len(checked[0])
+        self.n_channels_ = len(checked[0]) - (self.time_channel is not None)
         return classes
 
     def _scores(
         self,
         series: Sequence[np.ndarray],  # (channels, length) each
     ) -> Tensor:  # (n, classes)
-        return self.model_.scores(check_series(series, self.n_channels_))
+        if self.time_channel is None:
+            return self.model_.scores(check_series(series, self.n_channels_))
+        timed, _ = timed_series(series, self._time_place(), self.n_channels_, self.time_unit_)
+        return self.model_.scores(self._as_read(timed))
+
+    def _time_place(self) -> int:
+        return time_place(self.time_channel, getattr(self, "channel_names_", None))
+
+    def _as_read(self, series: list[Tensor]) -> list[Tensor]:
+        """Series as the model takes them: with their gaps, or on an even grid."""
+        if self.time_channel is None or self.solver == "gradient":
+            return series
+        return [evenly(values) for values in series]
 
 
 def _check_settings(settings: Mapping[str, Any]) -> None:
@@ -328,5 +373,6 @@ def _learn_model(
                 **{name: settings[name] for name in _BACKBONE},
                 "n_scales": settings["n_scales"] or settings["n_heads"],
             },
+            timed=settings["time_channel"] is not None,
         )
     return model.fit(series, to_tensor(indices), weights, row_weights), classes

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from skorch import NeuralNet
 from torch import Tensor
 
 from klforecast.classify.closed_form_regressor import ClosedFormRegressor
 from klforecast.classify.filter_features import n_groups
+from klforecast.classify.solved_net import solved_net
 from klforecast.estimators.arguments import (
     check_filters,
     check_jobs,
@@ -53,6 +55,18 @@ class SpectralRegressor:
         self.random_state = random_state
         # For sktime, whose base sets up its own state.
         super().__init__()
+
+    @property
+    def net_(self) -> NeuralNet:
+        """The ridge of the closed form as a fitted skorch net, without the forest.
+
+        Made anew each time, so that fine-tuning it leaves the regressor as it is: ``net = r.net_``, then
+        ``net.partial_fit(X, y)`` with series (n, channels, length) and numbers (n, 1), float64, or
+        ``net.predict(X)``.
+        """
+        if not hasattr(self, "model_"):
+            raise AttributeError("net_ is the solved ridge of a fitted regressor; call fit first")
+        return solved_net(self.model_)
 
     def _learn(
         self,

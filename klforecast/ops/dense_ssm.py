@@ -123,23 +123,50 @@ def krylov(A: Tensor, b: Tensor, length: int) -> Tensor:
     return columns[..., :length]
 
 
-def companion(feedback: Tensor) -> Tensor:
+def companion(column: Tensor) -> Tensor:
     """Companion matrices: shift the states down, and feed the last one back.
 
     Parameters
     ----------
-    feedback : Tensor (channels, n)
-        Last column, which is divided by its absolute sum where that is above one: every eigenvalue
-        then lies within the unit circle.
+    column : Tensor (channels, n)
+        Last column. The last state follows the autoregression whose weight of lag i is entry n - i.
 
     Returns
     -------
     Tensor (channels, n, n)
     """
-    channels, n = feedback.shape
-    norm = feedback.abs().sum(dim=1, keepdim=True).clamp(min=1)
-    shift = torch.diag(torch.ones(n - 1), -1).to(feedback)[:, :-1]
-    return torch.cat([shift.expand(channels, -1, -1), (feedback / norm)[..., None]], dim=2)
+    channels, n = column.shape
+    shift = torch.diag(torch.ones(n - 1), -1).to(column)[:, :-1]
+    return torch.cat([shift.expand(channels, -1, -1), column[..., None]], dim=2)
+
+
+def stable_column(reflection: Tensor) -> Tensor:
+    """Last column of a companion matrix from reflection coefficients, by the steps of Levinson.
+
+    Coefficients between -1 and 1 give every autoregression whose poles lie within the unit circle,
+    and no other (Barndorff-Nielsen & Schou 1973): a division by the absolute sum of the weights, which
+    also bounds the poles, would rule out every oscillation that lasts.
+
+    Parameters
+    ----------
+    reflection : Tensor (channels, n)
+        Partial autocorrelation of lag 1, 2, ..., n, each between -1 and 1.
+
+    Returns
+    -------
+    Tensor (channels, n)
+        The weight of lag n first.
+
+    Examples
+    --------
+    >>> import torch
+    >>> stable_column(torch.tensor([[0.5, -0.5]]))
+    tensor([[-0.5000,  0.7500]])
+    """
+    weights = reflection[:, :0]  # of lag 1, 2, ...
+    for last in reflection.split(1, dim=1):
+        weights = torch.cat([weights - last * weights.flip(1), last], dim=1)
+    return weights.flip(1)
 
 
 def hippo_legs(n_states: int) -> tuple[Tensor, Tensor]:

@@ -127,7 +127,7 @@ def linear_attention(
     length = q.shape[2]
     require_steps(length)
     if chunk is None and v.shape[-1] == 1 and log_keep.shape[-1] > 1:
-        return _narrow_attention(q, k, v, log_keep, state)
+        return narrow_attention(q, k, v, log_keep.exp(), state)
     if chunk is None:
         diagonal = min(v.shape[-1], _LONGEST_DIAGONAL_CHUNK)
         chunk = DEFAULT_CHUNK if log_keep.shape[-1] == 1 else diagonal
@@ -157,17 +157,23 @@ def spoil(y: Tensor, state: Tensor, spoiled: Tensor) -> tuple[Tensor, Tensor]:
     return y + spoiled[:, None, :, None], state + spoiled[:, -1, None, None, None]
 
 
-def _narrow_attention(
-    q: Tensor, k: Tensor, v: Tensor, log_keep: Tensor, state: Tensor | None
+@in_working_precision
+def narrow_attention(
+    q: Tensor,  # (batch, heads, length, n)
+    k: Tensor,
+    v: Tensor,  # (batch, heads, length, 1)
+    keep: Tensor,  # (batch, heads, length, n)
+    state: Tensor | None = None,  # (batch, heads, n, 1)
 ) -> tuple[Tensor, Tensor]:
     """Run with a diagonal decay and p = 1, where products of matrices would be of single numbers.
 
     Only the state itself goes step by step; all before and after it is done for all steps at once.
+    What is kept of the state is given itself and not by its logarithm, so that it may be negative.
     """
     current = zero_state(k, v)[..., 0] if state is None else state[..., 0]
     states = []
-    for keep, written in zip(log_keep.exp().unbind(2), (k * v).unbind(2), strict=True):
-        current = torch.addcmul(written, keep, current)
+    for kept, written in zip(keep.unbind(2), (k * v).unbind(2), strict=True):
+        current = torch.addcmul(written, kept, current)
         states.append(current)
     y = (q * torch.stack(states, dim=2)).sum(dim=-1, keepdim=True)
     return y, current[..., None]

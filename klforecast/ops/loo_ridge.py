@@ -5,8 +5,8 @@
     coefficients = Z' (Y - H Y) / (s m)
 
 with Z and Y centred and the intercept counted in H_ii (Cook & Weisberg 1982, section 2.2). One
-decomposition, of the rows' Gram matrix or of the features' covariance, whichever is smaller, serves
-all strengths. Weighted rows enter as rows multiplied by the square root of their weight.
+decomposition, of the rows' Gram matrix, serves all strengths; for more rows than features there is
+`ops.streamed_ridge`. Weighted rows enter as rows multiplied by the square root of their weight.
 """
 
 from collections.abc import Sequence
@@ -64,18 +64,6 @@ def gram_modes(
     return eigenvalues.clamp(min=0), modes
 
 
-def row_modes(
-    rows: Tensor,  # (n, features), centred
-    weights: Tensor,  # (n,)
-) -> tuple[Tensor, Tensor]:  # (features,), (n, features)
-    """Eigenvalues and modes of weighted rows from their covariance; O(n features^2)."""
-    weighted = weights.sqrt()[:, None] * rows
-    eigenvalues, directions = torch.linalg.eigh(weighted.T @ weighted)
-    floor = torch.finfo(rows.dtype).eps * len(eigenvalues) * eigenvalues.max()
-    kept = eigenvalues > floor
-    return eigenvalues[kept], weighted @ (directions[:, kept] * eigenvalues[kept].rsqrt())
-
-
 def loo_ridge(
     eigenvalues: Tensor,  # (r,)
     modes: Tensor,  # (n, r)
@@ -89,7 +77,7 @@ def loo_ridge(
     Parameters
     ----------
     eigenvalues, modes : Tensor (r,), Tensor (n, r)
-        Of the weighted rows, from `gram_modes` or `row_modes`.
+        Of the weighted rows, from `gram_modes`.
     targets : Tensor (n, outputs)
         What to predict.
     weights : Tensor (n,)
@@ -112,7 +100,7 @@ def loo_ridge(
     >>> import torch
     >>> x = torch.linspace(-1, 1, 9).double()[:, None]
     >>> weights = torch.full((9,), 1 / 9).double()
-    >>> fit = loo_ridge(*row_modes(x, weights), 3 * x + 1, weights)
+    >>> fit = loo_ridge(*gram_modes(x @ x.T, weights), 3 * x + 1, weights)
     >>> bool((fit.left_out - 3 * x - 1).abs().max() < 0.01)
     True
     """

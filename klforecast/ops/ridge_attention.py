@@ -2,7 +2,8 @@
 
     H[t] = g[t] H[t-1] + k[t] k[t]'          covariance of the keys
     G[t] = g[t] G[t-1] + k[t] v[t]'          and with the values
-    y[t] = G[t]' (H[t] + r |H[t]| I)^-1 q[t]          |.| Frobenius norm
+    x[t] = (H[t] + r |H[t]| I)^-1 q[t]                |.| Frobenius norm
+    y[t] = G[t]' ((1 - a[t]) q[t] + a[t] x[t])        a = 1: the regression; a = 0: linear attention
 
 It is the stationary Kalman filter of a linear map from keys to values, so a value is recalled
 exactly once its key is told apart from the others, which sums of outer products alone cannot do.
@@ -14,6 +15,8 @@ Left out  The Chebyshev iterations of the paper: for n of a few dozen a Cholesky
           not dearer.
 See       Peng et al. 2025, Gated KalmaNet, arXiv 2511.21016.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,6 +45,7 @@ def ridge_attention_step(
     k: Tensor,  # (batch, heads, n)
     v: Tensor,  # (batch, heads, p)
     log_keep: Tensor,  # (batch, heads, 1)
+    solved: Tensor,  # (batch, heads, 1)
     ridge: Tensor,  # (heads,)
     state: State,
 ) -> tuple[Tensor, State]:
@@ -49,7 +53,8 @@ def ridge_attention_step(
     keep = log_keep.exp()[..., None]
     covariance = keep * state[0] + k[..., None] * k[..., None, :]
     crossed = keep * state[1] + k[..., None] * v[..., None, :]
-    return (_solve(covariance, q, ridge)[..., None] * crossed).sum(dim=-2), (covariance, crossed)
+    query = torch.lerp(q, _solve(covariance, q, ridge), solved)
+    return (query[..., None] * crossed).sum(dim=-2), (covariance, crossed)
 
 
 def ridge_attention_loop(
@@ -57,16 +62,18 @@ def ridge_attention_loop(
     k: Tensor,
     v: Tensor,  # (batch, heads, length, p)
     log_keep: Tensor,  # (batch, heads, length, 1)
+    solved: Tensor,  # (batch, heads, length, 1)
     ridge: Tensor,  # (heads,)
     state: State | None = None,
 ) -> tuple[Tensor, State]:
     """Run step by step: the definition of `ridge_attention`."""
     state = (zero_state(k, k), zero_state(k, v)) if state is None else state
 
-    def step(q: Tensor, k: Tensor, v: Tensor, keep: Tensor, state: State) -> tuple[Tensor, State]:
-        return ridge_attention_step(q, k, v, keep, ridge, state)
+    def step(*terms_and_state: Any) -> tuple[Tensor, State]:
+        *terms, state = terms_and_state
+        return ridge_attention_step(*terms, ridge, state)
 
-    return step_by_step(step, (q, k, v, log_keep), state)
+    return step_by_step(step, (q, k, v, log_keep, solved), state)
 
 
 @in_working_precision
@@ -75,6 +82,7 @@ def ridge_attention(
     k: Tensor,
     v: Tensor,  # (batch, heads, length, p)
     log_keep: Tensor,  # (batch, heads, length, 1)
+    solved: Tensor,  # (batch, heads, length, 1)
     ridge: Tensor,  # (heads,)
     state: State | None = None,
     chunk: int = DEFAULT_CHUNK,
@@ -89,6 +97,8 @@ def ridge_attention(
         Values.
     log_keep : Tensor (batch, heads, length, 1)
         Logarithm of g, at most zero.
+    solved : Tensor (batch, heads, length, 1)
+        a, how far each query is replaced by the solution, between 0 and 1.
     ridge : Tensor (heads,)
         Ridge relative to the norm of the covariance, above zero.
     state : pair of Tensor, default=None
@@ -117,7 +127,8 @@ def ridge_attention(
     >>> import torch
     >>> k = torch.eye(2)[None, None]
     >>> v = torch.tensor([[[[3.0], [5.0]]]])
-    >>> y, _ = ridge_attention(k, k, v, torch.zeros(1, 1, 2, 1), torch.tensor([1e-4]))
+    >>> keep, solved = torch.zeros(1, 1, 2, 1), torch.ones(1, 1, 2, 1)
+    >>> y, _ = ridge_attention(k, k, v, keep, solved, torch.tensor([1e-4]))
     >>> y.flatten().round(decimals=1)
     tensor([3., 5.])
     """
@@ -133,8 +144,9 @@ def ridge_attention(
     for i in range(keys.shape[2]):
         parts.append(total[:, :, i].exp()[..., None] * covariance[:, :, None] + within[:, :, i])
         covariance = parts[-1][:, :, -1]
-    solved = _solve(torch.cat(parts, dim=2)[:, :, :length], q, ridge[:, None])
-    y, crossed = linear_attention(solved, k, v, log_keep, None if state is None else state[1])
+    solution = _solve(torch.cat(parts, dim=2)[:, :, :length], q, ridge[:, None])
+    query = torch.lerp(q, solution, solved)
+    y, crossed = linear_attention(query, k, v, log_keep, None if state is None else state[1])
     return y, (covariance, crossed)
 
 

@@ -3,14 +3,15 @@
 A mode is one complex number per channel that decays, turns and is written to. Two models use it:
 
 selective (the step depends on the input)
-    h[t] = exp(-a delta[t]) exp(i theta delta[t]) h[t-1] + (1 - exp(-a delta[t])) B[t] x[t]
+    h[t] = exp((-a + i theta) elapsed[t]) h[t-1] + (1 - exp(-a delta[t])) B[t] x[t]
     y[t] = Re sum_m C[t, m] h[t, m]
 time-invariant (every step is alike)
     h[t] = lambda h[t-1] + x[t]
     y[t] = Re sum_m W[m] h[t, m]
 
 Letters   batch; length in steps; heads; width channels per head; modes
-          delta >= 0 elapsed time of a step; a > 0 decay and theta radians per unit of delta
+          delta >= 0 size of a step, elapsed >= 0 time since the step before, which is delta unless
+          it is given; a > 0 decay and theta radians per unit of time
 Precision Float32 at least, in results and states too (`klforecast.ops.precision`)
 State     complex (batch, heads, modes, width); `None` stands for zero
 Left out  B and C that differ between heads, and a decay that differs between the modes of a head:
@@ -41,6 +42,7 @@ def spectral_step(
     write: Tensor,  # (batch, modes), complex
     read: Tensor,  # (batch, modes), complex
     state: Tensor,  # (batch, heads, modes, width), complex
+    elapsed: Tensor | None = None,  # (batch, heads)
 ) -> tuple[Tensor, Tensor]:
     """Advance the selective recurrence by one step.
 
@@ -49,11 +51,13 @@ def spectral_step(
     y : Tensor (batch, heads, width)
     state : Tensor (batch, heads, modes, width), complex
     """
-    keep = torch.exp(-decay * step)  # (batch, heads)
+    elapsed = step if elapsed is None else elapsed
+    keep = torch.exp(-decay * elapsed)  # (batch, heads)
     turn = torch.polar(
-        keep[..., None].expand(-1, -1, frequency.shape[1]), step[..., None] * frequency
+        keep[..., None].expand(-1, -1, frequency.shape[1]), elapsed[..., None] * frequency
     )
-    written = write[:, None, :, None] * ((1 - keep)[..., None] * x)[:, :, None, :]
+    entering = -torch.expm1(-decay * step)
+    written = write[:, None, :, None] * (entering[..., None] * x)[:, :, None, :]
     state = turn[..., None] * state + written
     return (read[:, None, :, None] * state).sum(dim=2).real, state
 
@@ -66,14 +70,16 @@ def spectral_scan_loop(
     write: Tensor,  # (batch, length, modes), complex
     read: Tensor,  # (batch, length, modes), complex
     state: Tensor | None = None,  # (batch, heads, modes, width), complex
+    elapsed: Tensor | None = None,  # (batch, length, heads)
 ) -> tuple[Tensor, Tensor]:
     """Run the selective recurrence step by step: the definition of `spectral_scan`."""
+    elapsed = step if elapsed is None else elapsed
     if state is None:
         state = _zero_state(x, frequency.shape[1])
     outputs = []
     for t in range(x.shape[1]):
         y, state = spectral_step(
-            x[:, t], step[:, t], decay, frequency, write[:, t], read[:, t], state
+            x[:, t], step[:, t], decay, frequency, write[:, t], read[:, t], state, elapsed[:, t]
         )
         outputs.append(y)
     return torch.stack(outputs, dim=1), state
@@ -88,6 +94,7 @@ def spectral_scan(
     write: Tensor,  # (batch, length, modes), complex
     read: Tensor,  # (batch, length, modes), complex
     state: Tensor | None = None,  # (batch, heads, modes, width), complex
+    elapsed: Tensor | None = None,  # (batch, length, heads)
     chunk: int = DEFAULT_CHUNK,
 ) -> tuple[Tensor, Tensor]:
     """Run the selective recurrence chunk by chunk, exactly.
@@ -100,7 +107,7 @@ def spectral_scan(
     x : Tensor (batch, length, heads, width)
         Input, real.
     step : Tensor (batch, length, heads)
-        Elapsed time of each step, >= 0.
+        Size of each step, >= 0: how much of the input enters, and how much of the state is left.
     decay : Tensor (heads,)
         Decay per unit of `step`, > 0.
     frequency : Tensor (heads, modes)
@@ -109,6 +116,9 @@ def spectral_scan(
         How the input enters each mode, and how each mode enters the output.
     state : Tensor (batch, heads, modes, width), complex, default=None
         State before the first step; None is zero.
+    elapsed : Tensor (batch, length, heads), default=None
+        Time since the step before, >= 0, in units of `step`, by which the state decays and turns.
+        None is `step`.
     chunk : int, default=32
         Steps per chunk. It changes the cost, not the result.
 
@@ -144,19 +154,21 @@ def spectral_scan(
     if state is None:
         state = _zero_state(x, frequency.shape[1])
     padding = -length % chunk
-    (x, step, write, read), spoiled = set_apart(1, x, step, write, read)
-    x, step = (
+    elapsed = step if elapsed is None else elapsed
+    (x, step, elapsed, write, read), spoiled = set_apart(1, x, step, elapsed, write, read)
+    x, step, elapsed = (  # (b, h, k, q, .)
         _chunks(x, padding, chunk),
         _chunks(step[..., None], padding, chunk),
-    )  # (b, h, k, q, .)
+        _chunks(elapsed[..., None], padding, chunk),
+    )
     write, read = (
         _chunks(write[:, :, None], padding, chunk),
         _chunks(read[:, :, None], padding, chunk),
     )
 
-    elapsed = step.cumsum(dim=3)  # (b, h, k, q, 1)
-    log_keep = -decay[:, None, None, None] * elapsed
-    phase = elapsed * frequency[:, None, None, :]  # (b, h, k, q, m)
+    time = elapsed.cumsum(dim=3)  # (b, h, k, q, 1)
+    log_keep = -decay[:, None, None, None] * time
+    phase = time * frequency[:, None, None, :]  # (b, h, k, q, m)
     unwind = torch.polar(torch.ones_like(phase), -phase)
     keys = _real_pairs(write * unwind)  # (b, h, k, q, 2m)
     queries = _real_pairs(read.conj() * unwind)
@@ -188,9 +200,14 @@ def modal_step(
     log_pole: Tensor,  # (heads, modes), complex
     weight: Tensor,  # (heads, width, modes), complex
     state: Tensor,  # (batch, heads, modes, width), complex
+    gaps: Tensor | None = None,  # (batch,)
 ) -> tuple[Tensor, Tensor]:
-    """Advance the time-invariant recurrence by one step; returns the output and the state."""
-    state = log_pole.exp()[..., None] * state + x[:, :, None, :]
+    """Advance the time-invariant recurrence by one step; returns the output and the state.
+
+    `gaps` are the times since the step before, in steps; None is one.
+    """
+    time = 1 if gaps is None else gaps[:, None, None]
+    state = (time * log_pole).exp()[..., None] * state + x[:, :, None, :]
     return (weight.mT * state).sum(dim=2).real, state
 
 
@@ -199,13 +216,19 @@ def modal_filter_loop(
     log_pole: Tensor,  # (heads, modes), complex
     weight: Tensor,  # (heads, width, modes), complex
     state: Tensor | None = None,  # (batch, heads, modes, width), complex
+    gaps: Tensor | None = None,  # (batch, length)
 ) -> tuple[Tensor, Tensor]:
-    """Run the time-invariant recurrence step by step: the definition of `modal_filter`."""
+    """Run the time-invariant recurrence step by step: the definition of `modal_filter`.
+
+    With `gaps`, times since the step before, in steps, it is the only form: steps at uneven times are
+    no convolution.
+    """
     if state is None:
         state = _zero_state(x, log_pole.shape[1])
     outputs = []
     for t in range(x.shape[1]):
-        y, state = modal_step(x[:, t], log_pole, weight, state)
+        gap = None if gaps is None else gaps[:, t]
+        y, state = modal_step(x[:, t], log_pole, weight, state, gap)
         outputs.append(y)
     return torch.stack(outputs, dim=1), state
 

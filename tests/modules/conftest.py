@@ -105,7 +105,6 @@ STATEFUL = {
         lambda model, x: model(x),
         (6, DEPTH, D),
     ),
-    "timesnet": _encoder("timesnet"),
     "olinear": _encoder("olinear"),
     "forecast-history": _forecast("history"),
     "forecast-trajectory": _forecast("trajectory"),

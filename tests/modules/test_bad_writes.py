@@ -10,14 +10,13 @@ from klforecast.modules import KLActivation
 from tests.modules.conftest import STATEFUL
 
 MEMORIES = [name for name in STATEFUL if name.startswith("memory-")]
-WRITTEN = [*MEMORIES, "activation", "timesnet", "olinear"]
+WRITTEN = [*MEMORIES, "activation", "olinear"]
 
 
 # Spectra and directions have no squares to overflow, and a kernel over histories reads no data.
 WITHOUT_SQUARES = [
     STATEFUL[name]
     for name in (
-        "timesnet",
         "memory-history-feature-exact",
         "memory-history-feature-online",
         "memory-history-kernel-exact",

@@ -10,12 +10,13 @@ from torch import nn
 from torch.testing import assert_close
 
 import klforecast
+from klforecast.classify.solved_net import FeaturesAndHead
 from klforecast.modules.affine_forecast import AffineForecast
 from klforecast.modules.encoders import ENCODERS, Sizes, build_encoder
 from klforecast.modules.states import StatefulModule
 from tests.modules.conftest import STATEFUL
 from tests.modules.test_bad_writes import WRITTEN
-from tests.modules.test_lengths_and_batches import ON_SEQUENCES, ON_TOKENS, ON_WINDOWS
+from tests.modules.test_lengths_and_batches import ON_SEQUENCES, ON_TOKENS, ON_WINDOWS, solved_head
 from tests.modules.test_mixed_precision import MODULES
 
 
@@ -83,19 +84,18 @@ def test_only_modules_with_states_write_their_buffers():
 
 def test_every_module_is_cast_by_the_tests_of_precision():
     cast = within([*stateful(), *(build() for build, _ in MODULES.values())])
-    assert of_the_package() - cast == {
-        AffineForecast
-    }  # written to files in float64, and never trained
+    # Written to files in float64, and never trained; fixed features under a head in float64.
+    assert of_the_package() - cast == {AffineForecast, FeaturesAndHead}
 
 
 def test_every_module_meets_an_empty_batch_and_a_length_of_zero():
     built = [build() for build, _ in ON_SEQUENCES.values()]
-    met = within([*built, *ON_TOKENS, *ON_WINDOWS, *stateful(), *encoders()])
+    met = within([*built, *ON_TOKENS, *ON_WINDOWS, solved_head(), *stateful(), *encoders()])
     assert of_the_package() - met == set()
 
 
 MASKED = {
-    *("SpectralSSM", "SpectralBlock", "SpectralLayer", "RotaryAttention"),
+    *("SpectralSSM", "SpectralBlock", "SpectralLayer", "Resolutions", "RotaryAttention"),
     *("SequencePredictor", "LanguageModel", "PairPredictor"),
 }
 """Modules with a mask, all of them in `tests/modules/ssm/test_padding.py`."""

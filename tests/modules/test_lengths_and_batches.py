@@ -5,6 +5,8 @@ from itertools import product
 import pytest
 import torch
 
+from klforecast.classify.closed_form import ClosedFormClassifier
+from klforecast.classify.solved_net import FeaturesAndHead
 from klforecast.modules import KLActivation, LinearCore, SpectralSSM
 from klforecast.modules.affine_forecast import AffineForecast
 from klforecast.modules.encoders import ENCODERS, Sizes, build_encoder
@@ -23,6 +25,9 @@ NETWORKS = {
         "attention_layers": (1,) if a else (),
     }
     for s, b, a in product([False, True], repeat=3)
+} | {
+    f"branches-{'both' if b else 'causal'}": {"n_branches": 3, "bidirectional": b}
+    for b in (False, True)
 }
 SENTENCE = "got sequences of length 0; pass at least one step"
 
@@ -198,3 +203,19 @@ def test_a_compression_ratio_that_is_no_number_is_refused(ratio):
 def test_heads_are_a_whole_number():
     with pytest.raises(ValueError, match="got n_heads=0"):
         MLSTM(8, 0)
+
+
+def solved_head():
+    """The solved ridge of a classifier, as a module."""
+    generator = torch.Generator().manual_seed(0)
+    series = [torch.randn(1, 12, generator=generator, dtype=torch.float64) for _ in range(6)]
+    labels = torch.tensor([0, 1] * 3)
+    model = ClosedFormClassifier(n_groups=1).fit(series, labels, torch.ones(2))
+    return FeaturesAndHead(model.features_, model.ridge_)
+
+
+def test_a_solved_head_follows_the_same_rule():
+    head = solved_head()
+    assert head(torch.zeros(0, 1, 12, dtype=torch.float64)).shape == (0, 2)
+    with pytest.raises(ValueError, match=SENTENCE):
+        head(torch.zeros(2, 1, 0, dtype=torch.float64))

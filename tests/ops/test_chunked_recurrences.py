@@ -37,7 +37,8 @@ def delta_terms(length):
 
 
 def ridge_terms(length):
-    return [*attention_terms(length), torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)]
+    solved = torch.rand(BATCH, HEADS, length, 1, dtype=torch.float64)
+    return [*attention_terms(length), solved, torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)]
 
 
 def matrix_state():

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from klforecast.ops.loo_ridge import center_gram, gram_modes, loo_ridge, row_modes
+from klforecast.ops.loo_ridge import center_gram, gram_modes, loo_ridge
+from klforecast.ops.streamed_ridge import streamed_ridge
 
 
 @pytest.fixture
@@ -14,6 +15,10 @@ def problem():
     return x, y, weights / weights.sum()
 
 
+def modes_of(x, weights):
+    return gram_modes(center_gram(x @ x.T, weights), weights)
+
+
 def weighted_ridge(x, y, weights, penalty):
     """Coefficients and means by the normal equations, with an intercept that is not penalised."""
     x_mean, y_mean = weights @ x / weights.sum(), weights @ y / weights.sum()
@@ -22,13 +27,11 @@ def weighted_ridge(x, y, weights, penalty):
     return torch.linalg.solve(normal, z.T @ (weights[:, None] * (y - y_mean))), x_mean, y_mean
 
 
-@pytest.mark.parametrize("kind", ["gram", "rows"])
 @pytest.mark.parametrize("strength", [1e-3, 0.1, 10.0])
-def test_rows_left_out_are_predicted_as_by_fitting_without_them(problem, kind, strength):
+def test_rows_left_out_are_predicted_as_by_fitting_without_them(problem, strength):
     x, y, weights = problem
     rows = x - weights @ x
-    by_gram = gram_modes(center_gram(x @ x.T, weights), weights)
-    modes = by_gram if kind == "gram" else row_modes(rows, weights)
+    modes = modes_of(x, weights)
     fit = loo_ridge(*modes, y, weights, [strength])
     penalty = strength * modes[0].sum() / len(x)
     full, x_mean, y_mean = weighted_ridge(x, y, weights, penalty)
@@ -44,7 +47,7 @@ def test_rows_left_out_are_predicted_as_by_fitting_without_them(problem, kind, s
 
 def test_the_strength_of_least_error_is_taken(problem):
     x, y, weights = problem
-    modes = row_modes(x - weights @ x, weights)
+    modes = modes_of(x, weights)
     errors = {s: loo_ridge(*modes, y, weights, [s]).error for s in (1e-3, 0.1, 1.0, 100.0)}
     best = loo_ridge(*modes, y, weights, list(errors))
     assert best.strength == min(errors, key=errors.get)
@@ -52,7 +55,7 @@ def test_the_strength_of_least_error_is_taken(problem):
 
 def test_the_rows_that_judge_decide_alone(problem):
     x, y, weights = problem
-    modes = row_modes(x - weights @ x, weights)
+    modes = modes_of(x, weights)
     for judging in torch.eye(12, dtype=torch.bool):
         errors = {}
         for strength in (1e-3, 1.0, 100.0):
@@ -68,3 +71,23 @@ def test_rows_without_variance_predict_the_mean(problem):
     fit = loo_ridge(*gram_modes(torch.zeros(12, 12, dtype=torch.float64), weights), y, weights)
     assert_close(fit.intercept, weights @ y)
     assert fit.left_out.isfinite().all()
+
+
+@pytest.mark.parametrize("size", [1, 5, 12])
+@pytest.mark.parametrize("judges", [None, torch.arange(12) > 3])
+def test_rows_that_come_in_blocks_give_the_same_ridge(problem, size, judges):
+    x, y, weights = problem
+    strengths = (1e-3, 0.1, 1.0, 100.0)
+    whole = loo_ridge(*modes_of(x, weights), y, weights, strengths, judges)
+    fit = streamed_ridge(lambda: x.split(size), y, weights, strengths, judges)
+    assert fit.strength == pytest.approx(whole.strength)
+    assert_close(fit.coef, (x - weights @ x).T @ whole.dual)
+    assert_close(fit.intercept, whole.intercept - weights @ x @ fit.coef)
+    assert_close(fit.left_out, whole.left_out)
+
+
+def test_blocks_without_variance_predict_the_mean(problem):
+    _, y, weights = problem
+    fit = streamed_ridge(lambda: torch.ones(12, 5).double().split(5), y, weights)
+    assert_close(fit.coef, torch.zeros(5, 2).double())
+    assert_close(fit.intercept, weights @ y)

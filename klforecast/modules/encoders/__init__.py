@@ -4,7 +4,7 @@
 
 One channel at a time, patches beside memory tokens (`patches.py`): transformer, patchtst, gru,
 lstm, s4d, lssl, mamba, spacetime, hiss, spectral-ssm, linear-attention, deltanet, deltaproduct,
-mlstm, gated-kalmanet, mixture-of-memories, lightnet; and timexer, which also looks across channels.
+mlstm, mlstm-sigmoid, gated-kalmanet, mixture-of-memories, lightnet; and timexer, which also looks across channels.
 
 Networks that forecast by themselves, tokens as further features (`window.py`): nlinear, dlinear,
 rlinear, mixlinear, swift; olinear, itransformer, s-mamba, autoformer, timesnet.
@@ -43,6 +43,7 @@ from klforecast.modules.sequence_mixers import (
     Mamba,
     MixtureOfMemories,
     Recurrent,
+    SigmoidMLSTM,
     SpectralMixer,
 )
 
@@ -91,7 +92,7 @@ ENCODERS: dict[str, Entry] = {
     "mixlinear": _linear(
         lambda s: MixLinear(s.input_length, s.horizon, s.period if s.period > 1 else s.patch)
     ),
-    "swift": _linear(lambda s: SWIFT(s.input_length, s.horizon)),
+    "swift": _linear(lambda s: SWIFT(s.input_length, s.horizon, s.dropout)),
     "olinear": _embedding(lambda s: OLinear(s.input_length, s.horizon, s.n_channels, **_stack(s))),
     "patchtst": Entry(patchtst, embeds=True),
     "itransformer": _embedding(
@@ -110,13 +111,14 @@ ENCODERS: dict[str, Entry] = {
     "lssl": _mixing(lambda s: LSSL(s.d_model)),
     "mamba": _mixing(lambda s: Mamba(s.d_model)),
     "s-mamba": _embedding(lambda s: SMamba(s.input_length, s.horizon, **_stack(s))),
-    "spacetime": Entry(SpaceTimeForecaster, embeds=True),
+    "spacetime": Entry(SpaceTimeForecaster, embeds=False),
     "hiss": Entry(hiss, embeds=True),
     "spectral-ssm": _mixing(lambda s: SpectralMixer(s.d_model, s.n_heads)),
     "linear-attention": _mixing(lambda s: LinearAttention(s.d_model, s.n_heads)),
     "deltanet": _mixing(lambda s: DeltaNet(s.d_model, s.n_heads)),
     "deltaproduct": _mixing(lambda s: DeltaNet(s.d_model, s.n_heads, reflections=2)),
     "mlstm": _mixing(lambda s: MLSTM(s.d_model, s.n_heads)),
+    "mlstm-sigmoid": _mixing(lambda s: SigmoidMLSTM(s.d_model, s.n_heads)),
     "gated-kalmanet": _mixing(lambda s: GatedKalmaNet(s.d_model, s.n_heads)),
     "mixture-of-memories": _mixing(lambda s: MixtureOfMemories(s.d_model, s.n_heads)),
     "lightnet": _mixing(lambda s: LightNet(s.d_model, s.n_heads)),

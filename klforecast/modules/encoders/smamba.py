@@ -1,9 +1,11 @@
 """S-Mamba: a selective state space across the channels, in both directions.
 
     token_c = W_e past_c                                       one per channel
-    tokens  = tokens + mamba(tokens) + flipped mamba(flipped tokens)       over channels
-    tokens  = tokens + mlp(tokens)
+    tokens  = norm(tokens + mamba(tokens) + flipped mamba(flipped tokens))       over channels
+    tokens  = norm(tokens + mlp(tokens))
     forecast_c = W_o token_c
+
+Each Mamba has 2 states a channel, a convolution over 2 tokens, and no expansion.
 
 Letters   c channel   d model width
 Paper     Wang et al. 2024, Is Mamba Effective for Time Series Forecasting?, arXiv 2403.11144.
@@ -13,7 +15,11 @@ Left out  Calendar marks as further tokens. Unlike attention, the recurrence dep
 
 from torch import Tensor, nn
 
+from klforecast.modules.blocks import feed_forward
 from klforecast.modules.sequence_mixers.mamba import Mamba
+
+# As in the published code for ETTh1: a sequence of channels is short.
+_STATES = _KERNEL = 2
 
 
 class SMamba(nn.Module):
@@ -66,15 +72,15 @@ class SMamba(nn.Module):
 class _Layer(nn.Module):
     def __init__(self, d_model: int, d_ff: int, dropout: float):
         super().__init__()
-        self.forwards = Mamba(d_model, expand=1)
-        self.backwards = Mamba(d_model, expand=1)
+        self.forwards, self.backwards = (
+            Mamba(d_model, _STATES, expand=1, kernel=_KERNEL) for _ in range(2)
+        )
         self.mixer_norm = nn.LayerNorm(d_model)
         self.mlp_norm = nn.LayerNorm(d_model)
-        self.mlp = nn.Sequential(nn.Linear(d_model, d_ff), nn.GELU(), nn.Linear(d_ff, d_model))
+        self.mlp = feed_forward(d_model, d_ff)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:  # (batch, channels, d_model)
-        normed = self.mixer_norm(tokens)
-        mixed = self.forwards(normed)[0] + self.backwards(normed.flip(1))[0].flip(1)
-        tokens = tokens + self.dropout(mixed)
-        return tokens + self.dropout(self.mlp(self.mlp_norm(tokens)))
+        mixed = self.forwards(tokens)[0] + self.backwards(tokens.flip(1))[0].flip(1)
+        tokens = self.mixer_norm(tokens + mixed)
+        return self.mlp_norm(tokens + self.dropout(self.mlp(tokens)))

@@ -1,30 +1,34 @@
-"""SpaceTime: companion state spaces over patches, the last one run on by itself over the horizon.
+"""SpaceTime: companion state spaces over the steps of a window, the last one run on by itself.
 
-    states   = stack of companion layers over [memory tokens ; patches]
-    h[0]     = state of a last companion layer after the states
-    h[i]     = A h[i-1] + B (K' h[i-1])              closed loop: its own output is its input
-    patch_i  = W (C' h[i]) + b                       i = 1 ... ceil(H / patch_length)
+    states   = stack of companion layers over [memory tokens ; steps]
+    h[0]     = state of a last companion layer (A, B, C) after the states
+    h[i]     = (A + B K') h[i-1]                     closed loop: its own output K' h is its input
+    x[i]     = w' (C' h[i-1]) + b                    i = 1 ... H
 
-Letters   A, B, C of the companion layer   K (d, n) learned   H horizon
+K reads the last state alone, which every observable (A, K) is up to a change of the coordinates (the
+observer form). The closed loop is then a companion matrix too, with the column of A plus B: both
+columns come from reflection coefficients, so that neither loop explodes over a long horizon.
+
+Letters   H horizon   n states of a channel
 Paper     Zhang et al. 2023, Effectively Modeling Time Series with Simple Discrete State Spaces,
           arXiv 2303.09489, section 3.2 (closed-loop forecasting).
-Left out  See `klforecast.modules.sequence_mixers.spacetime`.
+Left out  The loss on the inputs that the closed loop foretells within the window. See also
+          `klforecast.modules.sequence_mixers.spacetime`.
 """
-
-import math
 
 import torch
 from torch import Tensor, nn
 
-from klforecast.modules.encoders.base import Sizes
+from klforecast.modules.encoders.base import Encoded, Sizes
+from klforecast.modules.encoders.patch_encoder import PatchEmbedding, cut_patches
 from klforecast.modules.encoders.patches import MixerStack, PatchForecaster
 from klforecast.modules.sequence_mixers.spacetime import SpaceTime
-from klforecast.ops.dense_ssm import companion, dense_ssm, krylov
+from klforecast.ops.dense_ssm import companion, dense_ssm, krylov, stable_column
 from klforecast.ops.precision import in_working_precision
 
 
 class SpaceTimeForecaster(PatchForecaster):
-    """Companion layers with a closed loop in place of the linear head.
+    """Companion layers over raw steps, with a closed loop in place of the linear head.
 
     Parameters
     ----------
@@ -34,34 +38,42 @@ class SpaceTimeForecaster(PatchForecaster):
     """
 
     def __init__(self, sizes: Sizes, n_states: int = 16):
-        super().__init__(sizes, MixerStack(sizes, lambda: SpaceTime(sizes.d_model)))
+        stack = MixerStack(sizes, lambda: SpaceTime(sizes.d_model))
+        super().__init__(sizes, stack, PatchEmbedding(1, sizes.d_model))
         self.horizon = sizes.horizon
-        self.n_ahead = math.ceil(sizes.horizon / sizes.patch)
+        self.patch_length = sizes.patch
         shape = (sizes.d_model, n_states)
-        self.feedback, self.writing, self.reading, self.loop = (
+        self.open, self.closed, self.reading = (
             nn.Parameter(torch.randn(shape) / scale)
-            for scale in (n_states, n_states**0.5, n_states**0.5, n_states)
+            for scale in (n_states, n_states, n_states**0.5)
         )
-        self.head = nn.Linear(sizes.d_model, sizes.patch)
+        self.head = nn.Linear(sizes.d_model, 1)
+
+    def forward(self, window: Tensor, tokens: Tensor | None = None) -> Encoded:
+        """Forecast each channel by itself; see `Encoder.forward`."""
+        steps = window.flatten(0, 1)
+        states = self.patches(self.patches.embedding(steps), tokens)
+        return Encoded(self.predict(states).unflatten(0, window.shape[:2]), self.embed(steps))
+
+    def embed(self, sequences: Tensor) -> Tensor:
+        """Cut into raw patches, (n c, length) to (n c, rows, patch_length), for a memory."""
+        return cut_patches(sequences, self.patch_length, self.patch_length)
 
     def predict(self, states: Tensor) -> Tensor:
-        """Forecast from states: (n c, n_patches, d) to (n c, horizon)."""
-        layer = (self.feedback, self.writing, self.reading, self.loop)
-        latent = _run_on(states, *layer, self.n_ahead).to(self.head.weight.dtype)
-        return self.head(latent).flatten(1)[:, : self.horizon]
+        """Forecast from states: (n c, input_length, d) to (n c, horizon)."""
+        latent = _run_on(states, self.open, self.closed, self.reading, self.horizon)
+        return self.head(latent.to(self.head.weight.dtype))[..., 0]
 
 
 @in_working_precision
 def _run_on(
-    states: Tensor,  # (n c, n_patches, d)
-    feedback: Tensor,  # (d, n)
-    B: Tensor,  # (d, n)
+    states: Tensor,  # (n c, input_length, d)
+    open_loop: Tensor,  # (d, n), before tanh
+    closed_loop: Tensor,  # (d, n), before tanh
     C: Tensor,  # (d, n)
-    loop: Tensor,  # (d, n)
-    n_ahead: int,
-) -> Tensor:  # (n c, n_ahead, d)
-    A = companion(feedback)
-    _, state = dense_ssm(states, A, B, C)  # (n c, d, n)
-    closed = A + B[..., None] * loop[:, None]
-    ahead = krylov(closed.mT, C, n_ahead + 1)[..., 1:]  # C' (A + B K')^i
+    horizon: int,
+) -> Tensor:  # (n c, horizon, d)
+    column, closed = stable_column(open_loop.tanh()), stable_column(closed_loop.tanh())
+    _, state = dense_ssm(states, companion(column), closed - column, C)  # (n c, d, n)
+    ahead = krylov(companion(closed).mT, C, horizon)  # C' (A + B K')^i
     return torch.einsum("dni,bdn->bid", ahead, state)

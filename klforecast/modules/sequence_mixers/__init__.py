@@ -4,7 +4,7 @@
     y, state = mixer.step(x, state=None)       x, y (batch, d_model), the same numbers one by one
 
 kernel                     mixers
-`ops.linear_attention`     LinearAttention, MLSTM, MixtureOfMemories, LightNet, Mamba
+`ops.linear_attention`     LinearAttention, MLSTM, SigmoidMLSTM, MixtureOfMemories, LightNet, Mamba
 `ops.delta`                DeltaNet (with several reflections: DeltaProduct)
 `ops.ridge_attention`      GatedKalmaNet
 `ops.scan`                 S4D, SpectralMixer
@@ -19,7 +19,7 @@ from klforecast.modules.sequence_mixers.linear_attention import LinearAttention
 from klforecast.modules.sequence_mixers.lssl import LSSL
 from klforecast.modules.sequence_mixers.mamba import Mamba
 from klforecast.modules.sequence_mixers.mixture_of_memories import MixtureOfMemories
-from klforecast.modules.sequence_mixers.mlstm import MLSTM
+from klforecast.modules.sequence_mixers.mlstm import MLSTM, SigmoidMLSTM
 from klforecast.modules.sequence_mixers.recurrent import Recurrent
 from klforecast.modules.sequence_mixers.s4d import S4D
 from klforecast.modules.sequence_mixers.spacetime import SpaceTime
@@ -36,6 +36,7 @@ __all__ = [
     "Mamba",
     "MixtureOfMemories",
     "Recurrent",
+    "SigmoidMLSTM",
     "SpaceTime",
     "SpectralMixer",
 ]

@@ -6,7 +6,9 @@
 Letters   S (batch, heads, d, d) state   d width of a head
 Paper     Qin et al. 2024, Lightning Attention-2, arXiv 2401.04658 (decay, block form); Qin et al.
           2022, TransNormer, arXiv 2210.10340 (norm of the output instead of a denominator).
-Left out  LRPE, the rotary positions of TransNormerLLM; tiling for a GPU's memory.
+Left out  The first layers of TransNormer, which attend by softmax within blocks of steps (DiagAttention):
+          every layer is the linear one; LRPE, the rotary positions of TransNormerLLM; tiling for a
+          GPU's memory.
 """
 
 import torch

@@ -1,12 +1,13 @@
 """Mixture of memories: a router sends each step to a few of several linear-attention states.
 
     p[t] = softmax(R x[t]), kept for the `n_active` largest and brought to the sum one
-    S_m[t] = g S_m[t-1] + p_m k v'        where p_m > 0; untouched elsewhere
+    S_m[t] = g S_m[t-1] + k v'            where p_m > 0; untouched elsewhere
     y[t] = (S_shared[t] + sum_m p_m S_m[t])' q        the shared memory is written at every step
 
 Letters   m memory   S (batch, heads * (n_memories + 1), d, d) state, the shared one last
 Paper     Du et al. 2025, MoM: Linear Sequence Modeling with Mixture-of-Memories, arXiv 2502.13685.
-Left out  Key and value projections of each memory's own; the loss that balances the router.
+Left out  Key and value projections of each memory's own (the published code shares them on demand);
+          the loss that balances the router.
 """
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn.functional import logsigmoid, silu
 
 from klforecast.modules.sequence_mixers.heads import HeadMixer, at_step
 from klforecast.ops.linear_attention import linear_attention, linear_attention_step
+from klforecast.ops.precision import in_working_precision
 
 
 class MixtureOfMemories(HeadMixer):
@@ -56,10 +58,7 @@ class MixtureOfMemories(HeadMixer):
 
     def shares(self, x: Tensor) -> Tensor:
         """How much of each step each memory gets, (batch, length, n_memories)."""
-        likely = self.router(x).softmax(dim=-1)
-        smallest = likely.topk(self.n_active, dim=-1).values[..., -1:]
-        kept = likely * (likely >= smallest)
-        return kept / kept.sum(dim=-1, keepdim=True)
+        return _shares(x, self.router.weight, self.n_active)
 
     def _terms(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         q, k, v = self.qkv(x)
@@ -72,12 +71,23 @@ class MixtureOfMemories(HeadMixer):
             return (copies * weight).flatten(1, 2)  # (b, heads (m + 1), length, n)
 
         weight = share[:, None]
+        chosen = (weight > 0).to(x.dtype)
         return (
             of_memories(silu(q), weight),
-            of_memories(silu(k), weight),
+            of_memories(silu(k), chosen),
             of_memories(v),
-            of_memories(keep, (weight > 0).to(x.dtype)),
+            of_memories(keep, chosen),
         )
 
     def _sum(self, o: Tensor) -> Tensor:  # (b, heads (m + 1), ...) -> (b, heads, ...)
         return o.unflatten(1, (self.n_heads, -1)).sum(dim=2)
+
+
+@in_working_precision
+def _shares(x: Tensor, router: Tensor, n_active: int) -> Tensor:
+    # In half precision, rounding would send steps to other memories.
+    likely = (x @ router.mT).softmax(dim=-1)
+    # Scattered, not compared with the smallest: of equal memories no more than `n_active` are kept.
+    largest = likely.topk(n_active, dim=-1)
+    kept = torch.zeros_like(likely).scatter(-1, largest.indices, largest.values)
+    return kept / kept.sum(dim=-1, keepdim=True)

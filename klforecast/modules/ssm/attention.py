@@ -10,11 +10,13 @@ from klforecast.ops.precision import exact, like
 
 def rotate_positions(
     x: Tensor,  # (batch, heads, length, width)
+    positions: Tensor | None = None,  # (batch, length); None is 0, 1, 2, ...
 ) -> Tensor:
     """Turn each pair of channels by an angle proportional to the position (arXiv 2104.09864)."""
     length, width = x.shape[-2:]
-    pairs, positions = (exact(torch.arange(n, device=x.device)) for n in (width // 2, length))
-    angle = positions[:, None] * 10_000 ** (-2 * pairs / width)  # (length, width // 2)
+    pairs, steps = (exact(torch.arange(n, device=x.device)) for n in (width // 2, length))
+    places = steps if positions is None else positions[:, None]
+    angle = places[..., None] * 10_000 ** (-2 * pairs / width)  # (..., length, width // 2)
     cos, sin = like(angle.cos(), x), like(angle.sin(), x)
     left, right = x.chunk(2, dim=-1)
     return torch.cat([left * cos - right * sin, left * sin + right * cos], dim=-1)
@@ -52,6 +54,7 @@ class RotaryAttention(nn.Module):
         self,
         x: Tensor,  # (batch, length, d_model)
         mask: Tensor | None = None,  # (batch, length), True where observed
+        gaps: Tensor | None = None,  # (batch, length), time since the step before, in steps
     ) -> Tensor:  # (batch, length, d_model)
         """Attend over whole sequences; a padded step is attended to by itself alone."""
         length = x.shape[1]
@@ -60,7 +63,8 @@ class RotaryAttention(nn.Module):
             x = torch.where(mask[..., None].bool(), x, 0.0)
         heads = self.into(x).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
         query, key, value = heads.unbind(dim=0)  # (batch, heads, length, width)
-        query, key = rotate_positions(query), rotate_positions(key)
+        positions = None if gaps is None else exact(gaps).cumsum(dim=1)
+        query, key = rotate_positions(query, positions), rotate_positions(key, positions)
         visible = None
         if mask is not None:
             # Every step sees itself, so that no softmax is taken over nothing.

@@ -7,6 +7,11 @@ spread over `n_scales` time constants, evenly in the logarithm.
 
 What enters a mode is scaled by 1 - exp(-a delta): the state is then a turned convex combination of
 its inputs and never larger than the largest of them, whatever the steps and whatever the length.
+
+At uneven times, `gaps` say how many regular steps have gone by since the step before. What stands in
+the state decays and turns for as long; what enters is the same. A sequence without the steps at which
+nothing enters then has the states that the whole sequence has at the steps that are left. (A gap below
+one lets more enter in the same time, and the bound on the state grows with the number of samples.)
 """
 
 import math
@@ -17,7 +22,13 @@ from torch.nn import functional as F
 
 from klforecast.ops.convolution import convolve
 from klforecast.ops.precision import working
-from klforecast.ops.scan import modal_kernel, modal_step, spectral_scan, spectral_step
+from klforecast.ops.scan import (
+    modal_filter_loop,
+    modal_kernel,
+    modal_step,
+    spectral_scan,
+    spectral_step,
+)
 
 _SHORTEST_TIME_CONSTANT = 2.0  # steps
 
@@ -120,11 +131,17 @@ class ModalCore(_Modes):
         drive: Tensor,  # (batch, length, d_model)
         gate: Tensor,  # (n_modes,)
         backward: "ModalCore | None" = None,
+        gaps: Tensor | None = None,  # (batch, length)
     ) -> Tensor:  # (batch, length, heads, width)
         """Run over whole sequences, and `backward` from their end; both are one convolution.
 
-        `drive` is what a selective core needs.
+        `drive` is what a selective core needs. With `gaps` each direction goes step by step.
         """
+        if gaps is not None:
+            y = modal_filter_loop(u, self.log_pole(), self.reading(gate), gaps=gaps)[0]
+            if backward is None:
+                return y
+            return y + backward(u.flip(1), drive, gate, gaps=from_the_end(gaps)).flip(1)
         length = u.shape[1]
         causal = modal_kernel(self.log_pole(), self.reading(gate), length)
         anticausal = None
@@ -138,9 +155,10 @@ class ModalCore(_Modes):
         drive: Tensor,  # (batch, d_model)
         gate: Tensor,  # (n_modes,)
         state: Tensor,  # (batch, heads, modes, width), complex
+        gaps: Tensor | None = None,  # (batch,)
     ) -> tuple[Tensor, Tensor]:
         """Advance by one step."""
-        return modal_step(u, self.log_pole(), self.reading(gate), state)
+        return modal_step(u, self.log_pole(), self.reading(gate), state, gaps)
 
     def keep_modes(self, indices: Tensor) -> None:
         """Remove every other mode for good."""
@@ -170,13 +188,16 @@ class SelectiveCore(_Modes):
         drive: Tensor,  # (batch, length, d_model)
         gate: Tensor,  # (n_modes,)
         backward: "SelectiveCore | None" = None,
+        gaps: Tensor | None = None,  # (batch, length)
     ) -> Tensor:  # (batch, length, heads, width)
         """Run over whole sequences, and `backward` from their end."""
         step, write, read = self._terms(drive, gate)
-        y = spectral_scan(u, step, self.decay, self.frequency, write, read)[0]
+        elapsed = None if gaps is None else self._elapsed(step, gaps)
+        y = spectral_scan(u, step, self.decay, self.frequency, write, read, elapsed=elapsed)[0]
         if backward is None:
             return y
-        return y + backward(u.flip(1), drive.flip(1), gate).flip(1)
+        back = None if gaps is None else from_the_end(gaps)
+        return y + backward(u.flip(1), drive.flip(1), gate, gaps=back).flip(1)
 
     def step(
         self,
@@ -184,10 +205,12 @@ class SelectiveCore(_Modes):
         drive: Tensor,  # (batch, d_model)
         gate: Tensor,  # (n_modes,)
         state: Tensor,  # (batch, heads, modes, width), complex
+        gaps: Tensor | None = None,  # (batch,)
     ) -> tuple[Tensor, Tensor]:
         """Advance by one step."""
         step, write, read = self._terms(drive, gate)
-        return spectral_step(u, step, self.decay, self.frequency, write, read, state)
+        elapsed = None if gaps is None else self._elapsed(step, gaps)
+        return spectral_step(u, step, self.decay, self.frequency, write, read, state, elapsed)
 
     def keep_modes(self, indices: Tensor) -> None:
         """Remove every other mode for good."""
@@ -197,6 +220,11 @@ class SelectiveCore(_Modes):
             setattr(self.write_read, name, nn.Parameter(rows[:, indices].flatten(0, 2)))
         self.write_read.out_features = 4 * len(indices)
 
+    def _elapsed(self, step: Tensor, gaps: Tensor) -> Tensor:  # (..., heads), (...)
+        """Time of each step and of the steps left out before it, which are those of no input."""
+        gaps = gaps[..., None].to(step.dtype)
+        return step * gaps.clamp(max=1) + self.base_step * (gaps - 1).clamp(min=0)
+
     def _terms(self, drive: Tensor, gate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         raw = working(F.linear(drive, self.raw_step_slope, self.raw_step))
         # Softplus, written so that torch compiles its gradient: it expects another layout of it.
@@ -204,6 +232,11 @@ class SelectiveCore(_Modes):
         pairs = working(self.write_read(drive)).unflatten(-1, (2, self.n_modes, 2))
         write, read = torch.view_as_complex(pairs).unbind(dim=-2)
         return step, write, read * gate
+
+
+def from_the_end(gaps: Tensor) -> Tensor:  # (batch, length)
+    """Gaps of the sequence that runs backward; before its first step there is nothing."""
+    return gaps.roll(-1, dims=1).flip(1)
 
 
 def _inverse_softplus(value: Tensor) -> Tensor:

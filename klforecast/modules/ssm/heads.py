@@ -38,9 +38,10 @@ class SequencePredictor(nn.Module):
         self,
         x: Tensor,  # (batch, length, n_channels), or token ids (batch, length)
         mask: Tensor | None = None,  # (batch, length), True where observed
+        gaps: Tensor | None = None,  # (batch, length), time since the step before, in steps
     ) -> Tensor:  # (batch, n_outputs)
         """Answer of every sequence."""
-        encoded = self.backbone(x, mask)
+        encoded = self.backbone(x, mask, gaps)
         if mask is None:
             mask = torch.ones(encoded.shape[:2], dtype=torch.bool, device=encoded.device)
         seen = mask[..., None].bool()

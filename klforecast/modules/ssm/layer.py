@@ -90,12 +90,13 @@ class SpectralLayer(nn.Module):
         self,
         x: Tensor,  # (batch, length, d_model)
         mask: Tensor | None = None,  # (batch, length), True where observed
+        gaps: Tensor | None = None,  # (batch, length), time since the step before, in steps
     ) -> Tensor:  # (batch, length, d_model)
         """Mix whole sequences; what is padded changes nothing elsewhere, not even if it is NaN."""
         x = _where_observed(x, mask)
         u, gate = self.into(x).chunk(2, dim=-1)
         u = _where_observed(u, mask)
-        mixed = self.mix(u.unflatten(-1, (self.n_heads, -1)), x, self.mask())
+        mixed = self.mix(u.unflatten(-1, (self.n_heads, -1)), x, self.mask(), gaps)
         return self.finish(mixed.flatten(-2), u, gate)
 
     def mix(
@@ -103,21 +104,24 @@ class SpectralLayer(nn.Module):
         u: Tensor,  # (batch, length, heads, width), zero where padded
         drive: Tensor,  # (batch, length, d_model)
         gate: Tensor,  # (n_modes,)
+        gaps: Tensor | None = None,  # (batch, length)
     ) -> Tensor:  # (batch, length, heads, width)
         """Sum of the recurrences over both directions, with the modes weighted by `gate`."""
         # Mixed precision stops here: half precision has no complex FFT, and long decays need more.
         with torch.autocast(u.device.type, enabled=False):
             u, drive = working(u.to(self.skip.dtype)), drive.to(self.skip.dtype)
-            return self.core(u, drive, gate, self.backward_core)
+            return self.core(u, drive, gate, self.backward_core, gaps)
 
     def step(
         self,
         x: Tensor,  # (batch, d_model)
         state: Tensor,  # (batch, heads, modes, width), complex
+        gaps: Tensor | None = None,  # (batch,)
     ) -> tuple[Tensor, Tensor]:
         """Advance by one step; returns the output (batch, d_model) and the state."""
         u, gate = self.into(x).chunk(2, dim=-1)
-        mixed, state = self.core.step(u.unflatten(-1, (self.n_heads, -1)), x, self.mask(), state)
+        heads = u.unflatten(-1, (self.n_heads, -1))
+        mixed, state = self.core.step(heads, x, self.mask(), state, gaps)
         return self.finish(mixed.flatten(-2), u, gate), state
 
     def initial_state(self, batch: int) -> Tensor:  # (batch, heads, modes, width), complex

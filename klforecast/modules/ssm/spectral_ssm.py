@@ -1,9 +1,10 @@
 """The spectral state-space network: an embedding and a stack of blocks, each mixer + MLP.
 
-    x = x + mixer(norm(x))        mixer: SpectralLayer, or RotaryAttention in the hybrid layers
+    x = x + mixer(norm(x))        mixer: SpectralLayer, Resolutions (several of them), or
+                                  RotaryAttention in the hybrid layers
     x = x + mlp(norm(x))
 
-It computes one vector per step; `modules.ssm_heads` turns them into classes, values or tokens.
+It computes one vector per step; `modules.ssm.heads` turns them into classes, values or tokens.
 Left out: normalisation over the batch, so that a sequence never depends on its batch mates.
 """
 
@@ -15,28 +16,31 @@ from torch import Tensor, nn
 from klforecast.modules.blocks import PreNormBlock
 from klforecast.modules.ssm.attention import RotaryAttention
 from klforecast.modules.ssm.layer import SpectralLayer
+from klforecast.modules.ssm.resolutions import Resolutions
 from klforecast.ops.checks import require_positive
 
 
 class SpectralBlock(PreNormBlock):
-    """Pre-norm residual block around a `SpectralLayer` or `RotaryAttention`."""
+    """Pre-norm residual block around a `SpectralLayer`, several of them or `RotaryAttention`."""
 
     def forward(
         self,
         x: Tensor,  # (batch, length, d_model)
         mask: Tensor | None = None,  # (batch, length), True where observed
+        gaps: Tensor | None = None,  # (batch, length), time since the step before, in steps
     ) -> Tensor:  # (batch, length, d_model)
         """Transform whole sequences."""
-        return self.add(x, self.mixer(self.mixer_norm(x), mask))
+        return self.add(x, self.mixer(self.mixer_norm(x), mask, gaps))
 
     def step(
         self,
         x: Tensor,  # (batch, d_model)
         state: Tensor,  # (batch, heads, modes, width), complex
+        gaps: Tensor | None = None,  # (batch,)
     ) -> tuple[Tensor, Tensor]:
         """Advance by one step; for blocks whose mixer is a `SpectralLayer`."""
         assert isinstance(self.mixer, SpectralLayer)
-        mixed, state = self.mixer.step(self.mixer_norm(x), state)
+        mixed, state = self.mixer.step(self.mixer_norm(x), state, gaps)
         return self.add(x, mixed), state
 
 
@@ -67,6 +71,9 @@ class SpectralSSM(nn.Module):
         Bound the gain of the spectral layers; see `SpectralLayer`.
     n_scales : int, default=1
         Different time constants among the heads of a layer.
+    n_branches : int, default=1
+        Resolutions side by side in every layer: it reads means of 1, 2, 4, ... steps; see
+        `Resolutions`.
     attention_layers : sequence of int, default=()
         Indices of the blocks that use softmax attention instead of modes.
     bidirectional : bool, default=False
@@ -97,6 +104,7 @@ class SpectralSSM(nn.Module):
         adaptive_mask: bool = False,
         spectral_norm: bool = False,
         n_scales: int = 1,
+        n_branches: int = 1,
         attention_layers: Sequence[int] = (),
         bidirectional: bool = False,
         dropout: float = 0.0,
@@ -115,6 +123,7 @@ class SpectralSSM(nn.Module):
             n_layers=n_layers,
             n_modes=n_modes,
             n_heads=n_heads,
+            n_branches=n_branches,
             max_length=max_length,
         )
         absent = sorted(set(attention_layers) - set(range(n_layers)))
@@ -123,6 +132,21 @@ class SpectralSSM(nn.Module):
                 f"attention_layers has {absent}; pass indices between 0 and {n_layers - 1}"
             )
         self.bidirectional = bidirectional
+
+        def spectral_layer(stride: int = 1) -> SpectralLayer:
+            return SpectralLayer(
+                d_model,
+                n_modes=n_modes,
+                n_heads=n_heads,
+                selective=selective,
+                compression_ratio=compression_ratio,
+                adaptive_mask=adaptive_mask,
+                spectral_norm=spectral_norm,
+                n_scales=n_scales,
+                bidirectional=bidirectional,
+                max_length=max(1, max_length // stride),
+            )
+
         self.embedding: nn.Linear | nn.Embedding
         if n_channels is not None:
             self.embedding = nn.Linear(n_channels, d_model)
@@ -131,55 +155,60 @@ class SpectralSSM(nn.Module):
             self.embedding = nn.Embedding(vocab_size, d_model)
         self.blocks = nn.ModuleList()
         for index in range(n_layers):
-            mixer: SpectralLayer | RotaryAttention
+            mixer: nn.Module
             if index in attention_layers:
                 mixer = RotaryAttention(d_model, n_heads, causal=not bidirectional)
+            elif n_branches > 1:
+                mixer = Resolutions(n_branches, spectral_layer, causal=not bidirectional)
             else:
-                mixer = SpectralLayer(
-                    d_model,
-                    n_modes=n_modes,
-                    n_heads=n_heads,
-                    selective=selective,
-                    compression_ratio=compression_ratio,
-                    adaptive_mask=adaptive_mask,
-                    spectral_norm=spectral_norm,
-                    n_scales=n_scales,
-                    bidirectional=bidirectional,
-                    max_length=max_length,
-                )
+                mixer = spectral_layer()
             self.blocks.append(SpectralBlock(mixer, d_model, 2 * d_model, dropout))
         self.norm = nn.LayerNorm(d_model)
 
     @property
     def spectral_layers(self) -> list[SpectralLayer]:
-        """The layers with modes, in order."""
-        return [block.mixer for block in self.blocks if isinstance(block.mixer, SpectralLayer)]
+        """The layers with modes, in order; those of a block from its finest branch on."""
+        return [part for part in self.blocks.modules() if isinstance(part, SpectralLayer)]
 
     def forward(
         self,
         x: Tensor,  # (batch, length, n_channels), or token ids (batch, length)
         mask: Tensor | None = None,  # (batch, length), True where observed
+        gaps: Tensor | None = None,  # (batch, length), time since the step before, in steps
     ) -> Tensor:  # (batch, length, d_model)
         """Vector of every step; what is padded changes nothing elsewhere, not even if it is NaN.
+
+        Parameters
+        ----------
+        x, mask : Tensor
+        gaps : Tensor of shape (batch, length), default=None
+            Time since the step before, observed or not, at least zero; one is that of a regular
+            sequence, which None stands for. Leaving out unobserved steps and adding up their gaps
+            changes nothing at the steps that are left. The first gap does not matter. Time-invariant
+            layers go step by step then, instead of by one convolution.
 
         Raises
         ------
         ValueError
-            If the sequences have no step. A batch of none is a batch of none.
+            If the sequences have no step, or gaps are negative or not finite. A batch of none is a
+            batch of none.
         """
+        if gaps is not None:
+            _require_gaps(gaps)
         if mask is not None:
             mask = mask.bool()
             # Before anything is computed: a gradient of zero times NaN would be NaN.
             x = torch.where(mask if x.dim() == 2 else mask[..., None], x, 0)
         x = self.embedding(x)
         for block in self.blocks:
-            x = block(x, mask)
+            x = block(x, mask, gaps)
         return self.norm(x)
 
     def step(
         self,
         x: Tensor,  # (batch, n_channels), or token ids (batch,)
         states: list[Tensor],  # one per block
+        gaps: Tensor | None = None,  # (batch,), time since the step before, in steps
     ) -> tuple[Tensor, list[Tensor]]:
         """Advance by one step; returns (batch, d_model) and the states.
 
@@ -189,7 +218,7 @@ class SpectralSSM(nn.Module):
         after = []
         for block, state in zip(self.blocks, states, strict=True):
             assert isinstance(block, SpectralBlock)
-            x, state = block.step(x, state)
+            x, state = block.step(x, state, gaps)
             after.append(state)
         return self.norm(x), after
 
@@ -199,13 +228,14 @@ class SpectralSSM(nn.Module):
         Raises
         ------
         ValueError
-            If the network is bidirectional or has attention layers: both need the whole sequence.
+            If the network is bidirectional or has attention layers or branches: these need the whole
+            sequence.
         """
-        layers = self.spectral_layers
+        layers = [block.mixer for block in self.blocks if isinstance(block.mixer, SpectralLayer)]
         if self.bidirectional or len(layers) < len(self.blocks):
             raise ValueError(
                 "this network needs whole sequences; for streaming pass "
-                "bidirectional=False and attention_layers=()"
+                "bidirectional=False, attention_layers=() and n_branches=1"
             )
         return [layer.initial_state(batch) for layer in layers]
 
@@ -214,3 +244,12 @@ class SpectralSSM(nn.Module):
         for layer in self.spectral_layers:
             layer.compress()
         return self
+
+
+def _require_gaps(gaps: Tensor) -> None:
+    wrong = ~(gaps.isfinite() & (gaps >= 0))
+    if wrong.any():
+        raise ValueError(
+            f"{int(wrong.sum())} of {gaps.numel()} gaps are negative or not finite; pass the time since "
+            "the step before, in steps, at least zero"
+        )

@@ -273,6 +273,29 @@ def test_a_checkpoint_in_the_middle_of_training_is_not_evaluated(tmp_path, monke
     assert not (tmp_path / "synthetic.jsonl").exists()
 
 
+def test_an_interrupted_run_goes_on_and_ends_as_one_that_was_not(tmp_path, monkeypatch, epochs):
+    from klforecast.training.accelerated import Checkpoint
+
+    config = tiny("listops").changed({"training.max_epochs": 3, "model.n_branches": 2})
+    whole, _ = run_task(config, tmp_path / "whole" / "synthetic.jsonl", cpu=True)
+    write = Checkpoint.on_epoch_end
+
+    def write_and_stop(self, net, **kwargs):
+        write(self, net, **kwargs)
+        raise KeyboardInterrupt
+
+    out = tmp_path / "synthetic.jsonl"
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Checkpoint, "on_epoch_end", write_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_task(config, out, cpu=True)
+    epochs.clear()
+    resumed, is_new = run_task(config, out, cpu=True)
+    assert (is_new, len(epochs)) == (True, whole["epochs"] - 1)
+    for name in ("accuracy", "validation_accuracy", "epochs", "best_epoch", "n_parameters"):
+        assert resumed[name] == whole[name], name
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

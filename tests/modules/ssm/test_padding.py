@@ -64,6 +64,10 @@ def test_gradients_do_not_see_what_is_padded(options):
     [
         *(SpectralLayer(16, selective=s, bidirectional=b) for s, b in product([0, 1], repeat=2)),
         *(RotaryAttention(16, causal=c) for c in (True, False)),
+        *(
+            SpectralSSM(3, d_model=16, n_branches=3, bidirectional=b).blocks[0].mixer
+            for b in (True, False)
+        ),
     ],
 )
 def test_a_layer_alone_keeps_the_same_promise(layer):
