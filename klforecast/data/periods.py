@@ -315,7 +315,9 @@ def _top_of_hill(correlogram: np.ndarray, lag: int) -> int:
 def candidate_seasons(
     found: Sequence[int], freq: str | pd.offsets.BaseOffset | None
 ) -> tuple[int, ...]:
-    """Every season that may be there: those found, those of the calendar, and a week beside a day.
+    """Every season that may be there: those found, longer ones of the calendar, and a week beside a day.
+
+    Where a season was found, a shorter one of the calendar was looked for and is not there.
 
     Parameters
     ----------
@@ -334,10 +336,11 @@ def candidate_seasons(
     --------
     >>> candidate_seasons([24], None), candidate_seasons([12], None), candidate_seasons([], "D")
     ((24, 168), (12,), (7, 365))
-    >>> candidate_seasons([52], None)
-    (52,)
+    >>> candidate_seasons([52], None), candidate_seasons([168], "h")
+    ((52,), (168,))
     """
     of_a_day = (day for day in found[:1] if day >= _STEPS_OF_A_DAY and _MINUTES % day == 0)
     weeks = [7 * day for day in of_a_day if freq is None]
+    shortest = min(found, default=2)
     seasons = {*found, *weeks, *calendar_periods(freq)}
-    return tuple(sorted(season for season in seasons if season > 1))
+    return tuple(sorted(season for season in seasons if season >= shortest))

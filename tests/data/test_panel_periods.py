@@ -50,3 +50,9 @@ def test_phases_of_noise_repeat_by_chance_at_most():
 def test_a_year_of_weeks_is_no_day():
     assert candidate_seasons([52], None) == (52,)
     assert candidate_seasons([96], None) == (96, 672)
+
+
+def test_a_day_is_no_candidate_where_only_the_week_was_found():
+    assert candidate_seasons([168], "h") == (168,)
+    assert candidate_seasons([24], "h") == (24, 168)
+    assert candidate_seasons([], "h") == (24, 168)
