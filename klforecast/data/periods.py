@@ -13,19 +13,19 @@ the one, noise hides it in the other. After a period is accepted its mean cycle 
 that the next one has to show in what is left.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
+from scipy.stats import f
 
 from klforecast.data.scaling import binary_unit
 
 _FALSE_ALARM_RATE = 0.01  # of one search, shared by all lags that it looks at
 _SMALLEST_SHARE = 0.05  # of the variance; weaker cycles do not pay for their parameters
+_SMALLEST_REPEAT = 0.05  # of the variance of what is looked at, that a mean cycle has to explain
 _OUTLIER_LIMIT = 5.0  # robust standard deviations from the median
-_SERIES_ASKED = 25  # of a panel: a season of a fifth of all series is shown by one of them with 99.6 % probability
 _MOST_CHANNELS = 64  # the average correlogram of more differs little and costs more
 
 # Steps of the week, where there are several in one, and of the year.
@@ -36,7 +36,8 @@ _PER_YEAR = {
     **dict.fromkeys(("B", "C"), (5, 261)),
     **dict.fromkeys(("D",), (7, 365)),
 }
-_STEPS_OF_A_DAY = 24  # of the coarsest series in which a day is a common cycle
+# Of the coarsest series in which a day is a common cycle; a cycle of 52 steps is none, since minutes do not divide it.
+_STEPS_OF_A_DAY, _MINUTES = 24, 1440
 _UNITS = (pd.Timedelta(hours=1), pd.Timedelta(days=1), pd.Timedelta(days=7))
 
 
@@ -136,41 +137,37 @@ def find_periods(
     return tuple(sorted(strengths, key=lambda period: -strengths[period])[:max_periods])
 
 
-def find_panel_periods(
-    panel: Sequence[np.ndarray],  # (time, channels) each
-    freq: str | pd.offsets.BaseOffset | None = None,
-) -> tuple[int, ...]:
-    """Seasonal periods that the series of a panel share: those that a fifth of its longer series show.
-
-    One series may be too short or too wild to show the season that all others have, and may show one
-    of its own. At most 25 series are asked, evenly spread over the longer half.
+def repeats_beyond_chance(series: np.ndarray, period: int) -> bool:
+    """Whether the changes of a series are those of its season more than chance allows: the F test of its phases.
 
     Parameters
     ----------
-    panel : sequence of ndarray, (time, channels) each
-        At least one series, without NaN.
-    freq : str, DateOffset or None, default=None
+    series : ndarray of shape (time, channels)
         As for `find_periods`.
+    period : int
+        In steps.
 
     Returns
     -------
-    tuple of int
-        In steps, the one that most series show first.
+    bool
+        False for a series that never varies, and for one of less than two cycles.
 
     Examples
     --------
-    >>> time = np.arange(100.0)
-    >>> shapes = [np.sin(2 * np.pi * time / 7), np.cos(2 * np.pi * time / 7), time % 11]
-    >>> find_panel_periods([shape[:, None] for shape in shapes])[0]
-    7
+    >>> quarters = np.tile([0.0, 2.0, 1.0, 4.0], 5) + 2 * np.random.default_rng(0).normal(size=20)
+    >>> repeats_beyond_chance(quarters[:, None], 4), find_periods(quarters[:, None])
+    (True, ())
     """
-    longest_first = sorted(panel, key=len, reverse=True)
-    longer = longest_first[: max(1, (len(panel) + 1) // 2)]
-    asked = longer[:: -(-len(longer) // _SERIES_ASKED)]
-    if len(asked) == 1:
-        return find_periods(asked[0], freq)
-    votes = Counter(period for rows in asked for period in find_periods(rows, freq))
-    return tuple(period for period, count in votes.most_common(3) if count >= len(asked) / 5)
+    rows = _without_trend_and_outliers(series)
+    if rows.shape[1] == 0 or len(rows) <= 2 * period:
+        return False
+    changes = np.diff(rows, axis=0)
+    changes -= changes.mean(axis=0)
+    left = float(np.sum(_without_cycle(changes, period) ** 2))
+    explained = float(np.sum(changes**2)) - left
+    phases, rest = (period - 1) * rows.shape[1], (len(changes) - period) * rows.shape[1]
+    limit = f.isf(_FALSE_ALARM_RATE, phases, rest)
+    return bool(explained * rest > limit * left * phases)
 
 
 def _without_trend_and_outliers(series: np.ndarray) -> np.ndarray:
@@ -220,7 +217,9 @@ def _search(rows: np.ndarray, known: tuple[int, ...]) -> tuple[int, float] | Non
     """Strongest period beside the known ones, with its strength; None if there is none."""
     share = float(np.mean(rows**2))
     best: tuple[int, float] | None = None
-    for correlogram in _correlograms(rows):
+    for looked_at, correlogram in zip(
+        (rows, np.diff(rows, axis=0)), _correlograms(rows), strict=True
+    ):
         lags = np.arange(3, len(correlogram) // 3 + 1)
         if len(lags) == 0:
             continue
@@ -247,9 +246,17 @@ def _search(rows: np.ndarray, known: tuple[int, ...]) -> tuple[int, float] | Non
         # Multiples of a period repeat as well as the period: take the first of about equal hills.
         first = int(lags[accepted & (r >= 0.8 * r[accepted].max())][0])
         strength = float(correlogram[first]) * share
-        if best is None or strength > best[1]:
-            best = _top_of_hill(correlogram, first), strength
+        period = _top_of_hill(correlogram, first)
+        if (best is None or strength > best[1]) and _repeats(looked_at, period):
+            best = period, strength
     return best
+
+
+def _repeats(rows: np.ndarray, period: int) -> bool:
+    """Whether a mean cycle explains something: there is none where months end every 4.3 weeks."""
+    n = len(rows)
+    left = np.sum(_without_cycle(rows, period) ** 2, axis=0) / (n - period)
+    return bool(np.mean(1 - left / (np.sum(rows**2, axis=0) / n)) > _SMALLEST_REPEAT)
 
 
 def _without_cycle(rows: np.ndarray, period: int) -> np.ndarray:
@@ -308,14 +315,17 @@ def _top_of_hill(correlogram: np.ndarray, lag: int) -> int:
 def candidate_seasons(
     found: Sequence[int], freq: str | pd.offsets.BaseOffset | None
 ) -> tuple[int, ...]:
-    """Every season that may be there: those found, those of the calendar, and a week beside a day.
+    """Every season that may be there: those found, longer ones of the calendar, and a week beside a day.
+
+    Where a season was found, a shorter one of the calendar was looked for and is not there.
 
     Parameters
     ----------
     found : sequence of int
         Of `find_periods`.
     freq : str, DateOffset or None
-        As for `calendar_periods`. Without one, a cycle of 24 steps or more is taken for a day.
+        As for `calendar_periods`. Without one, a cycle of 24 steps or more is taken for a day, where these
+        are whole minutes.
 
     Returns
     -------
@@ -326,7 +336,11 @@ def candidate_seasons(
     --------
     >>> candidate_seasons([24], None), candidate_seasons([12], None), candidate_seasons([], "D")
     ((24, 168), (12,), (7, 365))
+    >>> candidate_seasons([52], None), candidate_seasons([168], "h")
+    ((52,), (168,))
     """
-    weeks = [7 * found[0]] if freq is None and found and found[0] >= _STEPS_OF_A_DAY else []
+    of_a_day = (day for day in found[:1] if day >= _STEPS_OF_A_DAY and _MINUTES % day == 0)
+    weeks = [7 * day for day in of_a_day if freq is None]
+    shortest = min(found, default=2)
     seasons = {*found, *weeks, *calendar_periods(freq)}
-    return tuple(sorted(season for season in seasons if season > 1))
+    return tuple(sorted(season for season in seasons if season >= shortest))

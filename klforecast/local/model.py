@@ -19,6 +19,7 @@ import numpy as np
 
 from klforecast.local.autoregression import autoregressive_orders
 from klforecast.local.empirical_law import FORGETTINGS, empirical_quantiles
+from klforecast.local.excursions import without_excursions
 from klforecast.local.experts import count_experts, expert_forecasts, usable_periods
 from klforecast.local.intermittent import count_size
 from klforecast.local.law_weights import law_weights
@@ -200,7 +201,8 @@ def fit_judged(
             "their forecasts at the origins of origins_of"
         )
     positive = are_positive(past)
-    truth = futures(past, origins, used)
+    # Who foresaw a spike guessed.
+    truth = futures(without_excursions(past), origins, used)
     near = origins.steps <= near_steps(horizon)
 
     # A linear core has a map for every channel of one series, and one map for all series of a panel.

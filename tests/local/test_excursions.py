@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from klforecast.local.excursions import newest_excursions, without_excursions
-from klforecast.local.model import fit_local, forecast
+from klforecast.local.model import fit_local, forecast, origins_of
 
 RNG = np.random.default_rng(6)
 
@@ -28,6 +28,33 @@ def test_what_lasts_longer_is_a_shift(rows):
     past = weekly()
     past[-rows:] *= 10
     assert not newest_excursions(past[None]).any()
+
+
+@pytest.mark.parametrize("rows", [3, 5])
+def test_three_rows_that_differ_are_a_shift_and_forecasts_follow(rows):
+    past = weekly()
+    past[-rows:] /= 6
+    assert not newest_excursions(past[None]).any()
+    made = forecast(fit_local([past], 28, (7,)), [past], 28)[0]
+    assert made.mean() < 75
+
+
+def test_rows_that_came_back_are_excursions_however_many():
+    past = weekly()
+    past[-5:-1] *= 10
+    assert newest_excursions(past[None]).tolist() == [[True] * 4 + [False]]
+
+
+def test_an_expert_that_foresaw_a_spike_by_chance_gains_nothing():
+    past = weekly()
+    origins = origins_of([past], 28, (7,))
+    rows = np.minimum(len(past) - origins.offsets[:, None] + origins.steps - 1, len(past) - 1)
+    guessed = np.where(rows == len(past) - 1, 1500.0, past[rows] + 3)
+    others = np.stack([past[rows] + 1, guessed], axis=1)[:, None]
+    past[-1] = 1500.0
+    weights = fit_local([past], 28, (7,), others).weights[0]
+    assert (weights[:, -2] > 0.9).all()
+    assert (weights[:, -1] < 0.01).all()
 
 
 def test_far_rows_that_are_common_are_none():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sktime.forecasting.base import BaseForecaster
 
-from klforecast.data.periods import find_panel_periods
+from klforecast.data.panel_periods import find_panel_periods
 from klforecast.estimators.checks import check_panel, check_rows
 from klforecast.estimators.frames.panel import split_series
 from klforecast.estimators.rolling.cutoffs import Windows, check_windows
