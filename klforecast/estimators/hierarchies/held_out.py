@@ -5,12 +5,14 @@ of all steps of a window count: those of more steps ahead are larger for all nod
 which nodes have larger ones than others.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sktime.forecasting.base import BaseForecaster
 
+from klforecast.estimators.frames.panel import Key, split_series
 from klforecast.estimators.rolling.cutoffs import Windows, check_windows
 from klforecast.estimators.rolling.forecasts import check_forecaster, forecast_windows
 
@@ -42,10 +44,10 @@ class HeldOut(NamedTuple):
 
 def held_out_errors(
     forecaster: BaseForecaster,
-    y: pd.DataFrame,  # rows of all nodes, one node after the other
+    y: pd.DataFrame,  # rows of all nodes
     X: pd.DataFrame | None,  # at the stamps of y
-    rows: np.ndarray,  # (N, time, channels), the same as y
     horizon: int,
+    keys: Sequence[Key],
 ) -> HeldOut:
     """Forecast the end of y from before it.
 
@@ -54,9 +56,10 @@ def held_out_errors(
     forecaster : forecaster of sktime
         Cloned. One that cannot move on without a new fit is fitted for each window.
     y, X : DataFrame
-    rows : ndarray of shape (N, time, channels)
     horizon : int
         Steps of a window; fewer where rows are few.
+    keys : sequence of tuple
+        The N nodes, in the order in which their errors are returned.
 
     Returns
     -------
@@ -66,12 +69,14 @@ def held_out_errors(
     -----
     One fit to three quarters of the rows and 2 to 96 forecasts.
     """
+    panel = split_series(y)
+    rows = np.stack([panel[key].values for key in keys])
     windows = choose_windows(rows.shape[1], horizon)
     refit = not forecaster.get_tag("capability:update", False, raise_error=False)
     check_windows(y, *windows, refit)
     check_forecaster(forecaster, windows, refit, ())
     made = forecast_windows(_of_horizon(forecaster, windows.horizon), y, X, windows, refit, ())
-    points = np.stack(list(made.points.values()))  # (N, windows, horizon, channels)
+    points = np.stack([made.points[key] for key in keys])  # (N, windows, horizon, channels)
     starts = rows.shape[1] - np.asarray(windows.left)
     truth = rows[:, starts[:, None] + np.arange(windows.horizon)]
     return HeldOut((truth - points).transpose(1, 2, 0, 3))

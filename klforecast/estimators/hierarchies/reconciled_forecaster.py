@@ -25,7 +25,7 @@ from klforecast.estimators.arguments import (
 )
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.frames.containers import convert_checked
-from klforecast.estimators.frames.panel import Key, join_series, split_series
+from klforecast.estimators.frames.panel import join_series, split_series
 from klforecast.estimators.hierarchies.dependence import (
     Dependence,
     draw_margins,
@@ -36,8 +36,8 @@ from klforecast.estimators.hierarchies.held_out import held_out_errors
 from klforecast.estimators.hierarchies.nodes import Nodes, find_nodes
 from klforecast.estimators.hierarchies.reconciling import (
     METHODS,
+    WEIGH_ERRORS,
     Reconciliation,
-    covariances_of,
     fit_reconciliation,
 )
 from klforecast.estimators.paths import PATH_LEVELS, index_of_paths
@@ -48,7 +48,6 @@ from klforecast.training.rollback import unchanged_on_error
 from klforecast.training.seeding import draw_seed
 
 _CONTAINERS = ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"]
-_WEIGH_ERRORS = ("mint_shrink", "wls_var")
 
 
 class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
@@ -174,11 +173,8 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
         """Small settings with which sktime's checks run in seconds."""
-        light = KLMemoryForecaster(horizon=3, local_experts=False)
-        return [
-            {"forecaster": light, "n_paths": 50, "random_state": 0},
-            {"forecaster": light, "method": "bu", "n_paths": 50, "return_totals": False},
-        ]
+        light = KLMemoryForecaster(horizon=2, input_length=2, local_experts=False)
+        return [{"forecaster": light, "n_paths": 20, "random_state": 0}]
 
     def __post_init__(self) -> None:
         """Declare what sktime keeps when a user asks it to remember data."""
@@ -322,29 +318,20 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
         self._columns, self._names = y.columns, list(y.index.names)
         rows = self.nodes_.stacked(panel)
         stamps = panel[self.nodes_.bottom[0]].index
-        whole = self._frame(self.nodes_.keys, rows, stamps)
+        whole = self._frame(np.arange(len(rows)), rows, stamps)
         covariates = self._covariates(X)
         forecaster = KLMemoryForecaster() if self.forecaster is None else self.forecaster
         has_quantiles = can_forecast_quantiles(forecaster)
-        held_out = covariances = None
-        if has_quantiles or self.method in _WEIGH_ERRORS:
+        held_out = None
+        if has_quantiles or self.method in WEIGH_ERRORS:
             known = None if covariates is None else covariates.reindex(whole.index)
-            held_out = held_out_errors(
-                forecaster, whole, known, rows, _steps_ahead(forecaster, fh, self.cutoff)
-            )
-            covariances = covariances_of(held_out)
+            steps = _steps_ahead(forecaster, fh, self.cutoff)
+            held_out = held_out_errors(forecaster, whole, known, steps, self.nodes_.keys)
         self.reconciliations_ = [
-            fit_reconciliation(
-                self.method,
-                self.nodes_,
-                rows[..., channel],
-                None if covariances is None else covariances[channel],
-            )
+            fit_reconciliation(self.method, self.nodes_, rows, held_out, channel)
             for channel in range(len(y.columns))
         ]
-        self.dependence_ = None
-        if has_quantiles and held_out is not None and covariances is not None:
-            self.dependence_ = fit_dependence(held_out, covariances)
+        self.dependence_ = fit_dependence(held_out) if held_out and has_quantiles else None
         self.forecaster_ = forecaster.clone().fit(whole, X=covariates, fh=fh)
         return self
 
@@ -355,14 +342,14 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
             raise ValueError(f"{strange[0]} was not in y of fit; pass rows of the fitted series")
         rows = self.nodes_.stacked(panel)
         stamps = panel[self.nodes_.bottom[0]].index
-        whole = self._frame(self.nodes_.keys, rows, stamps)
+        whole = self._frame(np.arange(len(rows)), rows, stamps)
         self.forecaster_.update(whole, X=self._covariates(X), update_params=update_params)
         return self
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:
         base = self.forecaster_.predict(fh=fh, X=self._covariates(X))
         values, stamps = self._by_node(base)
-        return self._frame(self.nodes_.keys[self._returned], self._added_up(values), stamps)
+        return self._frame(self._shown, self._added_up(values), stamps)
 
     def _predict_quantiles(
         self, fh: ForecastingHorizon, X: Any, alpha: Sequence[float]
@@ -389,18 +376,18 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
         base = self.forecaster_.predict_quantiles(fh=fh, X=self._covariates(X), alpha=PATH_LEVELS)
         values, stamps = self._by_node(base)
         table = values.reshape(*values.shape[:2], len(self._columns), len(PATH_LEVELS))
-        shown = table[self._returned, ..., 0]
-        return (
-            self.dependence_,
-            table,
-            self._frame(self.nodes_.keys[self._returned], shown, stamps).index,
-        )
+        shown = self._shown
+        return self.dependence_, table, self._frame(shown, table[shown, ..., 0], stamps).index
 
     @property
-    def _returned(self) -> slice:
-        """Nodes that forecasts are given of."""
-        single = self.nodes_.keys == [()]
-        return slice(0 if self.return_totals or single else self.nodes_.hierarchy.n_totals, None)
+    def _shown(self) -> np.ndarray:  # (nodes,) int
+        """Nodes that forecasts are given of, in the order of their labels where these have one."""
+        keys, n_totals = self.nodes_.keys, self.nodes_.hierarchy.n_totals
+        places = range(0 if self.return_totals else n_totals, len(keys))
+        try:
+            return np.array(sorted(places, key=lambda place: keys[place]))
+        except TypeError:  # labels such as 1 and "__total"
+            return np.array(places)
 
     def _by_node(self, base: pd.Series | pd.DataFrame) -> tuple[np.ndarray, pd.Index]:
         """Rows of a base forecast as (N, steps, columns), and their stamps."""
@@ -413,10 +400,11 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
             reconciliation(self.nodes_.hierarchy, to_tensor(base[:, :, channel])).numpy()
             for channel, reconciliation in enumerate(self.reconciliations_)
         ]
-        return np.stack(channels, axis=2)[self._returned]
+        return np.stack(channels, axis=2)[self._shown]
 
-    def _frame(self, keys: Sequence[Key], rows: np.ndarray, stamps: pd.Index) -> pd.DataFrame:
-        own = dict(zip(keys, rows, strict=True))
+    def _frame(self, places: np.ndarray, rows: np.ndarray, stamps: pd.Index) -> pd.DataFrame:
+        """Rows of the nodes at some places, (nodes, time, channels), as one frame."""
+        own = {self.nodes_.keys[place]: part for place, part in zip(places, rows, strict=True)}
         return join_series(own, [stamps] * len(own), self._columns, self._names)
 
     def _covariates(self, X: pd.DataFrame | None) -> pd.DataFrame | None:

@@ -25,6 +25,9 @@ from klforecast.ops.shrunk_covariance import (
 METHODS = ("mint_shrink", "wls_var", "wls_str", "ols", "bu", "td_share")
 """Minimum trace with a shrunk covariance, weighted and ordinary least squares, bottom-up, top-down."""
 
+WEIGH_ERRORS = ("mint_shrink", "wls_var")
+"""Those that look at errors on held-out rows."""
+
 
 class Reconciliation(NamedTuple):
     """What makes the forecasts of one channel add up: a projection, or shares of the total.
@@ -55,8 +58,9 @@ class Reconciliation(NamedTuple):
 def fit_reconciliation(
     method: str,
     nodes: Nodes,
-    rows: np.ndarray,  # (N, time), of one channel
-    covariance: ShrunkCovariance | None,  # of held-out errors
+    rows: np.ndarray,  # (N, time, channels)
+    held_out: HeldOut | None,
+    channel: int,
 ) -> Reconciliation:
     """Prepare a method for one channel.
 
@@ -66,7 +70,7 @@ def fit_reconciliation(
         If there is no total of all series to hand down.
     """
     hierarchy = nodes.hierarchy
-    bottom = rows[hierarchy.n_totals :]
+    bottom = rows[hierarchy.n_totals :, :, channel]
     above_zero = ~(to_tensor(bottom) < 0).any(dim=1)
     if method == "td_share":
         if hierarchy.n_totals and set(nodes.keys[0]) != {TOTAL}:
@@ -75,18 +79,15 @@ def fit_reconciliation(
                 "all series; leave the totals of y out, or take another method"
             )
         return Reconciliation(_shares(bottom), above_zero)
-    assumed = _assumed(method, hierarchy, covariance)
+    errors = None if held_out is None else to_tensor(held_out.rows()[..., channel])
+    assumed = _assumed(method, hierarchy, errors)
     return Reconciliation(fit_projection(hierarchy, assumed), above_zero)
 
 
-def covariances_of(held_out: HeldOut) -> list[ShrunkCovariance]:
-    """Shrunk covariance of the nodes, of each channel."""
-    rows = to_tensor(held_out.rows())
-    return [shrunk_covariance(rows[..., channel]) for channel in range(rows.shape[-1])]
-
-
 def _assumed(
-    method: str, hierarchy: Hierarchy, covariance: ShrunkCovariance | None
+    method: str,
+    hierarchy: Hierarchy,
+    errors: Tensor | None,  # (m, N)
 ) -> ShrunkCovariance:
     """Covariance of the base forecasts that a method takes for granted, up to a factor."""
     if method == "bu":
@@ -96,7 +97,8 @@ def _assumed(
         return diagonal_covariance(torch.ones_like(hierarchy.sizes()))
     if method == "wls_str":
         return diagonal_covariance(hierarchy.sizes())
-    assert covariance is not None, "methods that weigh errors are given some"
+    assert errors is not None, "methods that weigh errors are given some"
+    covariance = shrunk_covariance(errors)
     return diagonal_covariance(covariance.variance) if method == "wls_var" else covariance
 
 
