@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sktime.forecasting.base import BaseForecaster
+from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
 from klforecast.estimators.frames.panel import Key, split_series
 from klforecast.estimators.rolling.cutoffs import Windows, check_windows
@@ -80,6 +80,13 @@ def held_out_errors(
     starts = rows.shape[1] - np.asarray(windows.left)
     truth = rows[:, starts[:, None] + np.arange(windows.horizon)]
     return HeldOut((truth - points).transpose(1, 2, 0, 3))
+
+
+def steps_ahead(forecaster: BaseForecaster, fh: ForecastingHorizon | None, cutoff: pd.Index) -> int:
+    """Steps of a held-out forecast: those that were asked for, or those that the forecaster learns."""
+    if fh is not None:
+        return int(max(fh.to_relative(cutoff).to_pandas().max(), 1))
+    return forecaster.get_params(deep=False).get("horizon") or 1
 
 
 def choose_windows(rows: int, horizon: int) -> Windows:

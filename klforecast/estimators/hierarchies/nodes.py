@@ -68,8 +68,23 @@ class Nodes(NamedTuple):
                 rows[place][known] = given.values[known]
         return rows
 
-    def averaged(self, X: pd.DataFrame) -> pd.DataFrame:
+    def in_order(self, with_totals: bool) -> np.ndarray:  # (nodes,) int
+        """Places of the nodes to show, in the order of their labels where these have one."""
+        places = range(0 if with_totals else self.hierarchy.n_totals, len(self.keys))
+        try:
+            return np.array(sorted(places, key=lambda place: self.keys[place]))
+        except TypeError:  # labels such as 1 and "__total"
+            return np.array(places)
+
+    def forecast_rows(self, base: pd.Series | pd.DataFrame) -> tuple[np.ndarray, pd.Index]:
+        """Forecasts of all nodes, in one frame, as (N, steps, columns), and their stamps."""
+        panel = split_series(pd.DataFrame(base))
+        return np.stack([panel[key].values for key in self.keys]), panel[self.keys[0]].index
+
+    def averaged(self, X: pd.DataFrame | None) -> pd.DataFrame | None:
         """Covariates of all nodes: a total without any has the mean of its series."""
+        if X is None or not self.hierarchy.n_totals:
+            return X
         panel = split_series(X)
         absent = [key for key in self.keys[: self.hierarchy.n_totals] if key not in panel]
         if not absent:

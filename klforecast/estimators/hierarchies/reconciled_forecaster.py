@@ -32,7 +32,7 @@ from klforecast.estimators.hierarchies.dependence import (
     draw_paths,
     fit_dependence,
 )
-from klforecast.estimators.hierarchies.held_out import held_out_errors
+from klforecast.estimators.hierarchies.held_out import held_out_errors, steps_ahead
 from klforecast.estimators.hierarchies.nodes import Nodes, find_nodes
 from klforecast.estimators.hierarchies.reconciling import (
     METHODS,
@@ -319,13 +319,13 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
         rows = self.nodes_.stacked(panel)
         stamps = panel[self.nodes_.bottom[0]].index
         whole = self._frame(np.arange(len(rows)), rows, stamps)
-        covariates = self._covariates(X)
+        covariates = self.nodes_.averaged(X)
         forecaster = KLMemoryForecaster() if self.forecaster is None else self.forecaster
         has_quantiles = can_forecast_quantiles(forecaster)
         held_out = None
         if has_quantiles or self.method in WEIGH_ERRORS:
             known = None if covariates is None else covariates.reindex(whole.index)
-            steps = _steps_ahead(forecaster, fh, self.cutoff)
+            steps = steps_ahead(forecaster, fh, self.cutoff)
             held_out = held_out_errors(forecaster, whole, known, steps, self.nodes_.keys)
         self.reconciliations_ = [
             fit_reconciliation(self.method, self.nodes_, rows, held_out, channel)
@@ -343,12 +343,12 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
         rows = self.nodes_.stacked(panel)
         stamps = panel[self.nodes_.bottom[0]].index
         whole = self._frame(np.arange(len(rows)), rows, stamps)
-        self.forecaster_.update(whole, X=self._covariates(X), update_params=update_params)
+        self.forecaster_.update(whole, X=self.nodes_.averaged(X), update_params=update_params)
         return self
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:
-        base = self.forecaster_.predict(fh=fh, X=self._covariates(X))
-        values, stamps = self._by_node(base)
+        base = self.forecaster_.predict(fh=fh, X=self.nodes_.averaged(X))
+        values, stamps = self.nodes_.forecast_rows(base)
         return self._frame(self._shown, self._added_up(values), stamps)
 
     def _predict_quantiles(
@@ -373,27 +373,17 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
                 f"{type(self.forecaster_).__name__} forecasts no quantiles, of which intervals and paths "
                 "are made; pass a forecaster that does, such as KLMemoryForecaster"
             )
-        base = self.forecaster_.predict_quantiles(fh=fh, X=self._covariates(X), alpha=PATH_LEVELS)
-        values, stamps = self._by_node(base)
+        base = self.forecaster_.predict_quantiles(
+            fh=fh, X=self.nodes_.averaged(X), alpha=PATH_LEVELS
+        )
+        values, stamps = self.nodes_.forecast_rows(base)
         table = values.reshape(*values.shape[:2], len(self._columns), len(PATH_LEVELS))
         shown = self._shown
         return self.dependence_, table, self._frame(shown, table[shown, ..., 0], stamps).index
 
     @property
     def _shown(self) -> np.ndarray:  # (nodes,) int
-        """Nodes that forecasts are given of, in the order of their labels where these have one."""
-        keys, n_totals = self.nodes_.keys, self.nodes_.hierarchy.n_totals
-        places = range(0 if self.return_totals else n_totals, len(keys))
-        try:
-            return np.array(sorted(places, key=lambda place: keys[place]))
-        except TypeError:  # labels such as 1 and "__total"
-            return np.array(places)
-
-    def _by_node(self, base: pd.Series | pd.DataFrame) -> tuple[np.ndarray, pd.Index]:
-        """Rows of a base forecast as (N, steps, columns), and their stamps."""
-        panel = split_series(pd.DataFrame(base))
-        stacked = np.stack([panel[key].values for key in self.nodes_.keys])
-        return stacked, panel[self.nodes_.keys[0]].index
+        return self.nodes_.in_order(self.return_totals)
 
     def _added_up(self, base: np.ndarray) -> np.ndarray:  # (N, steps, C, ...) -> (nodes, ...)
         channels = [
@@ -403,15 +393,9 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
         return np.stack(channels, axis=2)[self._shown]
 
     def _frame(self, places: np.ndarray, rows: np.ndarray, stamps: pd.Index) -> pd.DataFrame:
-        """Rows of the nodes at some places, (nodes, time, channels), as one frame."""
-        own = {self.nodes_.keys[place]: part for place, part in zip(places, rows, strict=True)}
+        keys = [self.nodes_.keys[place] for place in places]
+        own = dict(zip(keys, rows, strict=True))
         return join_series(own, [stamps] * len(own), self._columns, self._names)
-
-    def _covariates(self, X: pd.DataFrame | None) -> pd.DataFrame | None:
-        """Rows of X of all nodes; a total without any has the mean of its series."""
-        if X is None or not self.nodes_.hierarchy.n_totals:
-            return X
-        return self.nodes_.averaged(X)
 
     def _check_parameters(self) -> None:
         check_choice("method", self.method, METHODS)
@@ -424,12 +408,3 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
                 f"forecaster is {show(self.forecaster)}; pass a forecaster of sktime, or None for a "
                 "KLMemoryForecaster"
             )
-
-
-def _steps_ahead(
-    forecaster: BaseForecaster, fh: ForecastingHorizon | None, cutoff: pd.Index
-) -> int:
-    """Steps of a held-out forecast: those that were asked for, or those that the forecaster learns."""
-    if fh is not None:
-        return int(max(fh.to_relative(cutoff).to_pandas().max(), 1))
-    return forecaster.get_params(deep=False).get("horizon") or 1

@@ -142,6 +142,16 @@ def test_crossed_totals_add_up_both_ways(shops):
     )
 
 
+def test_labels_that_are_numbers_come_back_as_they_are(fitted, shops):
+    numbers = {"n": 1, "s": 2, "w": 3, "a": 10, "b": 11, "c": 12}
+    forecast = ReconciledForecaster(light()).fit(shops.rename(index=numbers)).predict([1])["sales"]
+    assert forecast.index[0][:2] == (TOTAL, TOTAL)
+    expected = fitted.predict([1])["sales"]
+    for name in [("n", "b"), ("w", "a")]:
+        found = forecast[forecast.index.droplevel(-1) == tuple(numbers[part] for part in name)]
+        assert found.iloc[0] == pytest.approx(expected.loc[name].iloc[0])
+
+
 def test_channels_are_reconciled_each_by_itself(fitted, shops):
     both = shops.assign(visits=3 * shops["sales"].to_numpy()[::-1])
     forecast = ReconciledForecaster(light()).fit(both).predict(STEPS)
