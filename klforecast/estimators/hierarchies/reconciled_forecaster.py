@@ -174,7 +174,10 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
         """Small settings with which sktime's checks run in seconds."""
         light = KLMemoryForecaster(horizon=2, input_length=2, local_experts=False)
-        return [{"forecaster": light, "n_paths": 20, "random_state": 0}]
+        return [
+            {"forecaster": light, "n_paths": 20, "random_state": 0},
+            {"forecaster": light, "method": "bu", "n_paths": 20, "return_totals": False},
+        ]
 
     def __post_init__(self) -> None:
         """Declare what sktime keeps when a user asks it to remember data."""
