@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from klforecast.estimators.detector import KLMemoryDetector
     from klforecast.estimators.forecaster import KLMemoryForecaster
+    from klforecast.estimators.hierarchies.reconciled_forecaster import ReconciledForecaster
     from klforecast.estimators.karhunen_loeve import KarhunenLoeve
     from klforecast.estimators.long_frames.long_forecaster import LongForecaster
     from klforecast.estimators.memory_options import MemoryOptions
@@ -35,6 +36,7 @@ __all__ = [
     "KarhunenLoeve",
     "LongForecaster",
     "MemoryOptions",
+    "ReconciledForecaster",
     "SpectralFeatures",
     "SpectralPanelFeatures",
     "SpectralSSMClassifier",

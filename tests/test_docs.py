@@ -10,7 +10,11 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 @pytest.mark.parametrize(
-    "page", ["backtest", "detection", "explanation", "long_frames", "plug_in_memory", "suites"]
+    "page",
+    [
+        *("backtest", "detection", "explanation", "hierarchies", "long_frames"),
+        *("plug_in_memory", "suites"),
+    ],
 )
 def test_the_python_of_a_page_runs(page):
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / f"{page}.md").read_text(), re.DOTALL)

@@ -122,3 +122,17 @@ except SystemExit as end:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stderr.strip() == "0 []"
     assert "klforecast" in done.stdout or "Usage" in done.stdout
+
+
+def test_data_sets_are_listed_without_torch_and_sktime():
+    program = """
+import sys
+from klforecast.cli import app
+try:
+    app(["datasets"])
+except SystemExit as end:
+    print(end.code, [m for m in ("torch", "sktime", "sklearn") if m in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr.strip() == "0 []"
+    assert "airline" in done.stdout

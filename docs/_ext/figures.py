@@ -13,6 +13,7 @@ ORDER = (
     "long_frame",
     "backtest_beside_theta",
     "explain_a_forecast",
+    "forecast_a_hierarchy",
     "look_into_the_memory",
     "tune_n_components",
     "keep_up_with_a_stream",

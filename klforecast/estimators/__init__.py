@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from klforecast.estimators.detector import KLMemoryDetector
     from klforecast.estimators.forecaster import KLMemoryForecaster
+    from klforecast.estimators.hierarchies.reconciled_forecaster import ReconciledForecaster
     from klforecast.estimators.karhunen_loeve import KarhunenLoeve
     from klforecast.estimators.long_frames.long_forecaster import LongForecaster
     from klforecast.estimators.memory_options import MemoryOptions
@@ -24,6 +25,7 @@ __all__ = [
     "KarhunenLoeve",
     "LongForecaster",
     "MemoryOptions",
+    "ReconciledForecaster",
     "SpectralFeatures",
     "SpectralPanelFeatures",
     "SpectralSSMClassifier",
@@ -39,6 +41,7 @@ _HOMES = {
     "KarhunenLoeve": "karhunen_loeve",
     "LongForecaster": "long_frames.long_forecaster",
     "MemoryOptions": "memory_options",
+    "ReconciledForecaster": "hierarchies.reconciled_forecaster",
     "SpectralFeatures": "spectral_features",
     "SpectralPanelFeatures": "spectral_panel_features",
     "SpectralSSMClassifier": "spectral_ssm",

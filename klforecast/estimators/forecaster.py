@@ -640,7 +640,8 @@ class KLMemoryForecaster(InspectedForecaster):
         cutoffs: Sequence[int] | np.ndarray,  # (n,)
         X: pd.DataFrame | np.ndarray | None = None,
         alpha: Sequence[float] | np.ndarray | None = None,  # (levels,)
-    ) -> np.ndarray:  # (n, horizon, channels), or (n, horizon, channels, levels)
+        as_frame: bool = False,
+    ) -> np.ndarray | pd.DataFrame:  # (n, horizon, channels), or (n, horizon, channels, levels)
         """Forecast `horizon` steps from many cutoffs of a series with the fitted, frozen model.
 
         Parameters
@@ -655,11 +656,15 @@ class KLMemoryForecaster(InspectedForecaster):
             given some. An array has the rows of y and those that follow.
         alpha : sequence of float, optional
             Levels of quantiles, between 0 and 1, to return in place of point forecasts.
+        as_frame : bool, default=False
+            Whether to label the forecasts, which takes longer than to make them.
 
         Returns
         -------
         ndarray, (n, horizon, channels), float64
-            In the units of y; with `alpha` one more axis, (n, horizon, channels, len(alpha)).
+            In the units of y; with `alpha` one more axis, (n, horizon, channels, len(alpha)). With
+            `as_frame` a DataFrame like `Backtest.forecasts`: a row for each cutoff, step and channel, its
+            stamps, the truth where y holds it, the forecast, and a column such as ``q0.1`` for each level.
 
         Examples
         --------
@@ -669,9 +674,18 @@ class KLMemoryForecaster(InspectedForecaster):
         >>> forecaster = KLMemoryForecaster(horizon=24).fit(y[:150])
         >>> forecaster.predict_windows(y, [150, 151, 152]).shape
         (3, 24, 1)
+        >>> forecaster.predict_windows(y, [150], as_frame=True)[["cutoff", "step", "time"]].head(2)
+           cutoff  step  time
+        0     149     1   150
+        1     149     2   151
         """
         self.check_is_fitted(method_name="predict_windows")
+        check_flag("as_frame", as_frame)
         forecasts, quantiles = self._windows_ahead(y, cutoffs, X, alpha)
+        if as_frame:
+            from klforecast.estimators.rolling.windows_frame import windows_frame
+
+            return windows_frame(y, cutoffs, forecasts, quantiles, alpha, self._rows)
         return forecasts if quantiles is None else quantiles
 
     def _windows_ahead(

@@ -154,6 +154,68 @@ class InspectedForecaster(SavedSktimeEstimator, BaseForecaster):
             explanation, period=self.period_, series=series, channel=channel, unit=unit
         )
 
+    def fitted_values(self) -> pd.DataFrame:
+        """Forecast known rows one step ahead, each by a fit that has not seen it.
+
+        A clone fitted to the first quarter of the rows forecasts the second quarter, one fitted to the first
+        half the rest; the rows before a row are its past. The first quarter has no forecasts.
+
+        Returns
+        -------
+        DataFrame
+            One row for each series, channel and known row: columns series (``"y"`` for a single one),
+            channel, cutoff, step (1), time, truth and forecast in the units of y, as in a backtest. Of series
+            of a panel the newest rows, as many as the shortest one has.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If the shortest series has too few rows.
+
+        Notes
+        -----
+        Less than one fit to all rows, and a forecast for each row: for one series all at once, for a panel one
+        after the other.
+
+        Examples
+        --------
+        >>> from sktime.datasets import load_airline
+        >>> from klforecast import KLMemoryForecaster
+        >>> fitted = KLMemoryForecaster(horizon=12).fit(load_airline()).fitted_values()
+        >>> len(fitted), str(fitted["time"][0])
+        (108, '1952-01')
+        >>> bool((fitted["truth"] - fitted["forecast"]).abs().mean() < 20)
+        True
+        """
+        from klforecast.estimators.fitted_values import held_out_values
+
+        self.check_is_fitted(method_name="fitted_values")
+        return held_out_values(self, self._rows, self._covariates, self.horizon_)
+
+    def plot_residuals(
+        self, *, series: Hashable = None, channel: Hashable = None, unit: str | None = None
+    ) -> "Figure":
+        """Draw the errors of `fitted_values`: over time, by size, and what they share over time.
+
+        Parameters
+        ----------
+        series, channel : label, optional
+            Which one to draw; the first ones by default.
+        unit : str, optional
+            Unit of y, for the names of the axes.
+
+        Returns
+        -------
+        matplotlib Figure
+            See `klforecast.estimators.plots.residuals.plot_residuals`, which also draws those of a backtest.
+            Without matplotlib this is an ImportError; otherwise it raises what `fitted_values` does.
+        """
+        from klforecast.estimators.plots.residuals import plot_residuals
+
+        return plot_residuals(self.fitted_values(), series=series, channel=channel, unit=unit)
+
     @property
     def coefficients_(self) -> pd.DataFrame:
         """Coefficients of the linear core, (channels x horizon, memory depth), newest lag first.

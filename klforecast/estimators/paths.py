@@ -78,16 +78,19 @@ def sample_paths(
     for own in steps:
         rows = slice(start, start + len(own))
         z = draw_normal_scores(joint, n_paths, int(own.max()), generator)
-        paths[:, rows] = _read(table[rows], z[:, own - 1].numpy())
+        paths[:, rows] = read_quantiles(table[rows], z[:, own - 1].numpy())
         start += len(own)
     return pd.DataFrame(
         paths.reshape(-1, table.shape[1]),
-        _index_of_paths(n_paths, quantiles.index),
+        index_of_paths(n_paths, quantiles.index),
         quantiles.columns.unique(level=0),
     )
 
 
-def _read(table: np.ndarray, z: np.ndarray) -> np.ndarray:  # (rows, C, Q), (P, rows, C)
+def read_quantiles(
+    table: np.ndarray,  # (..., Q)
+    z: np.ndarray,  # (P, ...)
+) -> np.ndarray:  # (P, ...)
     """Quantiles at normal scores, linear between those of the table and constant beyond."""
     place = (np.clip(z, -_FARTHEST, _FARTHEST) + _FARTHEST) * (_INTERVALS / (2 * _FARTHEST))
     below = np.minimum(place.astype(np.intp), _INTERVALS - 1)
@@ -97,7 +100,8 @@ def _read(table: np.ndarray, z: np.ndarray) -> np.ndarray:  # (rows, C, Q), (P, 
     return (1 - share) * table.take(below) + share * table.take(below + 1)
 
 
-def _index_of_paths(n_paths: int, index: pd.Index) -> pd.MultiIndex:
+def index_of_paths(n_paths: int, index: pd.Index) -> pd.MultiIndex:
+    """The rows of an index once for each path, behind a level "path"."""
     rows = np.arange(len(index))
     levels, codes, names = [index], [rows], [index.name]
     if isinstance(index, pd.MultiIndex):

@@ -15,6 +15,7 @@ from klforecast import (
     KLMemoryForecaster,
     KLMemoryRegressor,
     LongForecaster,
+    ReconciledForecaster,
     SpectralFeatures,
     SpectralPanelFeatures,
     SpectralSSMClassifier,
@@ -68,6 +69,14 @@ def long(rows):
     return frame.assign(unique_id="a")
 
 
+def regions(rows, start=0):
+    """Columns of rows as the series of a hierarchy."""
+    frame = dated(rows, start)
+    return pd.concat(
+        {name: frame[[name]].set_axis(["y"], axis=1) for name in frame}, names=["id", "ds"]
+    )
+
+
 def predict(estimator, rows):
     return estimator.predict(rows)
 
@@ -119,6 +128,12 @@ CASES = {
         lambda: LongForecaster(KLMemoryForecaster(3)),
         lambda e, rows: e.fit(long(rows)),
         lambda e, rows: e.forecast(long(rows), 2)["KLMemoryForecaster"],
+    ),
+    "ReconciledForecaster": Case(
+        lambda: ReconciledForecaster(KLMemoryForecaster(3, local_experts=False)),
+        lambda e, rows: e.fit(regions(rows)),
+        lambda e, rows: e.clone().fit(regions(rows)).predict([1, 2, 3]),
+        lambda e, rows: e.update(regions(rows, start=40)),
     ),
     "SpectralSSMClassifier": Case(
         lambda: SpectralSSMClassifier(**SEQUENCES),

@@ -37,25 +37,34 @@ def tidy_frame(
         each level.
     """
     parts = [
-        _series_frame(key, rows, channels, windows, forecasts, levels)
+        series_frame(
+            key,
+            rows,
+            channels,
+            len(rows.values) - np.asarray(windows.left),
+            forecasts.points[key],
+            forecasts.quantiles[key],
+            levels,
+        )
         for key, rows in panel.items()
     ]
     return pd.concat(parts, ignore_index=True)
 
 
-def _series_frame(
+def series_frame(
     key: Key,
     rows: TimeSeries,
     channels: pd.Index,
-    windows: Windows,
-    forecasts: WindowForecasts,
+    cutoffs: np.ndarray,  # (n,) int
+    points: np.ndarray,  # (n, horizon, channels)
+    quantiles: np.ndarray,  # (n, horizon, channels, levels)
     levels: Sequence[float],
 ) -> pd.DataFrame:
-    cutoffs = len(rows.values) - np.asarray(windows.left)
-    steps = np.arange(1, windows.horizon + 1)
-    places = cutoffs[:, None] + steps - 1  # (windows, horizon)
-    shape = (windows.n_windows, windows.horizon, len(channels))
-    each = np.indices(shape).reshape(3, -1)
+    """The same of one series, whose rows reach to the last step that is forecast."""
+    n_steps = points.shape[1]
+    steps = np.arange(1, n_steps + 1)
+    places = cutoffs[:, None] + steps - 1  # (n, horizon)
+    each = np.indices(points.shape).reshape(3, -1)
     label = np.empty(each.shape[1], dtype=object)
     label[:] = [series_label(key)] * each.shape[1]
     frame = pd.DataFrame(
@@ -64,12 +73,12 @@ def _series_frame(
             "channel": channels.take(each[2]),
             "cutoff": rows.index[cutoffs - 1].take(each[0]),
             "step": steps[each[1]],
-            "time": rows.index[places.ravel()].take(each[0] * windows.horizon + each[1]),
+            "time": rows.index[places.ravel()].take(each[0] * n_steps + each[1]),
             "truth": rows.values[places].reshape(-1),
-            "forecast": forecasts.points[key].reshape(-1),
+            "forecast": points.reshape(-1),
         }
     )
-    quantiles = forecasts.quantiles[key].reshape(len(frame), len(levels))
+    columns = quantiles.reshape(len(frame), len(levels))
     return frame.assign(
-        **{quantile_name(level): quantiles[:, place] for place, level in enumerate(levels)}
+        **{quantile_name(level): columns[:, place] for place, level in enumerate(levels)}
     ).infer_objects()

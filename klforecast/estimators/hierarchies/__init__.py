@@ -1,0 +1,1 @@
+"""Hierarchies of series: which totals they have, and forecasts that add up."""
