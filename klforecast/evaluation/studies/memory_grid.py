@@ -68,9 +68,7 @@ def _cell(horizon: int, seed: int, **params: Any) -> Cell:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the cells that the file lacks."""
     parser = make_parser(__doc__)
-    parser.add_argument(
-        "--out", type=Path, required=True, help="file of JSON lines to append to"
-    )
+    parser.add_argument("--out", type=Path, required=True, help="file of JSON lines to append to")
     parser.add_argument("--cells", type=int, help="stop after so many; all")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # two are slower on problems of this size

@@ -7,16 +7,10 @@ from klforecast.evaluation.benchmark.models import ENCODER_BUDGET, ENCODER_CELLS
 from klforecast.evaluation.benchmark.rows import complete
 from klforecast.evaluation.benchmark.runner import expand_cells
 from klforecast.evaluation.json_lines import append_line
-from klforecast.evaluation.studies.does_memory_help import (
-    Tally,
-    compare,
-    estimate,
-    main,
-    render_page,
-    tally,
-)
+from klforecast.evaluation.studies.does_memory_help import compare, main, render_page
 from klforecast.evaluation.studies.long_recall import BUDGET, recall
 from klforecast.evaluation.studies.long_recall import main as recall_main
+from klforecast.evaluation.studies.memory_gains import Tally, estimate, tally
 from klforecast.modules.encoders import ENCODERS
 
 
