@@ -168,7 +168,7 @@ def _patchtst_encoder(
 def itransformer(task: Task, **params: Any) -> PeerForecaster:
     """Make iTransformer by its authors' setting; `params` are fields of `Recipe`."""
     width = {"Weather": 512, "ETTh2": 128, "ETTm1": 128, "ETTm2": 128, "Exchange": 128}
-    architecture = {
+    architecture: dict[str, Any] = {
         "d_model": width.get(task.dataset, 256 if task.horizon < 336 else 512),
         "n_layers": 3 if task.dataset == "Weather" else 2,
     }

@@ -9,6 +9,7 @@ Gains are those of `klforecast.evaluation.studies.memory_gains`. Rows of
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -102,7 +103,7 @@ def render_page(
     parts = ["# Does memory help?"]
     if grid:
         parts += [in_one_sentence(grid), section_of(grid), "## Every encoder on a small budget"]
-    parts += [introduction, "## In short", _verdict(lines)]
+    parts += [introduction, *_measured_at(rows), "## In short", _verdict(lines)]
     for cell, found in lines.items():
         dataset, fit_on, changed, horizon = cell
         seeds = sorted({row["seed"] for row in groups[cell]})
@@ -163,6 +164,18 @@ changed together; without `--horizon` all four horizons are run."""
 
 def _budget(settings: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in settings.items())
+
+
+def _measured_at(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say which states of the package the rows are of; nothing where they do not tell."""
+    counts = Counter(row["commit"][:7] for row in rows if row["commit"])
+    if not counts:
+        return []
+    commits = ", ".join(f"{commit} ({count} rows)" for commit, count in counts.most_common())
+    return [
+        f"Measured at the commits {commits}; what encoders, core and training have become since then "
+        "is not in these tables."
+    ]
 
 
 def _cell(row: Mapping[str, Any]) -> tuple[str, str, tuple[tuple[str, Any], ...], int]:

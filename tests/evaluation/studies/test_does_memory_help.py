@@ -104,6 +104,13 @@ def test_cells_of_another_budget_have_a_table_of_their_own():
     assert ["max_epochs=5" in title for title in titles] == [False, True]
 
 
+def test_the_page_names_the_commits_that_its_rows_were_measured_at():
+    commits = ["a4c62a2fecab", "a4c62a2fecab", "8eab25b-dirty"]
+    rows = [one | {"commit": commit} for one, commit in zip(ROWS, commits, strict=False)]
+    assert "Measured at the commits a4c62a2 (2 rows), 8eab25b (1 rows)" in render_page(rows)
+    assert "Measured at" not in render_page(ROWS)
+
+
 def test_gains_are_counted_beyond_chance_only_over_seeds():
     gains = [estimate([19.8, 19.9, 19.7]), estimate([-20.2, -20.0, -20.4]), estimate([-10.0])]
     assert tally(gains) == Tally(n=3, n_above=1, median=-10.0, n_helps=1, n_harms=1)
