@@ -2,12 +2,12 @@
 
     python -m klforecast.evaluation.studies.component_search --out rows.jsonl --page table.md
 
-Three sets of monthly series of two to eleven years, all cut before their official test parts. Of each, two panels of
-60 series lose their last horizon; a search looks for the number of components on the rows before it:
+Three sets of monthly series of four to eleven years, all cut before their official test parts. Of each, 200 series
+lose their last horizon; a search looks for the number of components on the rows before it:
 
     sktime          ForecastingGridSearchCV over KLMemoryForecaster, one model for all series of a panel, judged on the
                     horizon before the one that was lost
-    scikit-learn    GridSearchCV over KLMemoryRegressor, whose samples are the windows of the series, in order of time
+    scikit-learn    GridSearchCV over KLMemoryRegressor, whose samples are windows of the series, judged on the same
 
 Then every number of the grid forecasts the lost horizon. A gain is the logarithm of the ratio of two mean absolute
 errors of a series, in percent, less than zero where the number that was found is better; its mean over the series has
@@ -23,8 +23,9 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
-from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sklearn.model_selection import GridSearchCV
 from sktime.forecasting.model_selection import ForecastingGridSearchCV
+from sktime.performance_metrics.forecasting import MeanAbsoluteScaledError
 from sktime.split import SingleWindowSplitter
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
@@ -51,7 +52,7 @@ SETS = {
 PERIOD = 12
 # One mode, a quarter and a half of the second cycle, and all of it, which is the default.
 GRID = (1, 3, 6, PERIOD)
-_PANELS, _SERIES = 2, 60  # a fit of a panel takes half a second
+_SERIES = 200  # a fit takes a second
 _CYCLES = 2  # in the samples of the regressor
 _LEAST_HORIZONS = 4  # that a series needs: one is lost, one judges, and two are learned from
 
@@ -71,8 +72,8 @@ class Panel(NamedTuple):
     lost: Mapping[str, np.ndarray]
 
 
-def panels_of(name: str) -> Iterator[Panel]:
-    """Panels of a set, their series spread evenly over it."""
+def panel_of(name: str) -> Panel:
+    """Series of a set, spread evenly over it."""
     task = SETS[name](name)
     h = task.horizon
     values = {
@@ -80,12 +81,11 @@ def panels_of(name: str) -> Iterator[Panel]:
         for key, frame in task.collection.series.items()
     }
     names = [key for key, rows in values.items() if len(rows) >= _LEAST_HORIZONS * h]
-    places = np.linspace(0, len(names) - 1, min(len(names), _PANELS * _SERIES)).round().astype(int)
-    for first in range(_PANELS):
-        chosen = [names[place] for place in places[first::_PANELS]]
-        yield Panel(
-            h, {key: values[key][:-h] for key in chosen}, {key: values[key][-h:] for key in chosen}
-        )
+    places = np.linspace(0, len(names) - 1, min(len(names), _SERIES)).round().astype(int)
+    chosen = [names[place] for place in places]
+    return Panel(
+        h, {key: values[key][:-h] for key in chosen}, {key: values[key][-h:] for key in chosen}
+    )
 
 
 class Found(NamedTuple):
@@ -107,11 +107,12 @@ def search_forecaster(panel: Panel, local_experts: bool) -> Found:
         forecaster,
         SingleWindowSplitter(fh=ahead),
         {"n_components": list(GRID)},
+        scoring=MeanAbsoluteScaledError(),
         refit=False,
         backend=None,
         error_score="raise",
     ).fit(y)
-    scores = search.cv_results_["mean_test_MeanAbsolutePercentageError"]
+    scores = search.cv_results_["mean_test_MeanAbsoluteScaledError"]
     forecasts = {}
     for number in GRID:
         made = forecaster.clone().set_params(n_components=number).fit(y).predict(fh=ahead)["y"]
@@ -122,18 +123,14 @@ def search_forecaster(panel: Panel, local_experts: bool) -> Found:
 def search_regressor(panel: Panel) -> Found:
     """Search with scikit-learn over a regression on windows, each less its mean and in units of it."""
     length, h = _CYCLES * PERIOD, panel.horizon
-    samples = [
-        (len(rows) - start, window)
-        for rows in panel.known.values()
-        for start, window in enumerate(sliding_window_view(rows, length + h))
-    ]
-    # Oldest first, so that a split by time judges the newest windows of all series.
-    windows = np.stack([window for _, window in sorted(samples, key=lambda sample: -sample[0])])
-    past, future, *_ = _relative(windows[:, :length], windows[:, length:])
+    cut = [sliding_window_view(rows, length + h) for rows in panel.known.values()]
+    windows = np.concatenate(cut)
+    past, future, _ = _relative(windows[:, :length], windows[:, length:])
+    ages = np.concatenate([np.arange(len(own))[::-1] for own in cut])
+    # The newest window of each series judges those that end before its future starts.
+    split = [(np.flatnonzero(ages >= h), np.flatnonzero(ages == 0))]
     search = GridSearchCV(
-        KLMemoryRegressor(),
-        {"n_components": list(GRID)},
-        cv=TimeSeriesSplit(3, gap=len(panel.known) * h),
+        KLMemoryRegressor(), {"n_components": list(GRID)}, cv=split, refit=False
     ).fit(past, future)
     newest = np.stack([rows[-length:] for rows in panel.known.values()])
     inputs, _, unit = _relative(newest, newest)
@@ -169,8 +166,8 @@ def measure(panel: Panel, search: Callable[[Panel], Found]) -> dict[str, Any]:
     Returns
     -------
     dict
-        The number found, the one of the worst score, and for each series the logarithm of its error over that of this one and over that of the default,
-        in percent.
+        The number found, the one of the worst score, and for each series the logarithm of the error of the number
+        found over that of the worst and over that of the default, in percent.
     """
     scores, forecasts = search(panel)
     found, worst = min(scores, key=scores.__getitem__), max(scores, key=scores.__getitem__)
@@ -193,33 +190,29 @@ def rows_of(
     name: str, held: Sequence[Mapping[str, Any]], out: Path | None
 ) -> Iterator[dict[str, Any]]:
     """Rows of one set: those that are held already, and the others measured and appended to `out`."""
-    panels = None
+    panel = None
     for search, run in SEARCHES.items():
-        for place in range(_PANELS):
-            where = {"dataset": name, "search": search, "panel": place}
-            known = [dict(row) for row in held if all(row[key] == where[key] for key in where)]
-            if not known:
-                panels = panels or list(panels_of(name))
-                known = [{**where, **measure(panels[place], run), "commit": machine.commit()}]
-                append_rows(out, known)
-            yield known[-1]
+        known = [dict(row) for row in held if (row["dataset"], row["search"]) == (name, search)]
+        if not known:
+            panel = panel or panel_of(name)
+            found = measure(panel, run)
+            known = [{"dataset": name, "search": search, **found, "commit": machine.commit()}]
+            append_rows(out, known)
+        yield known[-1]
 
 
 def page_of(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The table in Markdown, one line for each set and search, its panels together."""
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault((row["dataset"], row["search"]), []).append(row)
+    """The table in Markdown, one line for each set and search."""
     lines = [
         [
-            dataset,
-            search,
-            " and ".join(str(row["found"]) for row in own),
-            " and ".join(str(row["worst"]) for row in own),
-            *(_mean([gain for row in own for gain in row[key]]) for key in _GAINS),
-            str(sum(len(row["beside_worst"]) for row in own)),
+            row["dataset"],
+            row["search"],
+            str(row["found"]),
+            str(row["worst"]),
+            *(_mean(row[key]) for key in _GAINS),
+            str(len(row["beside_worst"])),
         ]
-        for (dataset, search), own in groups.items()
+        for row in rows
     ]
     columns = ("set", "search", "found", "least liked", *_GAINS.values(), "series")
     return markdown_table(columns, lines)
