@@ -14,6 +14,7 @@ errors of a series, in percent, less than zero where the number that was found i
 the standard error of that mean.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -97,6 +98,13 @@ class Found(NamedTuple):
 
 def search_forecaster(panel: Panel, local_experts: bool) -> Found:
     """Search with sktime over a forecaster of the panel."""
+    with warnings.catch_warnings():
+        # Beside its level a cycle of twelve steps has eleven modes, which every fit with twelve says.
+        warnings.filterwarnings("ignore", message="n_components", category=UserWarning)
+        return _search_forecaster(panel, local_experts)
+
+
+def _search_forecaster(panel: Panel, local_experts: bool) -> Found:
     y = pd.concat({key: pd.DataFrame({"y": rows}) for key, rows in panel.known.items()})
     y.index.names = ["series", "step"]
     ahead = range(1, panel.horizon + 1)

@@ -49,13 +49,17 @@ MEMORIES: dict[str, MemoryOptions] = {
 """Whose states the tokens of the encoder come from; the core, where there is one, has its own history."""
 
 
-def grid() -> Iterator[Cell]:
-    """Cells, those that say most first."""
-    for horizon, seed in product(HORIZONS, SEEDS):
-        if seed == SEEDS[0]:
-            # Local experts are no part of a core under an encoder.
-            yield _cell(horizon, seed, encoder="linear", local_experts=False)
-        for encoder, core, memory in product(ENCODERS, (True, False), MEMORIES.values()):
+def grid(
+    encoders: Sequence[str] = ENCODERS,
+    horizons: Sequence[int] = HORIZONS,
+    seeds: Sequence[int] = SEEDS,
+) -> Iterator[Cell]:
+    """Cells, those that say most first; the core by itself at the first seed of each horizon."""
+    for horizon, seed in product(horizons, seeds):
+        if seed == seeds[0]:
+            # Local experts are no part of a core under an encoder, and no seed changes it.
+            yield _cell(horizon, SEEDS[0], encoder="linear", local_experts=False)
+        for encoder, core, memory in product(encoders, (True, False), MEMORIES.values()):
             yield _cell(
                 horizon, seed, encoder=encoder, linear_core=core, memory_options=memory, **BUDGET
             )
@@ -69,10 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the cells that the file lacks."""
     parser = make_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="file of JSON lines to append to")
-    parser.add_argument("--cells", type=int, help="stop after so many; all")
+    parser.add_argument("--encoders", nargs="+", default=ENCODERS, choices=ENCODERS)
+    parser.add_argument("--horizons", type=int, nargs="+", default=HORIZONS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # two are slower on problems of this size
-    run_cells(benchmark_cells(), list(grid())[: options.cells], options.out, on_progress=_tell)
+    cells = grid(options.encoders, options.horizons, options.seeds)
+    run_cells(benchmark_cells(), cells, options.out, on_progress=_tell)
 
 
 def _tell(progress: Progress) -> None:

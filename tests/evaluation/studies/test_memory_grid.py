@@ -84,9 +84,18 @@ def test_the_first_line_of_the_page_says_what_the_rows_say(rows, beginning):
 def test_a_run_goes_on_where_the_last_one_stopped(tmp_path, monkeypatch):
     out = tmp_path / "rows.jsonl"
     monkeypatch.setattr(
-        memory_grid, "grid", lambda: (Cell("ETTh1", "persistence", h) for h in (96, 336))
+        memory_grid,
+        "grid",
+        lambda encoders, horizons, seeds: (Cell("ETTh1", "persistence", h) for h in horizons),
     )
-    main(["--out", str(out), "--cells", "1"])
+    main(["--out", str(out), "--horizons", "96"])
     assert [one["horizon"] for one in read_lines(out)] == [96]
     main(["--out", str(out)])
     assert [one["horizon"] for one in read_lines(out)] == [96, 336]
+
+
+def test_a_part_of_the_grid_has_the_core_beside_it():
+    cells = list(grid(["gru"], [336], [1]))
+    assert len(cells) == 1 + 2 * 4
+    assert cells[0].params == {"encoder": "linear", "local_experts": False}
+    assert set(map(str, cells)) <= set(map(str, grid()))
