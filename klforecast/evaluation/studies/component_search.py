@@ -51,6 +51,8 @@ SETS = {
 """Short sets, each with what loads it."""
 
 PERIOD = 12
+"""Months of a year."""
+
 # One mode, a quarter and a half of the second cycle, and all of it, which is the default.
 GRID = (1, 3, 6, PERIOD)
 _SERIES = 200  # a fit takes a second
