@@ -65,7 +65,8 @@ def test_gains_of_tokens_are_paired_by_seed_and_failed_rows_do_not_count():
 def test_what_was_not_run_is_said():
     section = section_of(ROWS)
     assert "6 of 288 cells were run" in section
-    assert "None at 336 steps with seed 2." in section
+    assert "At 96 steps with seed 1: 2 of 48." in section
+    assert "At 336 steps with seed 2: 0 of 48." in section
 
 
 @pytest.mark.parametrize(
