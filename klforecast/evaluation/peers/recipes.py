@@ -57,6 +57,7 @@ def _peer(
     build: Callable[[int, int, int], nn.Module],
     recipe: Recipe,
     params: dict[str, Any],
+    device: str = "cpu",
     **architecture: Any,
 ) -> PeerForecaster:
     """Cut the recipe to the regime and put `params`, the user's changes to it, on top."""
@@ -68,6 +69,7 @@ def _peer(
         horizon=task.horizon,
         validation_rows=task.validation_rows,
         random_state=task.seed,
+        device=device,
         **architecture,
     )
 
@@ -166,7 +168,7 @@ def _patchtst_encoder(
 def itransformer(task: Task, **params: Any) -> PeerForecaster:
     """Make iTransformer by its authors' setting; `params` are fields of `Recipe`."""
     width = {"Weather": 512, "ETTh2": 128, "ETTm1": 128, "ETTm2": 128, "Exchange": 128}
-    architecture = {
+    architecture: dict[str, Any] = {
         "d_model": width.get(task.dataset, 256 if task.horizon < 336 else 512),
         "n_layers": 3 if task.dataset == "Weather" else 2,
     }
@@ -180,11 +182,13 @@ def itransformer(task: Task, **params: Any) -> PeerForecaster:
 
 
 def spectral_memory(task: Task, readout: str = "frozen", **params: Any) -> PeerForecaster:
-    """Make the transformer of Spectral Memory; `params` are fields of `Recipe`, or its two sizes.
+    """Make the transformer of Spectral Memory; `params` are fields of `Recipe`, its two sizes, or `device`.
 
     The width is 64, an eighth of the published one, and a token is a patch of 16 steps. The published
-    sizes, ``d_model=512, patch_length=1``, would take days on a CPU.
+    sizes, ``d_model=512, patch_length=1``, would take days on a CPU; ``device="cuda"`` has them trained
+    elsewhere (`klforecast.evaluation.studies.spectral_memory_literally`).
     """
+    device = params.pop("device", "cpu")
     architecture = {
         "d_model": params.pop("d_model", 64),
         "patch_length": params.pop("patch_length", 16),
@@ -195,5 +199,6 @@ def spectral_memory(task: Task, readout: str = "frozen", **params: Any) -> PeerF
         partial(SpectralMemoryTransformer, **architecture),
         Recipe(36 if task.dataset == "ILI" else 96, learning_rate=1e-4, schedule="constant"),
         params,
+        device=device,
         **architecture,
     )

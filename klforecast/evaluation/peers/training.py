@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from klforecast.evaluation.benchmark.baselines import require_past
 from klforecast.training.callbacks import SCHEDULES
+from klforecast.training.seeding import seeded
 
 _EVALUATION_BATCH = 256  # windows; only memory depends on it
 
@@ -81,6 +82,8 @@ class PeerForecaster:
     random_state : int
         Seed of the weights, the shuffling and the dropout. The global generators are left as they
         were.
+    device : str, default="cpu"
+        Where the network is trained and read.
     **architecture
         Settings that `build` already holds, kept here so that `get_params` can report them.
     """
@@ -93,6 +96,7 @@ class PeerForecaster:
         horizon: int,
         validation_rows: int,
         random_state: int = 0,
+        device: str = "cpu",
         **architecture: object,
     ):
         self.build = build
@@ -100,6 +104,7 @@ class PeerForecaster:
         self.horizon = horizon
         self.validation_rows = validation_rows
         self.random_state = random_state
+        self.device = device
         self.architecture = architecture
 
     def get_params(self) -> dict[str, object]:
@@ -125,12 +130,12 @@ class PeerForecaster:
         self.mean_ = values[:first_validation].mean(dim=0)
         scale = values[:first_validation].std(dim=0, correction=0)
         self.scale_ = torch.where(scale > 0, scale, torch.ones_like(scale))
-        series = (values - self.mean_) / self.scale_
+        series = ((values - self.mean_) / self.scale_).to(self.device)
         training = torch.arange(first_validation - length + 1)
         validation = torch.arange(first_validation - self.recipe.lookback, len(values) - length + 1)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.random_state)
-            self.module_ = self.build(self.recipe.lookback, self.horizon, values.shape[1])
+        with seeded(self.random_state, self.device):
+            module = self.build(self.recipe.lookback, self.horizon, values.shape[1])
+            self.module_ = module.to(self.device)
             self.validation_errors_ = self._train(series, training, validation)
         self.input_length_ = self.recipe.lookback
         self.memory_depth_ = self.recipe.lookback
@@ -184,10 +189,10 @@ class PeerForecaster:
         """Forecast `horizon` steps from each cutoff; returns (cutoffs, horizon, channels)."""
         require_past(cutoffs, self.recipe.lookback)
         values = torch.from_numpy(y.to_numpy(dtype=np.float32, copy=True))
-        series = (values - self.mean_) / self.scale_
+        series = ((values - self.mean_) / self.scale_).to(self.device)
         starts = torch.as_tensor(np.asarray(cutoffs)) - self.recipe.lookback
         forecasts = [
-            self.module_(gather_windows(series, batch, self.recipe.lookback)) * self.scale_
+            self.module_(gather_windows(series, batch, self.recipe.lookback)).cpu() * self.scale_
             + self.mean_
             for batch in starts.split(_EVALUATION_BATCH)
         ]

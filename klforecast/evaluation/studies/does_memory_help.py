@@ -4,85 +4,27 @@ klforecast benchmark --model encoders --dataset ETTh1 --horizon 96 --seed 0 --ou
 python -m klforecast.evaluation.studies.long_recall --out long_recall.jsonl
 python -m klforecast.evaluation.studies.does_memory_help encoders.jsonl --recall long_recall.jsonl
 
-gain = 100 (MSE without - MSE with) / MSE without         seed by seed, then mean and interval
+Gains are those of `klforecast.evaluation.studies.memory_gains`. Rows of
+`klforecast.evaluation.studies.memory_grid` give the first sentence and the first tables.
 """
 
 import json
-import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import fmean
 from typing import Any, NamedTuple
-
-from scipy.stats import t as student_t
 
 from klforecast.evaluation.benchmark.models import ENCODER_BUDGET
 from klforecast.evaluation.benchmark.rows import read_rows
 from klforecast.evaluation.studies.command import make_parser, write_page
+from klforecast.evaluation.studies.memory_gains import Estimate, estimate, paired_gain, tally
+from klforecast.evaluation.studies.memory_grid_page import in_one_sentence, section_of
 from klforecast.modules.encoders import ENCODERS
 
 SOURCES = ("history", "trajectory")
 WINDOW = "window"  # no memory, but a window that reaches as far back as the history does
 _COMPARED = (*SOURCES, WINDOW)
-
-
-class Estimate(NamedTuple):
-    """A mean over seeds and half the width of its 95 % interval."""
-
-    mean: float
-    half_width: float  # NaN for one seed
-    n_seeds: int
-
-    @property
-    def sign(self) -> int:
-        """1 or -1 where the interval lies on one side of zero, else 0."""
-        return 0 if not abs(self.mean) > self.half_width else int(math.copysign(1, self.mean))
-
-    def __format__(self, spec: str) -> str:
-        """Write the mean and, where there is one, the interval."""
-        if math.isnan(self.half_width):
-            return format(self.mean, spec)
-        return f"{self.mean:{spec}} ± {self.half_width:{spec.lstrip('+')}}"
-
-
-def estimate(values: Sequence[float]) -> Estimate:
-    """Mean and 95 % t-interval over seeds.
-
-    Examples
-    --------
-    >>> f"{estimate([1.0, 2.0, 3.0]):.1f}"
-    '2.0 ± 2.5'
-    >>> f"{estimate([1.0]):+.1f}"
-    '+1.0'
-    """
-    n = len(values)
-    if n < 2:
-        return Estimate(fmean(values), math.nan, n)
-    half = float(student_t.ppf(0.975, n - 1)) * stdev(values) / math.sqrt(n)
-    return Estimate(fmean(values), half, n)
-
-
-class Tally(NamedTuple):
-    """How many gains are what: those above zero, and those beyond chance over seeds."""
-
-    n: int
-    n_above: int
-    median: float
-    n_helps: int
-    n_harms: int
-
-
-def tally(gains: Sequence[Estimate]) -> Tally:
-    """Count gains.
-
-    Examples
-    --------
-    >>> tally([estimate([5.0]), estimate([-2.0, -2.1]), estimate([1.0, -1.0])])
-    Tally(n=3, n_above=1, median=0.0, n_helps=0, n_harms=1)
-    """
-    helps, harms = (sum(gain.sign == sign for gain in gains) for sign in (1, -1))
-    above = sum(gain.mean > 0 for gain in gains)
-    return Tally(len(gains), above, median(gain.mean for gain in gains), helps, harms)
 
 
 class Line(NamedTuple):
@@ -122,14 +64,9 @@ def compare(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
             continue
         gains = {}
         for source in _COMPARED:
-            seeds = sorted(set(without) & set(memories.get(source, ())))
-            if seeds:
-                gains[source] = estimate(
-                    [
-                        100 * (1 - memories[source][seed]["mse"] / without[seed]["mse"])
-                        for seed in seeds
-                    ]
-                )
+            gain = paired_gain(_errors(without), _errors(memories.get(source, {})))
+            if gain is not None:
+                gains[source] = gain
         errors = {
             memory: estimate([row["mse"] for row in of.values()]) for memory, of in memories.items()
         }
@@ -138,7 +75,15 @@ def compare(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
     return sorted(lines, key=lambda line: line.errors["none"].mean)
 
 
-def render_page(rows: Sequence[Mapping[str, Any]], recall: Sequence[Mapping[str, Any]] = ()) -> str:
+def _errors(rows: Mapping[int, Mapping[str, Any]]) -> dict[int, float]:
+    return {seed: row["mse"] for seed, row in rows.items()}
+
+
+def render_page(
+    rows: Sequence[Mapping[str, Any]],
+    recall: Sequence[Mapping[str, Any]] = (),
+    grid: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Return the page as Markdown.
 
     Parameters
@@ -147,13 +92,18 @@ def render_page(rows: Sequence[Mapping[str, Any]], recall: Sequence[Mapping[str,
         Rows of ``klforecast benchmark --model encoders``.
     recall : sequence of mapping, default=()
         Rows of ``python -m klforecast.evaluation.studies.long_recall``.
+    grid : sequence of mapping, default=()
+        Rows of ``python -m klforecast.evaluation.studies.memory_grid``.
     """
     groups: dict[tuple, list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault(_cell(row), []).append(row)
     lines = {cell: compare(groups[cell]) for cell in sorted(groups)}
     introduction = _INTRODUCTION.format(budget=_budget(ENCODER_BUDGET), window=_reach(rows))
-    parts = ["# Does memory help?", introduction, "## In short", _verdict(lines)]
+    parts = ["# Does memory help?"]
+    if grid:
+        parts += [in_one_sentence(grid), section_of(grid), "## Every encoder on a small budget"]
+    parts += [introduction, *_measured_at(rows), "## In short", _verdict(lines)]
     for cell, found in lines.items():
         dataset, fit_on, changed, horizon = cell
         seeds = sorted({row["seed"] for row in groups[cell]})
@@ -205,15 +155,27 @@ klforecast benchmark --model encoders --dataset ETTh1 --horizon 96 --fit-on trai
   --param max_epochs=5 --out docs/results/encoders.jsonl
 python -m klforecast.evaluation.studies.long_recall --out docs/results/long_recall.jsonl
 python -m klforecast.evaluation.studies.does_memory_help docs/results/encoders.jsonl \\
-  --recall docs/results/long_recall.jsonl --out docs/does_memory_help.md
+  --recall docs/results/long_recall.jsonl --grid docs/results/memory_grid.jsonl --out docs/does_memory_help.md
 ```
 
-`--param linear_core=true` asks the same of encoders that correct the linear core; without
-`--horizon` all four horizons are run."""
+`--param linear_core=true` asks the same of encoders that correct the linear core, their memory and that of the core
+changed together; without `--horizon` all four horizons are run."""
 
 
 def _budget(settings: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in settings.items())
+
+
+def _measured_at(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say which states of the package the rows are of; nothing where they do not tell."""
+    counts = Counter(row["commit"][:7] for row in rows if row["commit"])
+    if not counts:
+        return []
+    commits = ", ".join(f"{commit} ({count} rows)" for commit, count in counts.most_common())
+    return [
+        f"Measured at the commits {commits}; what encoders, core and training have become since then "
+        "is not in these tables."
+    ]
 
 
 def _cell(row: Mapping[str, Any]) -> tuple[str, str, tuple[tuple[str, Any], ...], int]:
@@ -334,10 +296,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__)
     parser.add_argument("rows", type=Path, nargs="+", help="files that `benchmark` wrote")
     parser.add_argument("--recall", type=Path, help="file that `long_recall` wrote")
+    parser.add_argument("--grid", type=Path, help="file that `memory_grid` wrote")
     parser.add_argument("--out", type=Path, help="page to write; default: the terminal")
     options = parser.parse_args(arguments)
     lines = options.recall.read_text(encoding="utf-8").splitlines() if options.recall else []
-    page = render_page(read_rows(*options.rows), [json.loads(line) for line in lines])
+    grid = read_rows(options.grid) if options.grid else []
+    page = render_page(read_rows(*options.rows), [json.loads(line) for line in lines], grid)
     write_page(page, options.out)
 
 

@@ -10,6 +10,7 @@ from klforecast.evaluation.json_lines import read_lines
 from klforecast.evaluation.lra.run_rows import read_runs
 from klforecast.evaluation.report.markdown import render_markdown
 from klforecast.evaluation.studies import (
+    component_search,
     does_memory_help,
     equal_size_page,
     matched_bases,
@@ -25,10 +26,15 @@ def results(*names: str) -> list[Path]:
 
 PAGES = {
     "does_memory_help.md": lambda: does_memory_help.render_page(
-        read_rows(*results("encoders")), read_lines(*results("long_recall"))
+        read_rows(*results("encoders")),
+        read_lines(*results("long_recall")),
+        read_rows(*results("memory_grid")),
     ),
     "published_encoders.md": lambda: published_encoders.render_page(
         read_rows(*results("published_encoders"))
+    ),
+    "results/component_search.md": lambda: component_search.page_of(
+        read_lines(*results("component_search"))
     ),
     "results/equal_size_bases.md": lambda: equal_size_page.page_of(
         read_lines(*results("equal_size_bases"))

@@ -7,16 +7,10 @@ from klforecast.evaluation.benchmark.models import ENCODER_BUDGET, ENCODER_CELLS
 from klforecast.evaluation.benchmark.rows import complete
 from klforecast.evaluation.benchmark.runner import expand_cells
 from klforecast.evaluation.json_lines import append_line
-from klforecast.evaluation.studies.does_memory_help import (
-    Tally,
-    compare,
-    estimate,
-    main,
-    render_page,
-    tally,
-)
+from klforecast.evaluation.studies.does_memory_help import compare, main, render_page
 from klforecast.evaluation.studies.long_recall import BUDGET, recall
 from klforecast.evaluation.studies.long_recall import main as recall_main
+from klforecast.evaluation.studies.memory_gains import Tally, estimate, tally
 from klforecast.modules.encoders import ENCODERS
 
 
@@ -108,6 +102,13 @@ def test_cells_of_another_budget_have_a_table_of_their_own():
     assert [line[1] for line in lines_of(page, "lstm")] == ["0.3000", "0.2000"]
     titles = [line for line in page.splitlines() if line.startswith("## ETTh1")]
     assert ["max_epochs=5" in title for title in titles] == [False, True]
+
+
+def test_the_page_names_the_commits_that_its_rows_were_measured_at():
+    commits = ["a4c62a2fecab", "a4c62a2fecab", "8eab25b-dirty"]
+    rows = [one | {"commit": commit} for one, commit in zip(ROWS, commits, strict=False)]
+    assert "Measured at the commits a4c62a2 (2 rows), 8eab25b (1 rows)" in render_page(rows)
+    assert "Measured at" not in render_page(ROWS)
 
 
 def test_gains_are_counted_beyond_chance_only_over_seeds():

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from klforecast.modules.memory.kl_memory import KLMemory
+from klforecast.modules.memory.kl_memory import STRATEGIES, WRITERS, KLMemory
 from klforecast.modules.memory.presets import PRESETS
+from klforecast.modules.memory.token_mixers import TOKEN_MIXERS
+from klforecast.ops import kernels
 
 D, T, K = 4, 11, 3
 KERNELS = {
@@ -91,7 +93,14 @@ def assert_equal_up_to_sign(ours, theirs):
         np.testing.assert_allclose(mine, side * other, rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("writer", ["attention", "mean"])
+def test_every_kernel_strategy_writer_and_mixer_is_held_to_an_equation_here():
+    assert set(KERNELS) == set(kernels.KERNELS)
+    assert set(STRATEGIES) == {"empirical", "kernel", "feature"}
+    assert {preset["writer"] for preset in PRESETS.values()} == set(WRITERS)
+    assert {preset["token_mixer"] for preset in PRESETS.values()} == set(TOKEN_MIXERS)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
 @pytest.mark.parametrize("scale", [True, False])
 def test_empirical_components(writer, scale):
     memory = written(writer=writer, scale_by_eigenvalue=scale)
