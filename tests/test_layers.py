@@ -21,6 +21,7 @@ ABOVE = {
     "training": {"data", "ops", "core", "modules"},
     "classify": {"ops", "modules", "training"},
     "estimators": {"data", "ops", "core", "local", "modules", "training", "classify"},
+    "distributed": {"data", "core", "local", "ops", "estimators"},
     "evaluation": {"data", "ops", "core", "modules", "training", "classify", "estimators"},
     "commands": {"data", "estimators", "evaluation"},
     "cli": {

@@ -22,7 +22,7 @@ def hashed(key: Key) -> bytes:
     Examples
     --------
     >>> hashed(("north", 3)).hex()
-    'c5e1a0ae26a2c2b0'
+    '8478d96935e925b8'
     """
     return blake2b("\x1f".join(map(str, key)).encode(), digest_size=_DIGEST_BYTES).digest()
 
