@@ -27,22 +27,21 @@ def hashed(key: Key) -> bytes:
     return blake2b("\x1f".join(map(str, key)).encode(), digest_size=_DIGEST_BYTES).digest()
 
 
-def sample_keys(keys: Iterable[Key], most: int = MOST_SAMPLED) -> list[Key]:
-    """At most so many series, in the order in which they came.
+def sample_keys(keys: Iterable[Key]) -> list[Key]:
+    """At most 2,048 series, in the order in which they came.
 
     Parameters
     ----------
     keys : iterable of tuple
         Labels of each series.
-    most : int, default=2048
 
     Examples
     --------
-    >>> sample_keys([(name,) for name in "abcdef"], most=2)
-    [('b',), ('d',)]
+    >>> len(sample_keys((number,) for number in range(5000)))
+    2048
     """
     whole = list(keys)
-    if len(whole) <= most:
+    if len(whole) <= MOST_SAMPLED:
         return whole
-    chosen = set(sorted(whole, key=hashed)[:most])
+    chosen = set(sorted(whole, key=hashed)[:MOST_SAMPLED])
     return [key for key in whole if key in chosen]

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from klforecast import KLMemoryForecaster
-from klforecast.distributed import fit_parts, predict_parts
+from klforecast.distributed import agree, fit_parts, part_moments, predict_parts, survey_part
+from klforecast.estimators import sampling
 from klforecast.estimators.frames.panel import split_series
 
 LEVELS = [0.1, 0.5, 0.9]
@@ -76,3 +77,79 @@ def test_series_of_unequal_length_are_forecast_as_in_one_fit():
     known, known_quantiles = single_fit(panel, forecaster, 6)
     np.testing.assert_allclose(point, known, rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(quantiles, known_quantiles, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("sizes", [[40], [9, 30, 1]])
+def test_a_panel_larger_than_its_sample_is_fitted_alike_in_parts(monkeypatch, sizes):
+    monkeypatch.setattr(sampling, "MOST_SAMPLED", 11)
+    panel = made_panel(40)
+    forecaster = KLMemoryForecaster(horizon=6)
+    point, quantiles = forecasts_of_parts(panel, sizes, forecaster, 6)
+    known, known_quantiles = single_fit(panel, forecaster, 6)
+    np.testing.assert_allclose(point, known, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(quantiles, known_quantiles, rtol=1e-8, atol=1e-8)
+
+
+def test_the_sample_of_a_panel_is_the_sample_of_the_samples_of_its_parts(monkeypatch):
+    monkeypatch.setattr(sampling, "MOST_SAMPLED", 5)
+    keys = [(f"s{number}",) for number in range(30)]
+    of_parts = [
+        key
+        for start in (0, 7, 20)
+        for key in sampling.sample_keys(keys[start : {0: 7, 7: 20, 20: 30}[start]])
+    ]
+    assert sampling.sample_keys(of_parts) == sampling.sample_keys(keys)
+
+
+def test_what_travels_does_not_grow_with_the_series(monkeypatch):
+    monkeypatch.setattr(sampling, "MOST_SAMPLED", 8)
+    sizes = {}
+    for n in (16, 64):
+        part = split_series(made_panel(n))
+        agreed = agree(survey_part(part), KLMemoryForecaster(horizon=12))
+        sizes[n] = part_moments(part, agreed).n_bytes()
+    assert sizes[16] == sizes[64]
+
+
+def test_processes_give_the_numbers_of_one():
+    panel = made_panel(12)
+    parts = parted(panel, [5, 4, 3])
+    found = []
+    for n_jobs in (1, 2):
+        model = fit_parts(parts, KLMemoryForecaster(horizon=6), n_jobs=n_jobs)
+        found.append(list(predict_parts(model, parts, 6, LEVELS, n_jobs=n_jobs)))
+    for (one, one_q), (two, two_q) in zip(*found, strict=True):
+        assert list(one) == list(two)
+        np.testing.assert_array_equal(np.stack(list(one.values())), np.stack(list(two.values())))
+        np.testing.assert_array_equal(one_q, two_q)
+
+
+def test_a_part_is_made_in_the_process_that_asks():
+    asked = []
+
+    def part(number):
+        asked.append(number)
+        return parts[number]
+
+    parts = parted(made_panel(9), [4, 5])
+    fit_parts([lambda n=n: part(n) for n in range(2)], KLMemoryForecaster(horizon=6))
+    assert asked == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda parts: [], "no part"),
+        (lambda parts: [parts[0], {}], "no series"),
+        (lambda parts: [parts[0], parts[0]], "in two parts"),
+    ],
+)
+def test_parts_that_make_no_panel_are_refused(change, message):
+    parts = parted(made_panel(6), [2, 4])
+    with pytest.raises(ValueError, match=message):
+        fit_parts(change(parts))
+
+
+def test_an_encoder_is_refused_since_it_is_not_solved():
+    with pytest.raises(ValueError, match="trained by epochs"):
+        fit_parts(parted(made_panel(3), [3]), KLMemoryForecaster(horizon=6, encoder="gru"))
