@@ -4,6 +4,7 @@
 """
 
 from klforecast.distributed.agreement import Agreement, agree
+from klforecast.distributed.engines import cross_validation, fit, predict
 from klforecast.distributed.moments import PartMoments, part_moments
 from klforecast.distributed.panel_model import PanelModel, solve_panel
 from klforecast.distributed.parts import fit_parts, predict_parts
@@ -15,8 +16,11 @@ __all__ = [
     "PartMoments",
     "Survey",
     "agree",
+    "cross_validation",
+    "fit",
     "fit_parts",
     "part_moments",
+    "predict",
     "predict_parts",
     "solve_panel",
     "survey_part",

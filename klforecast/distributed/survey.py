@@ -12,6 +12,7 @@ import numpy as np
 from pandas.tseries.offsets import BaseOffset
 
 from klforecast.estimators import checks
+from klforecast.estimators.frames.indices import check_regular
 from klforecast.estimators.frames.panel import Key, TimeSeries, name_series
 from klforecast.estimators.sampling import sample_keys
 
@@ -21,27 +22,28 @@ class Survey(NamedTuple):
 
     Attributes
     ----------
-    lengths : dict of int to int
-        How many series have so many rows.
-    sample : dict of tuple to TimeSeries
-        Rows of at most 2,048 series, in the order of their labels.
-    longest : TimeSeries
-        The first of the longest series by its label.
-    longest_key : tuple
-        That label.
-    frequency : offset or None
-        Step of all times; None for whole numbers.
+        lengths : dict of int to int
+            How many series have so many rows.
+        sample : dict of tuple to TimeSeries
+            Rows of at most 2,048 series, in the order of their labels.
+        longest : TimeSeries
+            The first of the longest series by its label.
+        longest_key : tuple
+            That label.
+        frequency : offset or None
+            Step of all times; None for whole numbers.
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> from klforecast.estimators.frames.panel import split_series
-    >>> index = pd.MultiIndex.from_product([["a", "b"], [0, 1, 2]])
-    >>> panel = split_series(pd.DataFrame({"y": range(6)}, index=index))
-    >>> north, south = (survey_part({key: panel[key]}) for key in panel)
-    >>> whole = south.merge(north)
-    >>> whole.n_series, list(whole.sample)
-    (2, [('a',), ('b',)])
+        >>> import pandas as pd
+        >>> from klforecast.estimators.frames.indices import check_regular
+    from klforecast.estimators.frames.panel import split_series
+        >>> index = pd.MultiIndex.from_product([["a", "b"], [0, 1, 2]])
+        >>> panel = split_series(pd.DataFrame({"y": range(6)}, index=index))
+        >>> north, south = (survey_part({key: panel[key]}) for key in panel)
+        >>> whole = south.merge(north)
+        >>> whole.n_series, list(whole.sample)
+        (2, [('a',), ('b',)])
     """
 
     lengths: dict[int, int]
@@ -114,7 +116,12 @@ def survey_part(part: Mapping[Key, TimeSeries], freq: BaseOffset | None = None) 
     """
     if not part:
         raise ValueError("a part holds no series; leave empty parts out")
-    frequency = checks.check_panel(part) if freq is None else freq
+    # Series share their times more often than not, and what is shared is looked at once.
+    by_times = dict({id(series.index): (key, series) for key, series in part.items()}.values())
+    frequency = checks.check_panel(by_times) if freq is None else freq
+    if freq is not None:
+        for key, series in by_times.items():
+            check_regular(series.index, freq, name_series(key))
     columns = range(next(iter(part.values())).values.shape[1])
     checks.check_values(part, columns)
     longest = min(part, key=lambda key: (-len(part[key].values), key))
