@@ -3,8 +3,8 @@
     survey, moments     partition -> one row, whose bytes are added up here
     predict             partition -> rows of forecasts, which stay where they are
 
-Every series is brought whole into one of `n_parts` partitions, in each pass. Rows never come here. The engine is the one of
-the frame: Dask, Ray, Spark, or pandas.
+Every series is brought whole into one of `n_parts` partitions, in each pass. Rows never come here. The engine is the
+one of the frame: Dask, Ray, Spark, or pandas.
 """
 
 import functools

@@ -84,6 +84,8 @@ def test_a_frame_of_dask_is_forecast_by_two_processes():
         assert_same(found.compute(), known_forecast(frame))
 
 
+# Fugue and Ray warn of each other's deprecated settings.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_frame_of_ray_is_forecast():
     pytest.importorskip("ray", reason="needs pip install 'klforecast[ray]'")
     import ray
