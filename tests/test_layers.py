@@ -22,7 +22,9 @@ ABOVE = {
     "classify": {"ops", "modules", "training"},
     "estimators": {"data", "ops", "core", "local", "modules", "training", "classify"},
     "distributed": {"data", "core", "local", "ops", "estimators"},
-    "evaluation": {"data", "ops", "core", "modules", "training", "classify", "estimators"},
+    "evaluation": {
+        *("data", "ops", "core", "modules", "training", "classify", "estimators", "distributed"),
+    },
     "commands": {"data", "estimators", "evaluation"},
     "cli": {
         *("data", "ops", "core", "modules", "training", "classify", "estimators", "evaluation"),

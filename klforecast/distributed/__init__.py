@@ -7,6 +7,7 @@ from klforecast.distributed.agreement import Agreement, agree
 from klforecast.distributed.engines import cross_validation, fit, predict
 from klforecast.distributed.moments import PartMoments, part_moments
 from klforecast.distributed.panel_model import PanelModel, solve_panel
+from klforecast.distributed.parquet import forecast_parquet
 from klforecast.distributed.parts import fit_parts, predict_parts
 from klforecast.distributed.survey import Survey, survey_part
 
@@ -19,6 +20,7 @@ __all__ = [
     "cross_validation",
     "fit",
     "fit_parts",
+    "forecast_parquet",
     "part_moments",
     "predict",
     "predict_parts",

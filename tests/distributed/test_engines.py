@@ -88,13 +88,18 @@ def test_a_frame_of_dask_is_forecast_by_two_processes():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_frame_of_ray_is_forecast():
     pytest.importorskip("ray", reason="needs pip install 'klforecast[ray]'")
+    import pyarrow as pa
     import ray
     import ray.data
 
     frame = long_frame()
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False)
     try:
-        on_cluster = ray.data.from_pandas(frame)
+        # pandas writes text as large_string, of which Fugue has no type.
+        text = pa.schema(
+            [("unique_id", pa.string()), ("ds", pa.timestamp("us")), ("y", pa.float64())]
+        )
+        on_cluster = ray.data.from_arrow(pa.Table.from_pandas(frame, schema=text))
         model = fit(on_cluster, FORECASTER, n_parts=4)
         found = predict(model, on_cluster, h=6, level=[80], n_parts=4)
         assert isinstance(found, ray.data.Dataset)
