@@ -30,8 +30,6 @@ from klforecast.ops.volatility import phase_volatility, recent_volatility
 
 _N_WINDOWS = 2500  # windows that are looked at; neighbours are nearly equal, so more add little
 _N_JUDGED = 1000  # of these, windows whose forecasts are judged
-# Of more than 32 channels, which tell their shared weights together: half of the time.
-_WIDE_WINDOWS, _WIDE_JUDGED = 1250, 500
 _N_BLOCKS = 5  # of time, each left out once: four fifths of the windows remain to be learned from
 _N_ROWS = 5000  # of a series, from which its wandering is judged
 _KEPT_CHANNELS = 32  # some 15 MB each; where there are more, they are encoded twice instead
@@ -133,9 +131,8 @@ def judge_out_of_fold(
     Time O(C E K d^3 + C n d^2). Channels come one after another, so the memory holds the windows of one.
     """
     lengths = [len(series) for series in panel]
-    wide = panel[0].shape[1] > _KEPT_CHANNELS
-    windows = spread_windows(lengths, plan, wide)
-    blocks = time_blocks(windows, lengths, plan, _WIDE_JUDGED if wide else _N_JUDGED)
+    windows = spread_windows(lengths, plan)
+    blocks = time_blocks(windows, lengths, plan)
     usable = torch.ones(len(plan.experts), dtype=torch.bool)
     if not blocks.judged:
         usable = torch.tensor([expert.pooling == "none" for expert in plan.experts])
@@ -176,21 +173,16 @@ def _discount_reversion(weights: Tensor, panel: Sequence[Rows], plan: CorePlan) 
     return torch.where(total > 0, kept / total, weights)
 
 
-def spread_windows(lengths: Sequence[int], plan: CorePlan, wide: bool = False) -> SpreadWindows:
-    """Spread some thousand windows over series of given lengths, at least one over each.
-
-    No more than 1,250 where there are many channels, of which each costs as much.
-    """
+def spread_windows(lengths: Sequence[int], plan: CorePlan) -> SpreadWindows:
+    """Spread some thousand windows over series of given lengths, at least one over each."""
     counts = [rows - plan.depth - plan.padded_horizon + 1 for rows in lengths]
-    stride = -(-sum(counts) // _WIDE_WINDOWS) if wide else max(1, sum(counts) // _N_WINDOWS)
+    stride = max(1, sum(counts) // _N_WINDOWS)
     starts = [torch.arange(0, count, stride) for count in counts]
     series = [torch.full_like(start, i) for i, start in enumerate(starts)]
     return SpreadWindows(torch.cat(series), plan.depth + torch.cat(starts), stride)
 
 
-def time_blocks(
-    windows: SpreadWindows, lengths: Sequence[int], plan: CorePlan, n_judged: int = _N_JUDGED
-) -> Blocks:
+def time_blocks(windows: SpreadWindows, lengths: Sequence[int], plan: CorePlan) -> Blocks:
     """Cut every series into blocks of time; blocks that leave nothing to train on or to judge are dropped.
 
     A window is trained on for a block if its targets end before the first target of the block, or start after the
@@ -208,15 +200,15 @@ def time_blocks(
         held_out = (block == k).nonzero()[:, 0]
         if (before | after).any() and len(held_out):
             trained.append(before | after)
-            judged.append(held_out[_every_few(windows.series[held_out], n_judged)])
+            judged.append(held_out[_every_few(windows.series[held_out])])
     if not judged:
         return Blocks(torch.zeros(0, len(block), dtype=torch.bool), ())
     return Blocks(torch.stack(trained), tuple(judged))
 
 
-def _every_few(series: Tensor, n_judged: int) -> Tensor:
+def _every_few(series: Tensor) -> Tensor:
     """Thin out windows to the number that is judged, in each series from its first one on."""
-    step = math.ceil(len(series) * _N_BLOCKS / n_judged)
+    step = math.ceil(len(series) * _N_BLOCKS / _N_JUDGED)
     place = torch.arange(len(series)) - torch.searchsorted(series, series)
     return place % step == 0
 
@@ -256,7 +248,9 @@ def _held_out_errors(
 
     look_up = functools.cache(of_channel) if channels <= _KEPT_CHANNELS else of_channel
     pooled = look_up(0)[0]
-    apart = max(1, channels * len(windows.cutoff) // _SHARED_WINDOWS)
+    # Those that are kept are encoded anyway.
+    n_shared = channels * len(windows.cutoff) if channels > _KEPT_CHANNELS else 0
+    apart = max(1, n_shared // _SHARED_WINDOWS)
     for channel in range(apart, channels, apart):
         pooled = [*map(_sum_moments, zip(pooled, look_up(channel)[0], strict=True))]
     shared_maps = [_solve(shared, moments, coordinates) for moments in pooled]
