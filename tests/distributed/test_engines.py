@@ -3,9 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from klforecast import KLMemoryForecaster, LongForecaster
-from klforecast.distributed import cross_validation, fit, predict
+from klforecast.distributed import cross_validation, fit, fit_parts, predict
+from klforecast.distributed.frames import series_of
+from klforecast.estimators.long_frames.columns import Columns
 
 pytest.importorskip("fugue", reason="frames of engines need Fugue: pip install 'klforecast[dask]'")
 
@@ -82,6 +85,26 @@ def test_a_frame_of_dask_is_forecast_by_two_processes():
         found = predict(model, on_cluster, h=6, level=[80], n_parts=4)
         assert isinstance(found, dd.DataFrame)
         assert_same(found.compute(), known_forecast(frame))
+
+
+def test_parts_are_mapped_by_the_processes_of_a_cluster_of_dask():
+    distributed = pytest.importorskip("distributed", reason="needs pip install 'klforecast[dask]'")
+    from joblib import parallel_config
+
+    series = series_of(long_frame(), Columns(*KEYS, "y"))
+    keys = list(series)
+    parts = [{key: series[key] for key in keys[start::2]} for start in (0, 1)]
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+        parallel_config(backend="dask"),
+    ):
+        found = fit_parts(parts, FORECASTER)
+    known = fit_parts(parts, FORECASTER)
+    for name, values in known.core.state_dict().items():
+        assert torch.equal(found.core.state_dict()[name], values), name
 
 
 # Fugue and Ray warn of each other's deprecated settings.
