@@ -107,30 +107,6 @@ def test_parts_are_mapped_by_the_processes_of_a_cluster_of_dask():
         assert torch.equal(found.core.state_dict()[name], values), name
 
 
-# Fugue and Ray warn of each other's deprecated settings.
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_a_frame_of_ray_is_forecast():
-    pytest.importorskip("ray", reason="needs pip install 'klforecast[ray]'")
-    import pyarrow as pa
-    import ray
-    import ray.data
-
-    frame = long_frame()
-    ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False)
-    try:
-        # pandas writes text as large_string, of which Fugue has no type.
-        text = pa.schema(
-            [("unique_id", pa.string()), ("ds", pa.timestamp("us")), ("y", pa.float64())]
-        )
-        on_cluster = ray.data.from_arrow(pa.Table.from_pandas(frame, schema=text))
-        model = fit(on_cluster, FORECASTER, n_parts=4)
-        found = predict(model, on_cluster, h=6, level=[80], n_parts=4)
-        assert isinstance(found, ray.data.Dataset)
-        assert_same(found.to_pandas(), known_forecast(frame))
-    finally:
-        ray.shutdown()
-
-
 def test_a_column_that_is_missing_is_named():
     with pytest.raises(ValueError, match="no column 'value'"):
         fit(long_frame(2), target_col="value")
