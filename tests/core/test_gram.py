@@ -7,13 +7,13 @@ from klforecast.core.gram import (
     center_gram,
     extend_moments,
     fold_gram,
-    join_moments,
     pool_moments,
     rescale_moments,
     shorten_moments,
     window_gram,
     window_moments,
 )
+from klforecast.core.stretches import join_moments
 
 
 def series(rows, channels=1, seed=0):
