@@ -21,7 +21,10 @@ ABOVE = {
     "training": {"data", "ops", "core", "modules"},
     "classify": {"ops", "modules", "training"},
     "estimators": {"data", "ops", "core", "local", "modules", "training", "classify"},
-    "evaluation": {"data", "ops", "core", "modules", "training", "classify", "estimators"},
+    "distributed": {"data", "core", "local", "ops", "estimators"},
+    "evaluation": {
+        *("data", "ops", "core", "modules", "training", "classify", "estimators", "distributed"),
+    },
     "commands": {"data", "estimators", "evaluation"},
     "cli": {
         *("data", "ops", "core", "modules", "training", "classify", "estimators", "evaluation"),

@@ -17,7 +17,7 @@ one older, and the recurrence stays exact:
 Letters   T time steps, C channels, n windows, L = length of a window
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -48,6 +48,27 @@ class WindowMoments(NamedTuple):
     sums: Tensor
     head: Tensor
     tail: Tensor
+    n_windows: int
+    forgetting: float
+
+
+class PooledMoments(NamedTuple):
+    """Moments of the windows of many series, whose size does not depend on how many there are.
+
+    Attributes
+    ----------
+    products : Tensor of shape (C, L)
+        First rows of the Gram matrices, summed over series.
+    steps : Tensor of shape (C, L - 1, L - 1)
+        What a step along a diagonal adds, ``tail' tail - f^n head' head`` summed over series.
+    n_windows : int
+        Number of windows.
+    forgetting : float
+        Weight of a window relative to the next newer one.
+    """
+
+    products: Tensor
+    steps: Tensor
     n_windows: int
     forgetting: float
 
@@ -234,12 +255,58 @@ def _step_sums(moments: WindowMoments) -> Tensor:  # (C, L)
     return torch.stack(steps, dim=1)
 
 
-def window_gram(moments: Iterable[WindowMoments], channel: int | None = None) -> Tensor:
+def pool_moments(moments: Sequence[WindowMoments]) -> PooledMoments:
+    """Moments of many series as one, whose Gram matrix is the sum of theirs.
+
+    Parameters
+    ----------
+    moments : sequence of WindowMoments
+        At least one, with the same windows and forgetting.
+
+    Returns
+    -------
+    PooledMoments
+
+    Notes
+    -----
+    O(C L^2) for each series, and as much memory in all.
+
+    Examples
+    --------
+    >>> import torch
+    >>> one, two = (window_moments(torch.arange(n)[:, None], 2) for n in (5.0, 9.0))
+    >>> pooled = add_pooled(pool_moments([one]), pool_moments([two]))
+    >>> torch.equal(window_gram(pooled), window_gram([one, two]))
+    True
+    """
+    channels = range(len(moments[0].products))
+    rows, steps = zip(*(_first_row_and_step(moments, channel) for channel in channels), strict=True)
+    return PooledMoments(
+        torch.stack(rows),
+        torch.stack(steps),
+        sum(part.n_windows for part in moments),
+        moments[0].forgetting,
+    )
+
+
+def add_pooled(first: PooledMoments, second: PooledMoments) -> PooledMoments:
+    """Moments of the series of both."""
+    return PooledMoments(
+        first.products + second.products,
+        first.steps + second.steps,
+        first.n_windows + second.n_windows,
+        first.forgetting,
+    )
+
+
+def window_gram(
+    moments: Iterable[WindowMoments] | PooledMoments, channel: int | None = None
+) -> Tensor:
     """Gram matrix of all windows of all given series, of one channel or summed over channels.
 
     Parameters
     ----------
-    moments : iterable of WindowMoments
+    moments : iterable of WindowMoments, or PooledMoments
         One for each series, with the same forgetting; the Gram matrices of several series add up.
     channel : int, optional
         The channel; None sums over all of them.
@@ -261,19 +328,32 @@ def window_gram(moments: Iterable[WindowMoments], channel: int | None = None) ->
     tensor([[ 5., 10.],
             [10., 20.]], dtype=torch.float64)
     """
-    pick = slice(None) if channel is None else slice(channel, channel + 1)
-    parts = list(moments)
-    first_row = torch.stack([part.products[pick].sum(dim=0) for part in parts]).sum(dim=0)
-    forgetting = parts[0].forgetting
-    head = torch.cat([forgetting ** (part.n_windows / 2) * part.head[pick] for part in parts])
-    tail = torch.cat([part.tail[pick] for part in parts])
+    if isinstance(moments, PooledMoments):
+        pick = slice(None) if channel is None else slice(channel, channel + 1)
+        first_row, step = moments.products[pick].sum(dim=0), moments.steps[pick].sum(dim=0)
+        forgetting = moments.forgetting
+    else:
+        parts = list(moments)
+        first_row, step = _first_row_and_step(parts, channel)
+        forgetting = parts[0].forgetting
     length = len(first_row)
-    step = torch.addmm(head.T @ head, tail.T, tail, beta=-1.0)  # what a step along a diagonal adds
     gram = first_row.new_empty(length, length)
     gram[0] = first_row
     for i in range(length - 1):
         torch.add(step[i, i:], gram[i, i:-1], alpha=forgetting, out=gram[i + 1, i + 1 :])
     return gram.triu_().add_(gram.triu(1).T.clone())
+
+
+def _first_row_and_step(
+    moments: Sequence[WindowMoments], channel: int | None
+) -> tuple[Tensor, Tensor]:  # (L,), (L - 1, L - 1)
+    """First row of a Gram matrix, and what a step along a diagonal adds."""
+    pick = slice(None) if channel is None else slice(channel, channel + 1)
+    first_row = torch.stack([part.products[pick].sum(dim=0) for part in moments]).sum(dim=0)
+    forgetting = moments[0].forgetting
+    head = torch.cat([forgetting ** (part.n_windows / 2) * part.head[pick] for part in moments])
+    tail = torch.cat([part.tail[pick] for part in moments])
+    return first_row, torch.addmm(head.T @ head, tail.T, tail, beta=-1.0)
 
 
 def fold_gram(gram: Tensor, period: int) -> Tensor:  # (n * period, n * period) -> (n, n)

@@ -16,6 +16,7 @@ from torch import Tensor
 from klforecast.core.coordinates import Coordinates, window_coordinates
 from klforecast.core.experts import Fold, Moments
 from klforecast.core.gram import (
+    PooledMoments,
     WindowMoments,
     center_gram,
     fold_gram,
@@ -124,7 +125,7 @@ def solve_from_plan(
 
 
 def solve_from_moments(
-    moments: Sequence[WindowMoments],
+    moments: Sequence[WindowMoments] | PooledMoments,
     panel: Sequence[Rows],
     plan: CorePlan,
     most_errors: int = MOST_ERRORS,
@@ -133,10 +134,10 @@ def solve_from_moments(
 
     Parameters
     ----------
-    moments : sequence of WindowMoments
+    moments : sequence of WindowMoments, or PooledMoments
         Of each series, with the plan's windows and forgetting.
     panel : sequence of Tensor or StreamRows
-        The rows of the same series, of which some thousand windows are read.
+        The rows of the same series or of a sample of them, of which some thousand windows are read.
     plan : CorePlan
         Depth, coordinates and experts.
     most_errors : int, default=2**25
@@ -158,7 +159,7 @@ def solve_from_moments(
 
 
 def solve_from_weights(
-    moments: Sequence[WindowMoments],
+    moments: Sequence[WindowMoments] | PooledMoments,
     plan: CorePlan,
     weights: Tensor,  # (C, S, E)
 ) -> LinearCore:
@@ -166,7 +167,7 @@ def solve_from_weights(
 
     Parameters
     ----------
-    moments : sequence of WindowMoments
+    moments : sequence of WindowMoments, or PooledMoments
         Of each series, with the plan's windows and forgetting.
     plan : CorePlan
         Depth, coordinates and experts.
@@ -189,7 +190,7 @@ def _coordinates(pooled: Tensor, plan: CorePlan) -> Coordinates:
 
 
 def _melt(
-    moments: Sequence[WindowMoments],
+    moments: Sequence[WindowMoments] | PooledMoments,
     pooled: Tensor,  # (L, L)
     plan: CorePlan,
     coordinates: Coordinates,
@@ -204,7 +205,7 @@ def _melt(
 
 
 def expert_maps(
-    moments: Sequence[WindowMoments],
+    moments: Sequence[WindowMoments] | PooledMoments,
     plan: CorePlan,
     weights: Tensor,  # (C, S, E)
 ) -> Iterator[Iterator[Tensor]]:
@@ -225,7 +226,7 @@ def expert_maps(
 
 
 def _weighted_maps(
-    moments: Sequence[WindowMoments],
+    moments: Sequence[WindowMoments] | PooledMoments,
     pooled: Tensor,  # (L, L)
     plan: CorePlan,
     coordinates: Coordinates,
@@ -250,7 +251,7 @@ def _weighted_maps(
 
 
 def _readout(
-    moments: Sequence[WindowMoments],
+    moments: Sequence[WindowMoments] | PooledMoments,
     pooled: Tensor,  # (L, L)
     plan: CorePlan,
     coordinates: Coordinates,

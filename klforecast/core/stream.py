@@ -12,7 +12,7 @@ with the same plan, up to rounding.
 Letters   T rows, C channels, L = depth + horizon
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -175,7 +175,9 @@ def extend_stream(stream: Stream, panel: Panel) -> Stream:
     return stream._replace(series=extended)
 
 
-def solve_stream(stream: Stream, panel: Mapping[tuple, Rows]) -> Solved:
+def solve_stream(
+    stream: Stream, panel: Mapping[tuple, Rows], judged: Collection[tuple] | None = None
+) -> Solved:
     """Solve the core of all rows absorbed so far, in the scale of these rows.
 
     Parameters
@@ -183,6 +185,8 @@ def solve_stream(stream: Stream, panel: Mapping[tuple, Rows]) -> Solved:
     stream : Stream
     panel : mapping of tuple to Tensor or StreamRows, (time, channels) each
         The rows that the stream has absorbed, in the scale of `Stream.scalers`.
+    judged : collection of tuple, optional
+        Series whose windows give the weights of the experts, if it names one that is as long as a window; None, all.
 
     Returns
     -------
@@ -194,8 +198,8 @@ def solve_stream(stream: Stream, panel: Mapping[tuple, Rows]) -> Solved:
         If no series is as long as one window.
     """
     check_lengths(list(panel.values()), stream.plan)
-    moments = _moments_now(stream)
-    rows = [panel[key] for key in moments]
+    moments = moments_now(stream)
+    rows = [panel[key] for key in moments if judged is None or key in judged]
     return solve_from_moments(list(moments.values()), rows, stream.plan)
 
 
@@ -213,7 +217,7 @@ def expert_maps_of(stream: Stream, weights: Tensor) -> Iterator[Iterator[Tensor]
     iterator of Tensor of shape (H, d), float64
         See `klforecast.core.solve.expert_maps`.
     """
-    return expert_maps(list(_moments_now(stream).values()), stream.plan, weights)
+    return expert_maps(list(moments_now(stream).values()), stream.plan, weights)
 
 
 def solve_earlier(
@@ -239,31 +243,50 @@ def solve_earlier(
     -----
     Bounded by the plan and by `spared`, not by T.
     """
+    changes = {
+        key: scale_before(rows, spared, stream.plan.forgetting, stream.scale_lag)
+        for key, rows in panel.items()
+    }
+    moments = moments_before(stream, panel, changes, spared)
+    if not moments:
+        return None
+    earlier = {key: scaler.then(changes[key]) for key, scaler in stream.scalers().items()}
+    return EarlierCore(solve_from_weights(moments, stream.plan, weights), earlier)
+
+
+def moments_before(
+    stream: Stream, panel: Mapping[tuple, Rows], changes: Mapping[tuple, Standardizer], spared: int
+) -> list[WindowMoments]:
+    """Moments of the windows before the newest rows, in the scale of the rows there.
+
+    Parameters
+    ----------
+    stream, panel, spared
+        As for `solve_earlier`.
+    changes : mapping of tuple to Standardizer
+        From the scale of all rows to that of the rows before, of `scale_before`.
+
+    Returns
+    -------
+    list of WindowMoments
+        Of the series that have windows there.
+    """
     plan = stream.plan
     # What remains is the difference of two sums, and says nothing where they are nearly equal.
     if plan.forgetting**spared < _LEAST_REMEMBERED:
-        return None
-    scalers = stream.scalers()
-    changes = {
-        key: _scale_before(rows, spared, plan.forgetting, stream.scale_lag)
-        for key, rows in panel.items()
-    }
-    moments = [
+        return []
+    return [
         rescale_moments(
             shorten_moments(part, newest_rows(panel[key], spared + plan.length - 1), spared),
             to_tensor(1 / changes[key].scale),
             to_tensor(-changes[key].mean / changes[key].scale),
         )
-        for key, part in _moments_now(stream).items()
+        for key, part in moments_now(stream).items()
         if part.n_windows > spared
     ]
-    if not moments:
-        return None
-    earlier = {key: scaler.then(changes[key]) for key, scaler in scalers.items()}
-    return EarlierCore(solve_from_weights(moments, plan, weights), earlier)
 
 
-def _moments_now(stream: Stream) -> dict[tuple, WindowMoments]:
+def moments_now(stream: Stream) -> dict[tuple, WindowMoments]:
     """Moments of the series that are as long as a window, in the scale of all their rows."""
     scalers = stream.scalers()
     return {
@@ -280,10 +303,8 @@ def _rescaled(moments: WindowMoments, old: Standardizer, new: Standardizer) -> W
     return rescale_moments(moments, *_change(old, new))
 
 
-def _scale_before(
-    rows: Rows, spared: int, forgetting: float, scale_lag: int | None
-) -> Standardizer:
-    """Scale of the rows before the newest ones, in units of all of them."""
+def scale_before(rows: Rows, spared: int, forgetting: float, scale_lag: int | None) -> Standardizer:
+    """Scale of the rows of one series before the newest ones, in units of all of them."""
     older = len(rows) - spared
     channels = rows.shape[1]
     # Few rows among many do not move it, and a long past is not read again.

@@ -37,8 +37,10 @@ from klforecast.estimators.checks import longest_horizon
 from klforecast.estimators.frames.context import fill_panel
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.options import Options
+from klforecast.estimators.sampling import sample_keys
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.conformal import Calibration, Residuals, calibrate
+from klforecast.ops.missing import gap_covariance
 from klforecast.training.fit import Solver, fit_encoder_net, wrap_core
 from klforecast.training.nets import ForecastNet
 from klforecast.training.options import EncoderOptions
@@ -105,7 +107,7 @@ class Refitted(NamedTuple):
     earlier: EarlierCore | None
 
 
-class _Measured(NamedTuple):
+class Measured(NamedTuple):
     """Rows of a panel in the scale in which they are learned, without gaps, and what gave that scale."""
 
     statistics: dict[Key, RowStatistics]
@@ -114,6 +116,7 @@ class _Measured(NamedTuple):
 
     @property
     def scalers(self) -> dict[Key, Standardizer]:
+        """Mean and scale of each series."""
         return {key: known.standardizer() for key, known in self.statistics.items()}
 
 
@@ -143,7 +146,7 @@ def fit_panel(
     Fitted
         Its stream is None where it cannot be extended: rows have holes, or an encoder was trained.
     """
-    measured = _measure(panel, plan, scale_lag)
+    measured = measure(panel, plan, scale_lag)
     solve = _solver(plan, options)
     if options.encoder is not None:
         return _train_encoder(measured, plan, scale_lag, options.encoder, options, solve)
@@ -229,21 +232,43 @@ def refit(
     """
     scalers = opened.stream.scalers()
     rows = {key: StreamRows(part.values, scalers[key]) for key, part in series.items()}
-    solved = solve_stream(opened.stream, rows)
+    solved = solve_stream(opened.stream, rows, judged_keys(rows, opened.stream.plan))
     earlier = _earlier(opened.stream, rows, solved, spared)
     net = clone(fitted).adopt(solved.core)
     return Refitted(net, scalers, _calibrated(solved.residuals), earlier)
 
 
-def _measure(panel: Mapping[Key, np.ndarray], plan: CorePlan, scale_lag: int | None) -> _Measured:
+def measure(
+    panel: Mapping[Key, np.ndarray],  # (time, channels) each, in the units of the data
+    plan: CorePlan,
+    scale_lag: int | None,
+    covariance: Tensor | None = None,
+) -> Measured:
+    """Scale the rows of each series and fill their gaps.
+
+    Parameters
+    ----------
+    panel, plan, scale_lag
+        As for `fit_panel`.
+    covariance : Tensor of shape (channels, w), optional
+        By which gaps are filled; None finds it from these series, or from a sample of many.
+    """
     statistics = {
         key: RowStatistics.of(rows, plan.forgetting, scale_lag) for key, rows in panel.items()
     }
-    scaled = [
-        to_tensor(statistics[key].standardizer().transform(rows)) for key, rows in panel.items()
-    ]
-    filled, gap_covariance = fill_panel(scaled, plan.period)
-    return _Measured(statistics, dict(zip(panel, filled, strict=True)), gap_covariance)
+    scaled = {
+        key: to_tensor(statistics[key].standardizer().transform(rows))
+        for key, rows in panel.items()
+    }
+    if covariance is None:
+        covariance = gap_covariance([scaled[key] for key in sample_keys(panel)], plan.period)
+    filled, _ = fill_panel(list(scaled.values()), plan.period, covariance)
+    return Measured(statistics, dict(zip(panel, filled, strict=True)), covariance)
+
+
+def judged_keys(rows: Mapping[Key, Rows], plan: CorePlan) -> list[Key]:
+    """Series whose windows give the weights of the experts: a sample of those that have any."""
+    return sample_keys(key for key, part in rows.items() if len(part) >= plan.length)
 
 
 def _solver(plan: CorePlan, options: Options) -> Solver:
@@ -252,9 +277,9 @@ def _solver(plan: CorePlan, options: Options) -> Solver:
     return partial(solve_linear_core, horizon=plan.horizon, periods=periods, **asdict(options.core))
 
 
-def _solve(measured: _Measured, plan: CorePlan, scale_lag: int | None) -> tuple[Stream, Solved]:
+def _solve(measured: Measured, plan: CorePlan, scale_lag: int | None) -> tuple[Stream, Solved]:
     stream = start_stream(measured.rows, measured.statistics, plan, scale_lag)
-    return stream, solve_stream(stream, measured.rows)
+    return stream, solve_stream(stream, measured.rows, judged_keys(measured.rows, plan))
 
 
 def _earlier(
@@ -266,7 +291,7 @@ def _earlier(
 
 
 def _train_encoder(
-    measured: _Measured,
+    measured: Measured,
     plan: CorePlan,
     scale_lag: int | None,
     encoder: EncoderOptions,

@@ -14,13 +14,15 @@ import numpy as np
 from klforecast.data.scaling import binary_unit
 from klforecast.estimators.frames.context import FilledRows
 from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.sampling import sample_keys
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.comparison import compared_origins, followed, forecasts_from
 from klforecast.local.excursions import newest_excursions
-from klforecast.local.model import LONGEST, LocalModel, fit_judged, near_steps
+from klforecast.local.knowledge import PanelExtent, PanelKnowledge
+from klforecast.local.model import LONGEST, Judged, LocalModel, fit_judged, near_steps
 from klforecast.local.origins import Origins
 from klforecast.local.panel import align
-from klforecast.local.share import Compared, local_shares
+from klforecast.local.share import Compared, PanelGains, local_shares, panel_gains
 
 _FEWEST_ROWS = 8  # of a typical series: four to look back from and four to judge
 
@@ -60,6 +62,32 @@ class LocalPool(NamedTuple):
         return np.where(near[:, None], self.share[:, None, :, 0], self.share[:, None, :, 1])
 
 
+class PooledPanel(NamedTuple):
+    """What the pools of all parts of a panel have in common.
+
+    Attributes
+    ----------
+    extent : PanelExtent
+    typical : int
+        Rows of a typical series.
+    local : PanelKnowledge
+    gains : tuple of two
+        Of local experts over the core, in near and in all steps.
+    """
+
+    extent: PanelExtent
+    typical: int
+    local: PanelKnowledge
+    gains: PanelGains
+
+
+class _Newest(NamedTuple):
+    """The newest rows of some series, in units of local experts, and what was said of them."""
+
+    past: np.ndarray  # (series times channels, time)
+    compared: Compared
+
+
 def fit_pool(
     series: Mapping[Key, TimeSeries],
     reader: WindowReader,
@@ -68,6 +96,8 @@ def fit_pool(
     spared: int,
 ) -> LocalPool | None:
     """Weigh local experts among each other, and against the core.
+
+    What all series of a panel have in common is learned from a sample of them; see `sampling`.
 
     Parameters
     ----------
@@ -86,26 +116,110 @@ def fit_pool(
     LocalPool or None
         None where a typical series has too few values for an origin.
     """
-    keys = list(series)
-    plain = [reader.residual_rows(key, series[key]) for key in keys]
+    sample = {key: series[key] for key in sample_keys(series)}
+    extent = PanelExtent(len(series), max(len(part.values) for part in series.values()))
+    learned = learn_pool(sample, reader, horizon, periods, spared, extent)
+    if learned is None:
+        return None
+    if len(sample) == len(series):
+        return learned[0]
+    return pool_part(series, reader, spared, learned[1])
+
+
+def learn_pool(
+    sample: Mapping[Key, TimeSeries],
+    reader: WindowReader,
+    horizon: int,
+    periods: Sequence[int],
+    spared: int,
+    extent: PanelExtent,
+) -> tuple[LocalPool, PooledPanel] | None:
+    """The pool of a sample of a panel, and what it says of the others.
+
+    Parameters
+    ----------
+    sample : mapping of tuple to TimeSeries
+    reader, horizon, periods, spared
+        As for `fit_pool`.
+    extent : PanelExtent
+        Of the whole panel.
+    """
+    plain = [reader.residual_rows(key, part) for key, part in sample.items()]
     if np.median([np.isfinite(part).sum(axis=0).min() for part in plain]) < _FEWEST_ROWS:
         return None
-    units = np.stack(
+    units = _units(plain)
+    rows = [part / unit for part, unit in zip(plain, units, strict=True)]
+    channels = PanelExtent(extent.series * reader.channels, extent.rows)
+    model, judged = fit_judged(rows, horizon, periods, extent=channels)
+    newest = _compare(list(sample), reader, plain, units, (model, judged), spared, extent)
+    typical = int(np.median([len(part) for part in rows]))
+    panel = PooledPanel(extent, typical, judged.panel, panel_gains(newest.compared, horizon))
+    return _pool(list(sample), units, (model, judged), newest, panel), panel
+
+
+def pool_part(
+    series: Mapping[Key, TimeSeries],
+    reader: WindowReader,
+    spared: int,
+    panel: PooledPanel,
+) -> LocalPool:
+    """The pool of some series of a panel, when what they have in common is known.
+
+    Parameters
+    ----------
+    series : mapping of tuple to TimeSeries
+    reader, spared
+        As for `fit_pool`.
+    panel : PooledPanel
+        Of `learn_pool`.
+    """
+    plain = [reader.residual_rows(key, part) for key, part in series.items()]
+    units = _units(plain)
+    rows = [part / unit for part, unit in zip(plain, units, strict=True)]
+    fitted = fit_judged(rows, panel.local.horizon, panel=panel.local)
+    newest = _compare(list(series), reader, plain, units, fitted, spared, panel.extent)
+    return _pool(list(series), units, fitted, newest, panel)
+
+
+def _units(plain: Sequence[np.ndarray]) -> np.ndarray:  # (series, channels)
+    return np.stack(
         [binary_unit(np.fmax.reduce(np.abs(part), axis=0, initial=0.0)) for part in plain]
     )
+
+
+def _compare(
+    keys: Sequence[Key],
+    reader: WindowReader,
+    plain: Sequence[np.ndarray],
+    units: np.ndarray,
+    fitted: tuple[LocalModel, Judged],
+    spared: int,
+    extent: PanelExtent,
+) -> _Newest:
+    """What the core and the local experts say of the newest rows."""
+    model, judged = fitted
+    origins = compared_origins(extent.series, spared, model.horizon)
     rows = [part / unit for part, unit in zip(plain, units, strict=True)]
-    model, judged = fit_judged(rows, horizon, periods)
-    origins = compared_origins(len(keys), spared, horizon)
-    past = align(rows, LONGEST + int(origins.offsets.max()))
+    past = align(rows, LONGEST + int(origins.offsets.max()), extent.rows)
     local = forecasts_from(model, judged, past, origins)
     core = _core_forecasts(reader, keys, plain, units, origins)
     both = np.stack([core, local], axis=2)
     errors = np.abs(both - followed(past, origins)[:, :, None])
     errors[:, judged.shifted] = np.nan
-    compared = Compared(errors, origins.offsets, origins.steps, spared, judged.counted)
-    shares = local_shares(compared, horizon, int(np.median([len(part) for part in rows])))
+    return _Newest(past, Compared(errors, origins.offsets, origins.steps, spared, judged.counted))
+
+
+def _pool(
+    keys: list[Key],
+    units: np.ndarray,
+    fitted: tuple[LocalModel, Judged],
+    newest: _Newest,
+    panel: PooledPanel,
+) -> LocalPool:
+    model, judged = fitted
+    shares = local_shares(newest.compared, model.horizon, panel.typical, panel.gains)
     # The core reads a spike or an outage as it stands; local experts leave it out.
-    shares[newest_excursions(past).any(axis=1)] = 1.0
+    shares[newest_excursions(newest.past).any(axis=1)] = 1.0
     # The core that was compared has not been fitted to windows across a shift, as the present one has.
     shares[judged.shifted] = 1.0
     return LocalPool(model, shares.reshape(len(keys), -1, 2), units, keys)

@@ -34,6 +34,7 @@ from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import Key
 from klforecast.estimators.local_pool import LocalPool, fit_pool
 from klforecast.estimators.options import Options
+from klforecast.estimators.sampling import sample_keys
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.comparison import rows_spared
 from klforecast.local.model import LONGEST
@@ -100,7 +101,7 @@ def make_plan(
 ) -> Planned:
     """Look for cycles, and shape a core by them and by the lengths of the series."""
     rows = list(panel.values())
-    periods = window_periods(rows, frequency, options.period)
+    periods = window_periods([panel[key] for key in sample_keys(panel)], frequency, options.period)
     lengths, channels = [*map(len, rows)], rows[0].shape[1]
     return Planned(plan_core(lengths, channels, horizon, periods, options.core), periods)
 

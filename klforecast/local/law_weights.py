@@ -25,7 +25,8 @@ def law_weights(
     truth: np.ndarray,
     residuals: np.ndarray,
     law: ResidualLaw,
-) -> np.ndarray:  # (N, L)
+    prior: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:  # (N, L), (L,)
     """Weights of the laws by their pinball losses at some of the origins.
 
     Parameters
@@ -36,6 +37,13 @@ def law_weights(
         What followed the origins, and the same less what was forecast; NaN where nothing was observed.
     law : ResidualLaw
         Fitted to these residuals.
+    prior : ndarray of shape (L,), optional
+        Of the panel, where these are a part of it; None finds it from these series.
+
+    Returns
+    -------
+    weights : ndarray of shape (N, L)
+    prior : ndarray of shape (L,)
     """
     unit = movement(past)
     every = max(1, len(origins.offsets) // _LAW_ORIGINS)
@@ -53,7 +61,9 @@ def law_weights(
             gaps = np.where(seen, truth[place, :, :, None] - quantile, 0.0)
             losses[:, number] += _pinball(gaps)
     record = Record(losses, known[list(places)].mean(axis=2).sum(axis=0))
-    return series_weights(record, panel_prior(record))
+    if prior is None:
+        prior = panel_prior(record)
+    return series_weights(record, prior), prior
 
 
 def _pinball(gaps: np.ndarray) -> np.ndarray:  # (N, J, Q) -> (N,)

@@ -22,10 +22,16 @@ from klforecast.local.empirical_law import FORGETTINGS, empirical_quantiles
 from klforecast.local.excursions import without_excursions
 from klforecast.local.experts import count_experts, expert_forecasts, usable_periods
 from klforecast.local.intermittent import count_size
+from klforecast.local.knowledge import PanelExtent, PanelKnowledge
 from klforecast.local.law_weights import law_weights
 from klforecast.local.origins import Origins, farthest_origin, futures, rolling_origins
 from klforecast.local.panel import align, are_positive, movement
-from klforecast.local.residual_law import ResidualLaw, fit_residual_law, residual_quantiles
+from klforecast.local.residual_law import (
+    ResidualLaw,
+    error_shape,
+    law_of_series,
+    residual_quantiles,
+)
 from klforecast.local.shifts import on_present_level
 from klforecast.local.weights import Record, judge, panel_prior, series_weights
 
@@ -50,12 +56,14 @@ class Judged(NamedTuple):
         Series whose past was brought to its present level.
     counted : ndarray of bool, shape (N,)
         Series of counts with many zeros.
+    panel : PanelKnowledge
     """
 
     origins: Origins
     forecasts: np.ndarray
     shifted: np.ndarray
     counted: np.ndarray
+    panel: PanelKnowledge
 
 
 class LocalModel(NamedTuple):
@@ -80,6 +88,8 @@ class LocalModel(NamedTuple):
         Of the autoregressions of the bank, ascending. Models that were saved before there were any have none.
     count_size : ndarray of shape (N,), optional
         Size of one in series of counts with many zeros, 0 in others. None in files of earlier versions.
+    rows : int, optional
+        Of the longest series of the panel, where these are a part of it.
     """
 
     horizon: int
@@ -91,6 +101,7 @@ class LocalModel(NamedTuple):
     floor: np.ndarray
     orders: tuple[int, ...] = ()
     count_size: np.ndarray | None = None
+    rows: int | None = None
 
     def repeated(self, count: int) -> "LocalModel":
         """The model of so many copies of its panel, one after the other, to forecast from different pasts."""
@@ -183,17 +194,36 @@ def fit_judged(
     horizon: int,
     periods: Sequence[int] = (),
     others: np.ndarray | None = None,
+    panel: PanelKnowledge | None = None,
+    extent: PanelExtent | None = None,
 ) -> tuple[LocalModel, Judged]:
-    """As `fit_local`, with the forecasts that the weights were found by."""
+    """As `fit_local`, with the forecasts that the weights were found by.
+
+    Parameters
+    ----------
+    pasts, horizon, periods, others
+        As for `fit_local`.
+    panel : PanelKnowledge, optional
+        Of a panel that these series are a part of; None learns it from them.
+    extent : PanelExtent, optional
+        Of a panel that these series are a sample of; None for these alone.
+    """
     if horizon < 1:
         raise ValueError(f"horizon is {horizon}; pass at least 1")
-    past = align(pasts, LONGEST)
-    used = _judged_periods(past, horizon, periods)
+    if panel is not None:
+        past = align(pasts, LONGEST, panel.rows)
+    else:
+        past = align(pasts, LONGEST, None if extent is None else extent.rows)
+    used = _judged_periods(past, horizon, periods) if panel is None else panel.periods
     floor = np.where(np.where(np.isfinite(past), past, np.inf).min(axis=1) < 0, -np.inf, 0.0)
     one = count_size(past)
     past, shifted = on_present_level(past, horizon, used)
-    origins = rolling_origins(past, horizon, used)
     n = len(past)
+    origins = (
+        rolling_origins(past, horizon, used, extent and extent.series)
+        if panel is None
+        else panel.origins
+    )
     k, j = len(origins.offsets), len(origins.steps)
     if others is not None and (others.shape[:2] != (k, n) or others.shape[3:] != (j,)):
         raise ValueError(
@@ -209,6 +239,8 @@ def fit_judged(
     typical = int(np.median(np.isfinite(past).sum(axis=1))) if len(pasts) > 1 else 0
     orders = autoregressive_orders(typical, used[0] if used else 1)
     with_log = bool(positive.any())
+    if panel is not None:
+        orders, with_log, positive = panel.orders, panel.with_log, positive & panel.with_log
 
     def judged(rows: np.ndarray) -> tuple[np.ndarray, tuple[Record, Record]]:
         made = _at_origins(past[rows], used, orders, origins, positive[rows], with_log)
@@ -220,7 +252,12 @@ def fit_judged(
     apart = -(-n // _AT_ONCE)
     chunks = [np.arange(start, n, apart) for start in range(apart)]
     first = [judged(rows) for rows in chunks[:_FOR_THE_PRIOR]]
-    priors = [panel_prior(_joined([records[part] for _, records in first])) for part in (0, 1)]
+    near_prior, prior = (
+        (panel_prior(_joined([records[part] for _, records in first])) for part in (0, 1))
+        if panel is None
+        else panel.priors
+    )
+    priors = near_prior, prior
     weights: list[np.ndarray] = []
     mixed = np.empty_like(truth)
     for number, rows in enumerate(chunks):
@@ -232,11 +269,22 @@ def fit_judged(
         weights.append(own)
     order = np.concatenate(chunks).argsort()
     residuals = truth - mixed
-    law = fit_residual_law(residuals, origins.steps, movement(past), origins.offsets, past.shape[1])
-    laws = law_weights(past, origins, truth, residuals, law)
+    unit = movement(past)
+    common = (
+        error_shape(residuals, origins.steps, unit, origins.offsets, past.shape[1])
+        if panel is None
+        else panel.errors
+    )
+    law = law_of_series(common, residuals, origins.steps, unit)
+    known_laws = None if panel is None else panel.laws
+    laws, law_prior = law_weights(past, origins, truth, residuals, law, known_laws)
     every = np.concatenate(weights)[order]
-    model = LocalModel(horizon, used, positive, every, laws, law, floor, orders, one)
-    return model, Judged(origins, mixed, shifted, one > 0)
+    longest = None if panel is None else panel.rows
+    model = LocalModel(horizon, used, positive, every, laws, law, floor, orders, one, longest)
+    learned = PanelKnowledge(
+        horizon, past.shape[1], used, orders, with_log, origins, priors, common, law_prior
+    )
+    return model, Judged(origins, mixed, shifted, one > 0, learned)
 
 
 def forecast(
@@ -321,7 +369,7 @@ def near_steps(horizon: int) -> int:
 
 def known_panel(model: LocalModel, pasts: Sequence[np.ndarray]) -> np.ndarray:
     """What the experts of a model look at: newest rows side by side, on their present level."""
-    past = align(pasts, LONGEST)
+    past = align(pasts, LONGEST, model.rows)
     if len(past) != len(model.weights):
         raise ValueError(
             f"got {len(past)} series for a model of {len(model.weights)}; "

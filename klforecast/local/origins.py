@@ -44,7 +44,9 @@ def farthest_origin(rows: int, horizon: int) -> int:
     return max(min(_HORIZONS * horizon, rows // 2), min(_ORIGINS, rows - 1))
 
 
-def rolling_origins(past: np.ndarray, horizon: int, periods: Sequence[int]) -> Origins:
+def rolling_origins(
+    past: np.ndarray, horizon: int, periods: Sequence[int], n_series: int | None = None
+) -> Origins:
     """Origins for a panel.
 
     Parameters
@@ -54,6 +56,8 @@ def rolling_origins(past: np.ndarray, horizon: int, periods: Sequence[int]) -> O
     horizon : int
     periods : sequence of int
         With which the distance of the origins has no common divisor, so that all phases are judged.
+    n_series : int, optional
+        Of the panel that these are a sample of; None for as many as these.
 
     Examples
     --------
@@ -62,7 +66,7 @@ def rolling_origins(past: np.ndarray, horizon: int, periods: Sequence[int]) -> O
     """
     rows = int(np.median(np.isfinite(past).sum(axis=1)))
     farthest = farthest_origin(rows, horizon)
-    count = min(_ORIGINS, max(1, _MOST_PLACES // len(past)))
+    count = min(_ORIGINS, max(1, _MOST_PLACES // (n_series or len(past))))
     widest = max(1, farthest // count)
     apart = next(
         (

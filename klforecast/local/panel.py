@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def align(pasts: Sequence[np.ndarray], longest: int) -> np.ndarray:  # (N, T), float64
+def align(
+    pasts: Sequence[np.ndarray], longest: int, rows: int | None = None
+) -> np.ndarray:  # (N, T), float64
     """Newest rows of every series side by side, with NaN before its first.
 
     Parameters
@@ -17,10 +19,12 @@ def align(pasts: Sequence[np.ndarray], longest: int) -> np.ndarray:  # (N, T), f
         Oldest row first, NaN where nothing was observed; every channel becomes a series of its own.
     longest : int
         Older rows are left out, which bounds the cost.
+    rows : int, optional
+        Of the longest series of a panel that these are a part of; None for the longest of these.
 
     Returns
     -------
-    ndarray of shape (series, min(longest, time of the longest))
+    ndarray of shape (series, min(longest, rows of the longest))
 
     Raises
     ------
@@ -35,23 +39,24 @@ def align(pasts: Sequence[np.ndarray], longest: int) -> np.ndarray:  # (N, T), f
     """
     series: list[np.ndarray] = []
     for number, past in enumerate(pasts):
-        rows = np.asarray(past, dtype=np.float64)
-        if rows.ndim not in (1, 2) or rows.size == 0:
+        values = np.asarray(past, dtype=np.float64)
+        if values.ndim not in (1, 2) or values.size == 0:
             raise ValueError(
-                f"past {number} has shape {rows.shape}; pass (time,) or (time, channels) "
+                f"past {number} has shape {values.shape}; pass (time,) or (time, channels) "
                 "with at least one row and channel"
             )
-        if np.isinf(rows).any():
+        if np.isinf(values).any():
             raise ValueError(
-                f"past {number} holds {int(np.isinf(rows).sum())} infinite values; "
+                f"past {number} holds {int(np.isinf(values).sum())} infinite values; "
                 "mark what was not observed by NaN"
             )
-        series.extend(rows.reshape(len(rows), -1).T)
+        series.extend(values.reshape(len(values), -1).T)
     if not series:
         raise ValueError("there is no series; pass at least one past")
-    aligned = np.full((len(series), min(longest, max(map(len, series)))), np.nan)
-    for row, values in zip(aligned, series, strict=True):
-        newest = values[-aligned.shape[1] :]
+    columns = min(longest, max(rows or 0, *map(len, series)))
+    aligned = np.full((len(series), columns), np.nan)
+    for row, known in zip(aligned, series, strict=True):
+        newest = known[-columns:]
         row[len(row) - len(newest) :] = newest
     return aligned
 

@@ -65,6 +65,25 @@ class ResidualLaw(NamedTuple):
     shape: np.ndarray
 
 
+class ErrorShape(NamedTuple):
+    """What the series of a panel have in common.
+
+    Attributes
+    ----------
+    measured, growth : float
+        Growth of the errors at the origins, and of those to come.
+    log_ratio : float
+        Mean logarithm of the scale of a series in its own unit.
+    shape : ndarray of shape (99,)
+        As in `ResidualLaw`.
+    """
+
+    measured: float
+    growth: float
+    log_ratio: float
+    shape: np.ndarray
+
+
 def fit_residual_law(
     errors: np.ndarray,  # (K, N, J)
     steps: np.ndarray,  # (J,)
@@ -99,23 +118,27 @@ def fit_residual_law(
     """
     if offsets is None:
         offsets = steps[-1] * np.arange(1, len(errors) + 1)
-    known = np.isfinite(errors)
-    size = np.where(known, np.abs(errors), 0.0)
-    recent = _RECENT ** np.arange(len(errors))[:, None, None]
-    weight = known * recent
+    return law_of_series(error_shape(errors, steps, unit, offsets, rows), errors, steps, unit)
+
+
+def error_shape(
+    errors: np.ndarray,  # (K, N, J)
+    steps: np.ndarray,  # (J,)
+    unit: np.ndarray,  # (N,)
+    offsets: np.ndarray,  # (K,)
+    rows: int | None = None,
+) -> ErrorShape | None:
+    """What the series have in common; None where nothing was judged. Arguments as for `fit_residual_law`."""
+    known, size, weight = _weighed(errors)
     growth = _RANDOM_WALK
     for _ in range(_ROUNDS):
         growth = _growth(size, weight, steps, _scale(size, weight, steps, growth), growth)
-    each = _Sums(
-        (weight * size / steps**growth).sum(axis=2), weight.sum(axis=2), (known / steps).sum(axis=2)
-    )
+    each = _sums(known, size, weight, steps, growth)
     everything = np.ones((1, len(errors)))
     log_ratio, usable = _own_ratios(each, unit, everything)
     if not usable.any():
-        normal = _NORMAL / np.sqrt(2 / np.pi)  # of mean absolute value one
-        return ResidualLaw(growth, np.ones(errors.shape[1]), normal)
-    panel = log_ratio[usable].mean()
-    ratio = _shrunk(each, unit, everything, panel)
+        return None
+    panel = float(log_ratio[usable].mean())
     # A single series has no panel to follow where its other origins are too few.
     panels = len(unit) > 1
     apart = np.abs(offsets[:, None] - offsets) >= steps[-1] if panels else everything
@@ -128,11 +151,31 @@ def fit_residual_law(
     independent = len(unit) * (offsets.max() if rows is None else rows) / steps[-1]
     ranks = 0.5 + (SHAPE_LEVELS - 0.5) * (1 + 1 / independent)
     shape = np.interp(ranks, place / weights.sum(), scaled[order])
-    seen = each.seen.sum(axis=0)
     wider = _of_few_horizons(steps, offsets) if panels else 0.0
-    return ResidualLaw(
-        growth + wider, ratio[0] * (1 + _CHOSEN / np.maximum(seen, 1)), shape - shape[49]
-    )
+    return ErrorShape(growth, growth + wider, panel, shape - shape[49])
+
+
+def law_of_series(
+    common: ErrorShape | None,
+    errors: np.ndarray,  # (K, N, J)
+    steps: np.ndarray,  # (J,)
+    unit: np.ndarray,  # (N,)
+) -> ResidualLaw:
+    """The law of each series, from its own errors and from what all have in common."""
+    if common is None:
+        normal = _NORMAL / np.sqrt(2 / np.pi)  # of mean absolute value one
+        return ResidualLaw(_RANDOM_WALK, np.ones(errors.shape[1]), normal)
+    each = _sums(*_weighed(errors), steps, common.measured)
+    ratio = _shrunk(each, unit, np.ones((1, len(errors))), common.log_ratio)[0]
+    seen = each.seen.sum(axis=0)
+    return ResidualLaw(common.growth, ratio * (1 + _CHOSEN / np.maximum(seen, 1)), common.shape)
+
+
+def _weighed(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where there is an error, its size, and its weight, (K, N, J) each."""
+    known = np.isfinite(errors)
+    recent = _RECENT ** np.arange(len(errors))[:, None, None]
+    return known, np.where(known, np.abs(errors), 0.0), known * recent
 
 
 class _Sums(NamedTuple):
@@ -141,6 +184,14 @@ class _Sums(NamedTuple):
     size: np.ndarray  # of errors at the first step, weighted
     weight: np.ndarray
     seen: np.ndarray
+
+
+def _sums(
+    known: np.ndarray, size: np.ndarray, weight: np.ndarray, steps: np.ndarray, growth: float
+) -> _Sums:
+    return _Sums(
+        (weight * size / steps**growth).sum(axis=2), weight.sum(axis=2), (known / steps).sum(axis=2)
+    )
 
 
 def _own_ratios(

@@ -64,7 +64,28 @@ class Compared(NamedTuple):
     rare: np.ndarray
 
 
-def local_shares(compared: Compared, horizon: int, rows: int) -> np.ndarray:  # (N, 2)
+class PanelGain(NamedTuple):
+    """What a panel says of local experts, from which each of its series departs.
+
+    Attributes
+    ----------
+    mean : float
+        Relative advantage of local forecasts over the core.
+    evidence : float
+        What it adds to the logit of every share.
+    """
+
+    mean: float
+    evidence: float
+
+
+PanelGains = tuple[PanelGain | None, PanelGain | None]
+"""In near and in all steps; None where nothing was judged."""
+
+
+def local_shares(
+    compared: Compared, horizon: int, rows: int, panel: PanelGains | None = None
+) -> np.ndarray:  # (N, 2)
     """Share of the local forecast of every series in near and in far steps.
 
     Parameters
@@ -74,6 +95,8 @@ def local_shares(compared: Compared, horizon: int, rows: int) -> np.ndarray:  # 
         Steps that are forecast.
     rows : int
         Of a typical series.
+    panel : tuple of two, optional
+        Of a panel that these series are a part of; None learns it from them.
 
     Examples
     --------
@@ -86,34 +109,64 @@ def local_shares(compared: Compared, horizon: int, rows: int) -> np.ndarray:  # 
     >>> local_shares(compared, horizon=3, rows=320).round(2)
     array([[0.67, 0.67]])
     """
-    shares = []
     prior = _PRIOR_LONG if rows >= _LONG else _PRIOR
-    near = near_steps(horizon)
-    for part, length in ((compared.steps <= near, near), (compared.steps > 0, horizon)):
-        errors, seen = _root_mean_squares(compared.errors[..., part])
-        errors[:, 1] *= _OPTIMISM
-        shares.append(share_of(errors, np.minimum(seen, compared.spared / length), prior))
-    share = np.stack(shares, axis=-1)
+    panel = panel_gains(compared, horizon) if panel is None else panel
+    records = _near_and_whole(compared, horizon)
+    share = np.stack(
+        [share_of(*record, prior, gain) for record, gain in zip(records, panel, strict=True)],
+        axis=-1,
+    )
     share = np.where(share < _LEAST_SHARE, 0.0, share)
     return np.where((is_surprised(compared) | is_calmer(compared))[:, None], 1.0, share)
+
+
+def panel_gains(compared: Compared, horizon: int) -> PanelGains:
+    """What the series of a panel say together."""
+    near, whole = (_panel_gain(*record) for record in _near_and_whole(compared, horizon))
+    return near, whole
+
+
+def _near_and_whole(
+    compared: Compared, horizon: int
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Errors, (N, 2), and the independent horizons that they are worth, (N,), of near and of all steps."""
+    near = near_steps(horizon)
+
+    def record(part: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+        errors, seen = _root_mean_squares(compared.errors[..., part])
+        errors[:, 1] *= _OPTIMISM
+        return errors, np.minimum(seen, compared.spared / length)
+
+    return record(compared.steps <= near, near), record(compared.steps > 0, horizon)
+
+
+def _panel_gain(errors: np.ndarray, horizons: np.ndarray) -> PanelGain | None:
+    gain, judged = _gains(errors, horizons)
+    if not judged.any():
+        return None
+    mean = float(gain[judged].mean())
+    return PanelGain(mean, float(_OF_PANEL * judged.sum() ** 0.5 * horizons[judged].mean() * mean))
 
 
 def share_of(
     errors: np.ndarray,  # (N, 2)
     horizons: np.ndarray,  # (N,)
     prior: float,
+    panel: PanelGain | None,
 ) -> np.ndarray:  # (N,)
     """Share of the local forecast, from the errors of the core and of it over some independent horizons."""
+    if panel is None:
+        return np.full(len(errors), prior)
+    own = _OF_SERIES * horizons * (_gains(errors, horizons)[0] - panel.mean)
+    return 1 / (1 + np.exp(-(np.log(prior / (1 - prior)) + panel.evidence + own)))
+
+
+def _gains(errors: np.ndarray, horizons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (N,)
+    """Relative advantage of the local forecast, and where there is one."""
     least = errors.min(axis=1)
     judged = (horizons > 0) & (least > 0)
     gain = np.where(judged, (errors[:, 0] - errors[:, 1]) / np.where(judged, least, 1.0), 0.0)
-    gain = np.clip(gain, -_MOST_GAIN, _MOST_GAIN)
-    if not judged.any():
-        return np.full(len(errors), prior)
-    mean = gain[judged].mean()
-    of_panel = _OF_PANEL * judged.sum() ** 0.5 * horizons[judged].mean() * mean
-    own = _OF_SERIES * horizons * (gain - mean)
-    return 1 / (1 + np.exp(-(np.log(prior / (1 - prior)) + of_panel + own)))
+    return np.clip(gain, -_MOST_GAIN, _MOST_GAIN), judged
 
 
 def is_surprised(compared: Compared) -> np.ndarray:  # (N,)

@@ -3,14 +3,17 @@ import torch
 from torch.testing import assert_close
 
 from klforecast.core.gram import (
+    add_pooled,
     center_gram,
     extend_moments,
     fold_gram,
+    pool_moments,
     rescale_moments,
     shorten_moments,
     window_gram,
     window_moments,
 )
+from klforecast.core.stretches import join_moments
 
 
 def series(rows, channels=1, seed=0):
@@ -183,3 +186,28 @@ def test_moments_without_the_newest_rows_are_those_of_the_shorter_series(forgett
     shorter = shorten_moments(whole, series[-(count + 11) :], count)
     for found, plain in zip(shorter, window_moments(series[:-count], 12, forgetting), strict=True):
         torch.testing.assert_close(torch.as_tensor(found), torch.as_tensor(plain))
+
+
+@pytest.mark.parametrize("forgetting", [1.0, 0.98])
+@pytest.mark.parametrize(("rows", "length"), [((40, 30, 25), 12), ((12, 12), 12), ((5, 3), 1)])
+def test_moments_of_stretches_of_time_join_to_those_of_the_series(rows, length, forgetting):
+    y = series(sum(rows))
+    joined, start = None, 0
+    for count in rows:
+        stretch = window_moments(y[start : start + count], length, forgetting)
+        joined = stretch if joined is None else join_moments(joined, stretch)
+        start += count
+    whole = window_moments(y, length, forgetting)
+    assert joined.n_windows == whole.n_windows
+    for part, known in zip(joined[:4], whole[:4], strict=True):
+        assert_close(part, known, rtol=1e-10, atol=1e-10)
+
+
+def test_pooled_moments_have_the_gram_matrix_of_their_series():
+    panel = [series(rows) for rows in (30, 50, 44)]
+    moments = [window_moments(rows, 10, 0.99) for rows in panel]
+    pooled = add_pooled(pool_moments(moments[:1]), pool_moments(moments[1:]))
+    for channel in (None, 0):
+        assert_close(
+            window_gram(pooled, channel), window_gram(moments, channel), rtol=1e-12, atol=1e-12
+        )

@@ -64,9 +64,14 @@ def past_windows(
 def fill_panel(
     panel: Sequence[Tensor],  # (time, channels) each, standardised
     period: int,
+    covariance: Tensor | None = None,  # (channels, w)
 ) -> tuple[list[Tensor], Tensor]:
-    """Fill the gaps of training series; return the covariance, (channels, w), that fills later ones."""
-    covariance = gap_covariance(panel, period)
+    """Fill the gaps of training series; return the covariance, (channels, w), that fills later ones.
+
+    It is found from these series where none is given.
+    """
+    if covariance is None:
+        covariance = gap_covariance(panel, period)
     if not any(torch.isnan(series).any() for series in panel):
         return list(panel), covariance
     filler = GapFiller(covariance)

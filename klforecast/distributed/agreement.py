@@ -1,0 +1,99 @@
+"""What all parts of a panel agree on before their moments are taken: made once, from the survey of the whole panel."""
+
+from typing import NamedTuple
+
+from pandas.tseries.offsets import BaseOffset
+from torch import Tensor
+
+from klforecast.core.plan import CorePlan, plan_core
+from klforecast.distributed.survey import Survey
+from klforecast.estimators import checks
+from klforecast.estimators.cycles import local_seasons, long_season, window_periods
+from klforecast.estimators.fitting import measure
+from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.options import Options
+from klforecast.estimators.parameters import check_parameters, check_sizes
+from klforecast.local.comparison import rows_spared
+from klforecast.local.knowledge import PanelExtent
+
+
+class Agreement(NamedTuple):
+    """The shape of a fit.
+
+    Attributes
+    ----------
+    plan : CorePlan
+        Of the core.
+    scale_lag : int or None
+        Steps of the change that is the unit of each series; None for the standard deviation.
+    seasons : tuple of int
+        That local experts look at, in steps.
+    spared : int
+        Newest rows without which the core is solved once more; 0 where local experts are not asked.
+    gap_covariance : Tensor of shape (channels, w)
+        By which missing values are filled.
+    extent : PanelExtent
+        Number of series, and rows of the longest one.
+    frequency : offset or None
+        Step of all times; None for whole numbers.
+    """
+
+    plan: CorePlan
+    scale_lag: int | None
+    seasons: tuple[int, ...]
+    spared: int
+    gap_covariance: Tensor
+    extent: PanelExtent
+    frequency: BaseOffset | None
+
+
+def agree(survey: Survey, forecaster: KLMemoryForecaster) -> Agreement:
+    """Decide what `KLMemoryForecaster.fit` would decide for the whole panel.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of all parts.
+    forecaster : KLMemoryForecaster
+        Its arguments count; it stays as it is.
+
+    Raises
+    ------
+    ValueError
+        For arguments that make no sense, an encoder, which is trained and not solved, and a panel with a season
+        that is longer than any window.
+    """
+    parameters = forecaster.get_params(deep=False)
+    longest = len(survey.longest.values)
+    channels = survey.longest.values.shape[1]
+    check_parameters(parameters)
+    check_sizes(parameters, longest, channels)
+    options = Options.of(parameters)
+    if options.encoder is not None:
+        raise ValueError(
+            f"encoder={parameters['encoder']!r} is trained by epochs, and moments of parts say nothing of "
+            'that; pass encoder="linear", or fit the encoder on one machine'
+        )
+    season = long_season(survey.longest.values, survey.frequency, options.period)
+    if season > 1:
+        raise ValueError(
+            f"the longest series shows a season of {season} steps, which is longer than any window, and "
+            "parts have no harmonics; pass period=1 or the period of a shorter cycle, or fit without parts"
+        )
+    horizon = checks.shrink_horizon(options.horizon, longest)
+    sampled = {key: series.values for key, series in survey.sample.items()}
+    periods = window_periods(list(sampled.values()), survey.frequency, options.period)
+    lengths = survey.row_counts().tolist()
+    plan = plan_core(lengths, channels, horizon, periods, options.core)
+    scale_lag = horizon if survey.n_series > 1 else None
+    seasons = local_seasons(periods, survey.frequency, options.period)
+    asked = min(options.horizon, checks.longest_horizon(longest))
+    return Agreement(
+        plan,
+        scale_lag,
+        tuple(seasons),
+        rows_spared(lengths, asked, seasons) if options.local_experts else 0,
+        measure(sampled, plan, scale_lag).gap_covariance,
+        PanelExtent(survey.n_series, longest),
+        survey.frequency,
+    )

@@ -1,0 +1,90 @@
+"""The second look at a part of a panel: the moments of all its windows, which add up to those of the panel.
+
+    travels    2 C (L^2 + L) numbers, and the rows of at most 2,048 series       L: rows of a window, C channels
+
+whatever the number of series and rows. Windows before the newest rows are summed apart, since the core is solved once
+more without those, to be compared with local experts.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from torch import Tensor
+
+from klforecast.core.gram import PooledMoments, add_pooled, pool_moments
+from klforecast.core.stream import moments_before, moments_now, scale_before, start_stream
+from klforecast.distributed.agreement import Agreement
+from klforecast.estimators.fitting import judged_keys, measure
+from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.sampling import sample_keys
+
+
+class PartMoments(NamedTuple):
+    """What the core is solved from.
+
+    Attributes
+    ----------
+    whole : PooledMoments or None
+        Of all windows; None where no series is as long as one.
+    before : PooledMoments or None
+        Of those before the newest rows.
+    judged : dict of tuple to Tensor of shape (time, channels)
+        Scaled rows of at most 2,048 of the series that have windows, by which experts are weighed.
+    """
+
+    whole: PooledMoments | None
+    before: PooledMoments | None
+    judged: dict[Key, Tensor]
+
+    def merge(self, other: "PartMoments") -> "PartMoments":
+        """Moments of both parts."""
+        joined = self.judged | other.judged
+        return PartMoments(
+            _sum(self.whole, other.whole),
+            _sum(self.before, other.before),
+            {key: joined[key] for key in sorted(sample_keys(joined))},
+        )
+
+    def n_bytes(self) -> int:
+        """What travels, in bytes."""
+        pooled = [part for part in (self.whole, self.before) if part is not None]
+        tensors = [*self.judged.values(), *(t for part in pooled for t in part[:2])]
+        return sum(tensor.nbytes for tensor in tensors)
+
+
+def part_moments(part: Mapping[Key, TimeSeries], agreed: Agreement) -> PartMoments:
+    """Moments of the windows of some whole series.
+
+    Parameters
+    ----------
+    part : mapping of tuple to TimeSeries
+        As for `survey_part`.
+    agreed : Agreement
+        Of the whole panel.
+
+    Notes
+    -----
+    O(C (T log L + L^2)) for each series of T rows.
+    """
+    plan, lag = agreed.plan, agreed.scale_lag
+    values = {key: series.values for key, series in part.items()}
+    measured = measure(values, plan, lag, agreed.gap_covariance)
+    stream = start_stream(measured.rows, measured.statistics, plan, lag)
+    whole, before = list(moments_now(stream).values()), []
+    if agreed.spared:
+        changes = {
+            key: scale_before(rows, agreed.spared, plan.forgetting, lag)
+            for key, rows in measured.rows.items()
+        }
+        before = moments_before(stream, measured.rows, changes, agreed.spared)
+    return PartMoments(
+        pool_moments(whole) if whole else None,
+        pool_moments(before) if before else None,
+        {key: measured.rows[key] for key in sorted(judged_keys(measured.rows, plan))},
+    )
+
+
+def _sum(first: PooledMoments | None, second: PooledMoments | None) -> PooledMoments | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return add_pooled(first, second)

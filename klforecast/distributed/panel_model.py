@@ -1,0 +1,169 @@
+"""A model of a whole panel, without its series: it forecasts any part of them.
+
+What is learned from all series together is in the model. What a series has for itself, its scale, the weights of its
+local experts and their share, is a function of its rows and of the model, found anew in the pass that forecasts.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from torch import nn
+
+from klforecast.core.linear_core import LinearCore
+from klforecast.core.solve import solve_from_moments, solve_from_weights
+from klforecast.core.stream import scale_before
+from klforecast.distributed.agreement import Agreement
+from klforecast.distributed.moments import PartMoments
+from klforecast.distributed.survey import Survey
+from klforecast.estimators.fitting import Measured, measure
+from klforecast.estimators.forecasting import Predictor, forecast_series
+from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.intervals import IntervalLevels
+from klforecast.estimators.local_pool import PooledPanel, learn_pool, pool_part
+from klforecast.estimators.window_reader import WindowReader
+from klforecast.ops.conformal import Calibration, calibrate
+from klforecast.ops.missing import GapFiller
+
+
+class PanelModel(NamedTuple):
+    """What is learned from all series of a panel together.
+
+    Attributes
+    ----------
+    agreed : Agreement
+    core : LinearCore
+    calibration : Calibration or None
+        Of its errors out of fold; None where nothing could be held out.
+    earlier : LinearCore or None
+        The core without the newest rows, where local experts are asked.
+    pooled : PooledPanel or None
+        What local experts learned from the panel.
+    """
+
+    agreed: Agreement
+    core: LinearCore
+    calibration: Calibration | None
+    earlier: LinearCore | None
+    pooled: PooledPanel | None
+
+    def forecast(
+        self,
+        part: Mapping[Key, TimeSeries],
+        steps: int,
+        levels: np.ndarray | None = None,  # (Q,)
+    ) -> tuple[dict[Key, np.ndarray], np.ndarray | None]:
+        """Forecast some series of the panel from their last rows.
+
+        Parameters
+        ----------
+        part : mapping of tuple to TimeSeries
+            The rows that the model was fitted to, or other series in their place.
+        steps : int
+            Steps ahead.
+        levels : ndarray of shape (Q,), optional
+            Of quantiles.
+
+        Returns
+        -------
+        forecasts : dict of tuple to ndarray of shape (steps, channels)
+        quantiles : ndarray of shape (series times steps, channels, Q) or None
+            In the units of the data.
+
+        Raises
+        ------
+        ValueError
+            For quantiles of a model whose errors could not be held out.
+        """
+        ahead = np.arange(1, steps + 1)
+        predictor = self._predictor(part)
+        forecasts, around = forecast_series(predictor, part, dict.fromkeys(part, ahead), levels)
+        if around is None:
+            return forecasts, None
+        return forecasts, np.concatenate(list(forecasts.values()))[..., None] + around
+
+    def _predictor(self, part: Mapping[Key, TimeSeries]) -> Predictor:
+        plan, lag = self.agreed.plan, self.agreed.scale_lag
+        values = {key: series.values for key, series in part.items()}
+        measured = measure(values, plan, lag, self.agreed.gap_covariance)
+        reader = _reader(self.agreed, self.core, measured)
+        pool = None
+        if self.pooled is not None and self.earlier is not None:
+            before = _reader_before(self.agreed, self.earlier, measured)
+            pool = pool_part(part, before, self.agreed.spared, self.pooled)
+        cutoffs = {key: series.index[-1] for key, series in part.items()}
+        levels = IntervalLevels.start(cutoffs, reader.channels)
+        return Predictor(reader, pool, levels, self.calibration)
+
+
+def solve_panel(agreed: Agreement, survey: Survey, moments: PartMoments) -> PanelModel:
+    """Solve the core of a panel from the moments of its parts, and let local experts learn from its sample.
+
+    Parameters
+    ----------
+    agreed : Agreement
+    survey : Survey
+        Of all parts.
+    moments : PartMoments
+        Of all parts.
+
+    Raises
+    ------
+    ValueError
+        If no series is as long as one window.
+
+    Notes
+    -----
+    The cost does not depend on the number of series, from 2,048 on.
+    """
+    plan = agreed.plan
+    if moments.whole is None:
+        raise ValueError(
+            f"the moments hold no window of {plan.length} rows; pass those of all parts of the survey, "
+            f"whose longest series has {agreed.extent.rows} rows"
+        )
+    solved = solve_from_moments(moments.whole, list(moments.judged.values()), plan)
+    earlier, pooled = None, None
+    if moments.before is not None and solved.core.mixture is not None:
+        earlier = solve_from_weights(moments.before, plan, solved.core.mixture.weights)
+        values = {key: series.values for key, series in survey.sample.items()}
+        measured = measure(values, plan, agreed.scale_lag, agreed.gap_covariance)
+        learned = learn_pool(
+            survey.sample,
+            _reader_before(agreed, earlier, measured),
+            plan.horizon,
+            agreed.seasons,
+            agreed.spared,
+            agreed.extent,
+        )
+        pooled = None if learned is None else learned[1]
+    residuals = solved.residuals
+    return PanelModel(
+        agreed, solved.core, None if residuals is None else calibrate(residuals), earlier, pooled
+    )
+
+
+def _reader(agreed: Agreement, core: nn.Module, measured: Measured) -> WindowReader:
+    plan = agreed.plan
+    return WindowReader(
+        core,
+        None,
+        None,
+        measured.scalers,
+        GapFiller(agreed.gap_covariance),
+        plan.depth,
+        plan.period,
+        len(agreed.gap_covariance),
+    )
+
+
+def _reader_before(agreed: Agreement, core: nn.Module, measured: Measured) -> WindowReader:
+    """Of the core that has not seen the newest rows, in the scale of those before them."""
+    plan = agreed.plan
+    earlier = {
+        key: scaler.then(
+            scale_before(measured.rows[key], agreed.spared, plan.forgetting, agreed.scale_lag)
+        )
+        for key, scaler in measured.scalers.items()
+    }
+    return _reader(agreed, core, measured)._replace(scalers=earlier)

@@ -1,0 +1,63 @@
+"""What local experts learn from a whole panel, and every series of it then takes for granted.
+
+A series is weighed by its own errors beside what the panel says: the priors of experts and of laws, the shape of the
+errors, and where all are judged. With that at hand the series of a panel may come in any parts, one after another or
+on several machines, and each has the weights that it has among all others.
+
+Letters   T rows of the longest series, E experts, L laws
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from klforecast.local.origins import Origins
+from klforecast.local.residual_law import ErrorShape
+
+
+class PanelExtent(NamedTuple):
+    """How large a panel is of which some series are known.
+
+    Attributes
+    ----------
+    series : int
+        How many there are.
+    rows : int
+        Of the longest one.
+    """
+
+    series: int
+    rows: int
+
+
+class PanelKnowledge(NamedTuple):
+    """What the series of a panel have in common.
+
+    Attributes
+    ----------
+    horizon : int
+        For which all are judged.
+    rows : int
+        T, of the newest that are looked at.
+    periods, orders : tuple of int
+        Seasons and orders of autoregressions that the bank looks at.
+    with_log : bool
+        Whether the bank has experts of the logarithm.
+    origins : Origins
+    priors : tuple of two ndarrays of shape (E,)
+        Shares of the experts, for near and for all steps.
+    errors : ErrorShape or None
+        None where nothing was judged.
+    laws : ndarray of shape (L,)
+        Shares of the laws.
+    """
+
+    horizon: int
+    rows: int
+    periods: tuple[int, ...]
+    orders: tuple[int, ...]
+    with_log: bool
+    origins: Origins
+    priors: tuple[np.ndarray, np.ndarray]
+    errors: ErrorShape | None
+    laws: np.ndarray

@@ -1,0 +1,112 @@
+"""Frames of engines: the same forecasts as from one frame of pandas."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from klforecast import KLMemoryForecaster, LongForecaster
+from klforecast.distributed import cross_validation, fit, fit_parts, predict
+from klforecast.distributed.frames import series_of
+from klforecast.estimators.long_frames.columns import Columns
+
+pytest.importorskip("fugue", reason="frames of engines need Fugue: pip install 'klforecast[dask]'")
+
+FORECASTER = KLMemoryForecaster(horizon=6)
+KEYS = ["unique_id", "ds"]
+
+
+def long_frame(n_series=9, rows=48):
+    rng = np.random.default_rng(1)
+    months = pd.date_range("2018-01-01", periods=rows, freq="MS")
+    season = np.sin(2 * np.pi * np.arange(rows) / 12)
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "unique_id": f"s{number}",
+                "ds": months,
+                "y": 20 + number * season + rng.normal(size=rows),
+            }
+        )
+        for number in range(n_series)
+    ).sample(frac=1, random_state=0, ignore_index=True)
+
+
+def sorted_rows(frame, keys=KEYS):
+    return frame.sort_values(keys).reset_index(drop=True)
+
+
+def known_forecast(frame):
+    """Of one fit to the series in the order of their labels, in which parts have them too."""
+    forecast = LongForecaster(FORECASTER).forecast(sorted_rows(frame), h=6, level=[80])
+    return sorted_rows(forecast)
+
+
+def assert_same(found, known, keys=KEYS):
+    found = sorted_rows(found, keys)
+    assert list(found) == list(known)
+    assert (found["unique_id"].astype(str) == known["unique_id"]).all()
+    for name in known.columns[2:]:
+        if name != "cutoff":
+            np.testing.assert_allclose(found[name], known[name], rtol=1e-8, atol=1e-8)
+
+
+def test_a_frame_of_pandas_goes_through_the_native_engine():
+    frame = long_frame()
+    model = fit(frame, FORECASTER, n_parts=3)
+    assert_same(predict(model, frame, h=6, level=[80], n_parts=2), known_forecast(frame))
+
+
+def test_windows_are_forecast_by_a_fit_to_the_rows_before_them():
+    frame = long_frame(4)
+    found = cross_validation(frame, 6, 2, 3, [80], forecaster=FORECASTER, n_parts=2)
+    assert len(found) == 2 * 4 * 6
+    for spared in (9, 6):
+        last = pd.Timestamp("2021-12-01") - pd.DateOffset(months=spared)
+        window = found[found["cutoff"] == last].drop(columns=["cutoff", "y"])
+        assert_same(window, known_forecast(frame[frame["ds"] <= last]))
+    joined = found.merge(frame, on=KEYS, suffixes=("", "_known"))
+    assert (joined["y"] == joined["y_known"]).all()
+
+
+def test_a_frame_of_dask_is_forecast_by_two_processes():
+    distributed = pytest.importorskip("distributed", reason="needs pip install 'klforecast[dask]'")
+    import dask.dataframe as dd
+
+    frame = long_frame()
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+    ):
+        on_cluster = dd.from_pandas(frame, npartitions=3)
+        model = fit(on_cluster, FORECASTER, n_parts=4)
+        found = predict(model, on_cluster, h=6, level=[80], n_parts=4)
+        assert isinstance(found, dd.DataFrame)
+        assert_same(found.compute(), known_forecast(frame))
+
+
+def test_parts_are_mapped_by_the_processes_of_a_cluster_of_dask():
+    distributed = pytest.importorskip("distributed", reason="needs pip install 'klforecast[dask]'")
+    from joblib import parallel_config
+
+    series = series_of(long_frame(), Columns(*KEYS, "y"))
+    keys = list(series)
+    parts = [{key: series[key] for key in keys[start::2]} for start in (0, 1)]
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+        parallel_config(backend="dask"),
+    ):
+        found = fit_parts(parts, FORECASTER)
+    known = fit_parts(parts, FORECASTER)
+    for name, values in known.core.state_dict().items():
+        assert torch.equal(found.core.state_dict()[name], values), name
+
+
+def test_a_column_that_is_missing_is_named():
+    with pytest.raises(ValueError, match="no column 'value'"):
+        fit(long_frame(2), target_col="value")

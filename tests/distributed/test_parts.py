@@ -1,0 +1,155 @@
+"""A fit to the parts of a panel is the fit to the panel."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from klforecast import KLMemoryForecaster
+from klforecast.distributed import agree, fit_parts, part_moments, predict_parts, survey_part
+from klforecast.estimators import sampling
+from klforecast.estimators.frames.panel import split_series
+
+LEVELS = [0.1, 0.5, 0.9]
+
+
+def made_panel(n_series: int, rows: int = 72, unequal: bool = False) -> pd.DataFrame:
+    """Monthly series: seasons, walks, counts with many zeros, one with gaps."""
+    rng = np.random.default_rng(3)
+    frames = {}
+    for number in range(n_series):
+        length = rows - 5 * (number % 6) if unequal else rows
+        months = np.arange(rows)
+        kind = number % 3
+        if kind == 0:
+            y = 50 + 10 * np.sin(2 * np.pi * (months + number) / 12) + rng.normal(size=rows)
+        elif kind == 1:
+            y = 100 + np.cumsum(rng.normal(size=rows))
+        else:
+            y = rng.poisson(0.6, size=rows).astype(float)
+        if number == 4:
+            y[20:24] = np.nan
+        stamps = pd.date_range("2015-01-01", periods=rows, freq="MS")
+        frames[f"s{number:04d}"] = pd.DataFrame({"y": y[-length:]}, index=stamps[-length:])
+    return pd.concat(frames, names=["series", "month"])
+
+
+def parted(panel: pd.DataFrame, sizes: list[int]) -> list:
+    series = split_series(panel)
+    keys = list(series)
+    assert sum(sizes) == len(keys)
+    stops = np.cumsum(sizes)
+    return [
+        {key: series[key] for key in keys[stop - n : stop]}
+        for n, stop in zip(sizes, stops, strict=True)
+    ]
+
+
+def forecasts_of_parts(panel, sizes, forecaster, steps=12):
+    parts = parted(panel, sizes)
+    model = fit_parts(parts, forecaster)
+    answers = list(predict_parts(model, parts, steps, LEVELS))
+    point = np.concatenate([part[key] for part, _ in answers for key in part])
+    return point, np.concatenate([quantiles for _, quantiles in answers])
+
+
+def single_fit(panel, forecaster, steps=12):
+    fitted = forecaster.fit(panel)
+    fh = range(1, steps + 1)
+    quantiles = fitted.predict_quantiles(fh, alpha=LEVELS)
+    return fitted.predict(fh).to_numpy(), quantiles.to_numpy()[:, None]
+
+
+@pytest.mark.parametrize("sizes", [[30], [7, 23], [1, 2, 3, 4, 20], [10, 10, 10]])
+@pytest.mark.parametrize("local_experts", [True, False])
+def test_a_fit_of_parts_forecasts_what_one_fit_of_the_whole_does(sizes, local_experts):
+    panel = made_panel(30)
+    forecaster = KLMemoryForecaster(horizon=12, local_experts=local_experts)
+    point, quantiles = forecasts_of_parts(panel, sizes, forecaster)
+    known, known_quantiles = single_fit(panel, forecaster)
+    np.testing.assert_allclose(point, known, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(quantiles, known_quantiles, rtol=1e-8, atol=1e-8)
+
+
+def test_series_of_unequal_length_are_forecast_as_in_one_fit():
+    panel = made_panel(24, rows=90, unequal=True)
+    forecaster = KLMemoryForecaster(horizon=6)
+    point, quantiles = forecasts_of_parts(panel, [5, 1, 18], forecaster, 6)
+    known, known_quantiles = single_fit(panel, forecaster, 6)
+    np.testing.assert_allclose(point, known, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(quantiles, known_quantiles, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("sizes", [[40], [9, 30, 1]])
+def test_a_panel_larger_than_its_sample_is_fitted_alike_in_parts(monkeypatch, sizes):
+    monkeypatch.setattr(sampling, "MOST_SAMPLED", 11)
+    panel = made_panel(40)
+    forecaster = KLMemoryForecaster(horizon=6)
+    point, quantiles = forecasts_of_parts(panel, sizes, forecaster, 6)
+    known, known_quantiles = single_fit(panel, forecaster, 6)
+    np.testing.assert_allclose(point, known, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(quantiles, known_quantiles, rtol=1e-8, atol=1e-8)
+
+
+def test_the_sample_of_a_panel_is_the_sample_of_the_samples_of_its_parts(monkeypatch):
+    monkeypatch.setattr(sampling, "MOST_SAMPLED", 5)
+    keys = [(f"s{number}",) for number in range(30)]
+    of_parts = [
+        key
+        for start in (0, 7, 20)
+        for key in sampling.sample_keys(keys[start : {0: 7, 7: 20, 20: 30}[start]])
+    ]
+    assert sampling.sample_keys(of_parts) == sampling.sample_keys(keys)
+
+
+def test_what_travels_does_not_grow_with_the_series(monkeypatch):
+    monkeypatch.setattr(sampling, "MOST_SAMPLED", 8)
+    sizes = {}
+    for n in (16, 64):
+        part = split_series(made_panel(n))
+        agreed = agree(survey_part(part), KLMemoryForecaster(horizon=12))
+        sizes[n] = part_moments(part, agreed).n_bytes()
+    assert sizes[16] == sizes[64]
+
+
+def test_processes_give_the_numbers_of_one():
+    panel = made_panel(12)
+    parts = parted(panel, [5, 4, 3])
+    found = []
+    for n_jobs in (1, 2):
+        model = fit_parts(parts, KLMemoryForecaster(horizon=6), n_jobs=n_jobs)
+        found.append(list(predict_parts(model, parts, 6, LEVELS, n_jobs=n_jobs)))
+    for (one, one_q), (two, two_q) in zip(*found, strict=True):
+        assert list(one) == list(two)
+        np.testing.assert_array_equal(np.stack(list(one.values())), np.stack(list(two.values())))
+        np.testing.assert_array_equal(one_q, two_q)
+
+
+def test_a_part_is_made_in_the_process_that_asks():
+    asked = []
+
+    def part(number):
+        asked.append(number)
+        return parts[number]
+
+    parts = parted(made_panel(9), [4, 5])
+    fit_parts([lambda n=n: part(n) for n in range(2)], KLMemoryForecaster(horizon=6))
+    assert asked == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda parts: [], "no part"),
+        (lambda parts: [parts[0], {}], "no series"),
+        (lambda parts: [parts[0], parts[0]], "in two parts"),
+    ],
+)
+def test_parts_that_make_no_panel_are_refused(change, message):
+    parts = parted(made_panel(6), [2, 4])
+    with pytest.raises(ValueError, match=message):
+        fit_parts(change(parts))
+
+
+def test_an_encoder_is_refused_since_it_is_not_solved():
+    with pytest.raises(ValueError, match="trained by epochs"):
+        fit_parts(parted(made_panel(3), [3]), KLMemoryForecaster(horizon=6, encoder="gru"))
