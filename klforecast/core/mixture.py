@@ -168,14 +168,14 @@ def weights_out_of_fold(
     horizons : float
         Number of independent horizons that the errors come from, above 0.
     doubted : Tensor of shape (E,), bool, optional
-        Some of the experts, not all; None doubts none.
+        Where all are doubted, as with None, none is.
 
     Returns
     -------
     Tensor of shape (C, S, E)
     """
     pull = shrinkage / horizons
-    if doubted is not None and doubted.any():
+    if doubted is not None and doubted.any() and not doubted.all():
         kept = ~doubted
         fewer, own = moments[..., kept, :][..., kept], prior[kept] / prior[kept].sum()
         without = _errors_in_turn(fewer, widths, own, pull, pooled_weights)
