@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from klforecast.core.coordinates import Coordinates
-from klforecast.core.experts import Expert, Moments, RidgeExpert, folded_gram, shares
+from klforecast.core.experts import Expert, Moments, folded_gram, shares
 from klforecast.core.mixture import weights_out_of_fold
 from klforecast.core.plan import CorePlan
 from klforecast.core.reversion import reversion_weight, variance_between_parts
@@ -143,7 +143,7 @@ def judge_out_of_fold(
         shares(chosen),
         plan.shrinkage,
         max(rows_ahead / plan.horizon - len(panel), 1.0),
-        _doubted(chosen, plan),
+        torch.tensor([expert not in plan.without_history.experts for expert in chosen]),
     )
     weights = _discount_reversion(weights, panel, plan)
     if most_errors == 0:
@@ -152,16 +152,6 @@ def judge_out_of_fold(
     errors = torch.einsum("cenh,che->nhc", held_out.errors, per_step)
     residuals = Residuals(errors, held_out.features, rows_ahead, held_out.phases)
     return OutOfFold(weights, residuals)
-
-
-def _doubted(experts: Sequence[Expert], plan: CorePlan) -> Tensor:
-    """Experts that read the history of a series without a season, where it has to show that it helps."""
-    return torch.tensor(
-        [
-            plan.period == 1 and isinstance(expert, RidgeExpert) and expert.depth > plan.edges[0]
-            for expert in experts
-        ]
-    )
 
 
 def _discount_reversion(weights: Tensor, panel: Sequence[Rows], plan: CorePlan) -> Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from klforecast.core.experts import EXPERTS, Expert, Fold, Setting
+from klforecast.core.experts import EXPERTS, Expert, Fold, RidgeExpert, Setting
 from klforecast.core.experts.base import CYCLES_OF_A_WEEK
 
 # Steps that stay as they are: where the older ones become modes, nothing of a day of quarter-hours is lost.
@@ -106,6 +106,15 @@ class CorePlan(NamedTuple):
     def folds(self) -> tuple[Fold, ...]:
         """The folds that the experts need."""
         return tuple(dict.fromkeys(fold for expert in self.experts for fold in expert.folds))
+
+    @property
+    def without_history(self) -> "CorePlan":
+        """The input window alone, if there is no season; beside one the history is not doubted, and nothing changes."""
+        if self.period > 1:
+            return self
+        recent = self.edges[0]
+        experts = [e for e in self.experts if not (isinstance(e, RidgeExpert) and e.depth > recent)]
+        return self._replace(edges=(recent,), experts=tuple(experts))
 
     @property
     def length(self) -> int:
