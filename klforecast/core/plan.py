@@ -84,6 +84,8 @@ class CorePlan(NamedTuple):
         Steps of the leading cycle; 1 for none.
     forgetting : float
         Weight of a window relative to the next newer one.
+    doubted : bool
+        Whether the history has to show that it helps: where there is no season and no depth was asked for.
     """
 
     horizon: int
@@ -96,6 +98,7 @@ class CorePlan(NamedTuple):
     shrinkage: float
     period: int
     forgetting: float = 1.0
+    doubted: bool = False
 
     @property
     def depth(self) -> int:
@@ -109,12 +112,12 @@ class CorePlan(NamedTuple):
 
     @property
     def without_history(self) -> "CorePlan":
-        """The input window alone, if there is no season; beside one the history is not doubted, and nothing changes."""
-        if self.period > 1:
+        """The input window alone, if the history is doubted; else the same plan."""
+        if not self.doubted:
             return self
         recent = self.edges[0]
         experts = [e for e in self.experts if not (isinstance(e, RidgeExpert) and e.depth > recent)]
-        return self._replace(edges=(recent,), experts=tuple(experts))
+        return self._replace(edges=(recent,), experts=tuple(experts), doubted=False)
 
     @property
     def length(self) -> int:
@@ -182,6 +185,7 @@ def plan_core(
         setting.prior * _SHRINKAGE + (1 - setting.prior) * _SHRINKAGE_WITHOUT_PRIOR,
         period,
         options.forgetting,
+        doubted=period == 1 and len(edges) > 1 and options.memory_depth is None,
     )
 
 
