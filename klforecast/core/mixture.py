@@ -13,6 +13,7 @@ Letters   E experts, C channels, S segments of the horizon, K blocks of time
 """
 
 import statistics
+from collections.abc import Callable, Sequence
 
 import scipy.stats
 import torch
@@ -138,7 +139,12 @@ def nested_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
 
 
 def weights_out_of_fold(
-    moments: Tensor, widths: Tensor, prior: Tensor, shrinkage: float, horizons: float
+    moments: Tensor,
+    widths: Tensor,
+    prior: Tensor,
+    shrinkage: float,
+    horizons: float,
+    doubted: Tensor | None = None,
 ) -> Tensor:
     """Weights from blocks of time: pooled, unless the blocks agree that nested ones forecast better.
 
@@ -146,6 +152,9 @@ def weights_out_of_fold(
     weights, which follow every channel closely, are taken where the mean relative gain over the
     blocks is significant (t-test, 5 %, two-sided). Series of fewer than 100 independent horizons
     are not asked: what is found on them does not last.
+
+    Experts that are doubted get no weight at all, unless blocks that are forecast with them and without
+    agree, by the same test, that they help.
 
     Parameters
     ----------
@@ -158,29 +167,53 @@ def weights_out_of_fold(
         Pull to the prior that one independent horizon calls for.
     horizons : float
         Number of independent horizons that the errors come from, above 0.
+    doubted : Tensor of shape (E,), bool, optional
+        Where all are doubted, as with None, none is.
 
     Returns
     -------
     Tensor of shape (C, S, E)
     """
-    blocks = len(moments)
     pull = shrinkage / horizons
-    if blocks >= _LEAST_BLOCKS and horizons >= _LEAST_HORIZONS:
-        others = torch.stack(
-            [torch.cat([moments[:k], moments[k + 1 :]]).mean(dim=0) for k in range(blocks)]
-        )
-        # Fewer blocks are less evidence, and are shrunk the more.
-        arguments = others, prior, pull * blocks / (blocks - 1)
-        pooled = _squared_errors(moments, pooled_weights(*arguments), widths)
-        nested = _squared_errors(moments, nested_weights(*arguments), widths)
-        gains = [1 - n / p if p > 0 else 0.0 for n, p in zip(nested, pooled, strict=True)]
-        error = statistics.stdev(gains) / blocks**0.5
-        if statistics.mean(gains) > error * float(scipy.stats.t.ppf(0.975, blocks - 1)):
+    if doubted is not None and doubted.any() and not doubted.all():
+        kept = ~doubted
+        fewer, own = moments[..., kept, :][..., kept], prior[kept] / prior[kept].sum()
+        without = _errors_in_turn(fewer, widths, own, pull, pooled_weights)
+        if not _agree(without, _errors_in_turn(moments, widths, prior, pull, pooled_weights)):
+            weights = moments.new_zeros(moments.shape[1:-1])
+            weights[..., kept] = weights_out_of_fold(fewer, widths, own, shrinkage, horizons)
+            return weights
+    if horizons >= _LEAST_HORIZONS:
+        pooled = _errors_in_turn(moments, widths, prior, pull, pooled_weights)
+        if _agree(pooled, _errors_in_turn(moments, widths, prior, pull, nested_weights)):
             return nested_weights(moments.mean(dim=0), prior, pull)
     return pooled_weights(moments.mean(dim=0), prior, pull)
 
 
-def _squared_errors(moments: Tensor, weights: Tensor, widths: Tensor) -> list[float]:
-    """Squared error of a mixture in each block, summed over channels and steps."""
+def _errors_in_turn(
+    moments: Tensor,  # (K, C, S, E, E)
+    widths: Tensor,
+    prior: Tensor,
+    pull: float,
+    solve: Callable[[Tensor, Tensor, float], Tensor],
+) -> list[float]:
+    """Squared error in each block with the weights of the others; none of too few blocks."""
+    blocks = len(moments)
+    if blocks < _LEAST_BLOCKS:
+        return []
+    others = torch.stack(
+        [torch.cat([moments[:k], moments[k + 1 :]]).mean(dim=0) for k in range(blocks)]
+    )
+    # Fewer blocks are less evidence, and are shrunk the more.
+    weights = solve(others, prior, pull * blocks / (blocks - 1))
     errors = torch.einsum("kcse,kcsef,kcsf->ks", weights, moments, weights)
     return (errors @ widths.to(errors.dtype)).tolist()
+
+
+def _agree(former: Sequence[float], latter: Sequence[float]) -> bool:
+    """Whether blocks agree that the latter errors are smaller; too few blocks do not."""
+    if not former:
+        return False
+    gains = [1 - b / a if a > 0 else 0.0 for a, b in zip(former, latter, strict=True)]
+    error = statistics.stdev(gains) / len(gains) ** 0.5
+    return statistics.mean(gains) > error * float(scipy.stats.t.ppf(0.975, len(gains) - 1))

@@ -153,6 +153,7 @@ def judge_out_of_fold(
         shares(chosen),
         plan.shrinkage,
         max(rows_ahead / plan.horizon - len(panel), 1.0),
+        torch.tensor([expert not in plan.without_history.experts for expert in chosen]),
     )
     weights = _discount_reversion(weights, panel, plan)
     if most_errors == 0:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from klforecast.core.experts import EXPERTS, Expert, Fold, Setting
+from klforecast.core.experts import EXPERTS, Expert, Fold, RidgeExpert, Setting
 from klforecast.core.experts.base import CYCLES_OF_A_WEEK
 
 # Steps that stay as they are: where the older ones become modes, nothing of a day of quarter-hours is lost.
@@ -84,6 +84,8 @@ class CorePlan(NamedTuple):
         Steps of the leading cycle; 1 for none.
     forgetting : float
         Weight of a window relative to the next newer one.
+    doubted : bool
+        Whether the history has to show that it helps: where there is no season and no depth was asked for.
     """
 
     horizon: int
@@ -96,6 +98,7 @@ class CorePlan(NamedTuple):
     shrinkage: float
     period: int
     forgetting: float = 1.0
+    doubted: bool = False
 
     @property
     def depth(self) -> int:
@@ -106,6 +109,15 @@ class CorePlan(NamedTuple):
     def folds(self) -> tuple[Fold, ...]:
         """The folds that the experts need."""
         return tuple(dict.fromkeys(fold for expert in self.experts for fold in expert.folds))
+
+    @property
+    def without_history(self) -> "CorePlan":
+        """The input window alone, if the history is doubted; else the same plan."""
+        if not self.doubted:
+            return self
+        recent = self.edges[0]
+        experts = [e for e in self.experts if not (isinstance(e, RidgeExpert) and e.depth > recent)]
+        return self._replace(edges=(recent,), experts=tuple(experts), doubted=False)
 
     @property
     def length(self) -> int:
@@ -173,6 +185,7 @@ def plan_core(
         setting.prior * _SHRINKAGE + (1 - setting.prior) * _SHRINKAGE_WITHOUT_PRIOR,
         period,
         options.forgetting,
+        doubted=period == 1 and len(edges) > 1 and options.memory_depth is None,
     )
 
 

@@ -83,9 +83,45 @@ def solve_linear_core(
     True
     """
     lengths, channels = [len(series) for series in panel], panel[0].shape[1]
-    return solve_from_plan(
-        panel, plan_core(lengths, channels, horizon, periods, options, **changes)
-    )
+    return solve_settled(panel, plan_core(lengths, channels, horizon, periods, options, **changes))
+
+
+def solve_settled(panel: Sequence[Tensor], plan: CorePlan) -> Solved:
+    """Solve the core that a plan describes, and once more without its history where that has no weight.
+
+    Parameters
+    ----------
+    panel, plan
+        As for `solve_from_plan`.
+
+    Returns
+    -------
+    Solved
+    """
+    solved = solve_from_plan(panel, plan)
+    settled = settled_plan(plan, solved)
+    return solved if settled == plan else solve_from_plan(panel, settled)
+
+
+def settled_plan(plan: CorePlan, solved: Solved) -> CorePlan:
+    """The plan without its history, if experts of the history got no weight; else the plan.
+
+    A core that does not read the history can be solved from the rows too at which no history ends.
+
+    Parameters
+    ----------
+    plan : CorePlan
+    solved : Solved
+        From this plan.
+
+    Returns
+    -------
+    CorePlan
+    """
+    assert solved.core.mixture is not None, "a solved core knows its experts"
+    without = plan.without_history
+    of_history = [expert not in without.experts for expert in plan.experts]
+    return plan if solved.core.mixture.weights[..., of_history].any() else without
 
 
 def solve_from_plan(

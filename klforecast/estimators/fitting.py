@@ -23,7 +23,7 @@ from torch import Tensor
 from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan, plan_core
 from klforecast.core.rows import Rows, StreamRows
-from klforecast.core.solve import Solved, solve_linear_core
+from klforecast.core.solve import Solved, settled_plan, solve_linear_core
 from klforecast.core.stream import (
     EarlierCore,
     Stream,
@@ -152,7 +152,7 @@ def fit_panel(
         return _train_encoder(measured, plan, scale_lag, options.encoder, options, solve)
     stream, solved = _solve(measured, plan, scale_lag)
     return Fitted(
-        plan,
+        stream.plan,
         scale_lag,
         wrap_core(solved.core, solve, options.training),
         measured.scalers,
@@ -198,7 +198,8 @@ def extend_fit(
         channels = next(iter(series.values())).values.shape[1]
         possible = min(options.horizon, longest_horizon(max(lengths)))
         periods = [stream.plan.period] if stream.plan.period > 1 else []
-        if plan_core(lengths, channels, possible, periods, options.core) != stream.plan:
+        plan = plan_core(lengths, channels, possible, periods, options.core)
+        if stream.plan not in (plan, plan.without_history):
             return None
     new = (part.values[stream.series[key].n_rows :] for key, part in series.items())
     if not all(np.isfinite(values).all() for values in new):
@@ -279,7 +280,9 @@ def _solver(plan: CorePlan, options: Options) -> Solver:
 
 def _solve(measured: Measured, plan: CorePlan, scale_lag: int | None) -> tuple[Stream, Solved]:
     stream = start_stream(measured.rows, measured.statistics, plan, scale_lag)
-    return stream, solve_stream(stream, measured.rows, judged_keys(measured.rows, plan))
+    solved = solve_stream(stream, measured.rows, judged_keys(measured.rows, plan))
+    settled = settled_plan(plan, solved)
+    return (stream, solved) if settled == plan else _solve(measured, settled, scale_lag)
 
 
 def _earlier(

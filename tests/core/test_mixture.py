@@ -186,3 +186,44 @@ def test_nested_weights_are_taken_where_enough_blocks_agree_on_them(
     weights = weights_out_of_fold(moments, torch.tensor([6]), uniform(2), 0.1, horizons)
     plain = chosen(moments.mean(dim=0), uniform(2), 0.1 / horizons)
     assert_close(weights, plain, rtol=0, atol=1e-12)
+
+
+def moments_of_two(*errors):
+    """Blocks in which the first expert errs by 1 and the second by so many times as much, one channel and segment."""
+    pairs = torch.tensor([[1.0, error] for error in errors], dtype=torch.float64)
+    return (pairs[:, :, None] * pairs[:, None])[:, None, None]
+
+
+@pytest.mark.parametrize(
+    ("errors", "share"),
+    [
+        ((0.4, 0.5, 0.6, 0.5, 0.5), 1.0),  # helps in every block
+        ((0.1, 2.0, 0.1, 2.0, 0.1), 0.0),  # helps in some
+        ((2.0, 3.0, 2.0, 3.0, 2.0), 0.0),  # helps in none
+        ((0.5, 0.5, 0.5), 0.0),  # too few blocks to tell
+    ],
+)
+def test_a_doubted_expert_counts_only_where_blocks_agree_that_it_helps(errors, share):
+    doubted = torch.tensor([False, True])
+    weights = weights_out_of_fold(
+        moments_of_two(*errors), torch.tensor([6]), uniform(2), 1e-6, 50.0, doubted
+    )
+    expected = torch.tensor([1 - share, share], dtype=torch.float64)
+    assert_close(weights[0, 0], expected, rtol=0, atol=1e-6)
+
+
+def test_without_doubted_experts_the_others_have_the_weights_that_they_have_alone():
+    moments = torch.stack([error_moments(3, seed) for seed in range(5)])[:, None, None]
+    moments[..., 2, 2] += 100
+    prior, doubted = uniform(3), torch.tensor([False, False, True])
+    weights = weights_out_of_fold(moments, torch.tensor([6]), prior, 1.0, 20.0, doubted)
+    alone = weights_out_of_fold(moments[..., :2, :2], torch.tensor([6]), uniform(2), 1.0, 20.0)
+    assert_close(weights[..., :2], alone)
+    assert (weights[..., 2] == 0).all()
+
+
+def test_where_all_experts_are_doubted_none_is():
+    moments = torch.stack([error_moments(3, seed) for seed in range(5)])[:, None, None]
+    arguments = moments, torch.tensor([6]), uniform(3), 1.0, 20.0
+    all_of_them = torch.ones(3, dtype=torch.bool)
+    assert_close(weights_out_of_fold(*arguments, all_of_them), weights_out_of_fold(*arguments))

@@ -217,6 +217,21 @@ def test_a_channel_that_wanders_is_not_forecast_to_return_to_its_mean():
     assert_close(weights.sum(dim=-1), torch.ones(weights.shape[:2], dtype=torch.float64))
 
 
+@pytest.mark.parametrize(("echo", "counts"), [(0.9, True), (0.0, False)])
+def test_the_history_of_a_series_without_a_season_counts_where_it_helps(echo, counts):
+    generator = torch.Generator().manual_seed(5)
+    series = torch.randn(4000, 1, generator=generator, dtype=torch.float64)
+    if echo:
+        for row in range(200, len(series)):
+            series[row] += echo * series[row - 200]
+    else:
+        series = series.cumsum(dim=0) / 30
+    plan = plan_core([len(series)], 1, 24)
+    deep = [isinstance(e, RidgeExpert) and e.depth > plan.edges[0] for e in plan.experts]
+    share = weights_of(series, plan)[..., deep].sum(dim=-1)
+    assert (share > 0.9).all() if counts else (share == 0).all()
+
+
 def test_experts_that_return_to_the_mean_keep_their_weights_where_there_are_no_others():
     line = torch.linspace(-2, 2, 600)[:, None]
     plan = plan_core([600], 1, 6)

@@ -131,6 +131,16 @@ def test_a_window_of_a_short_series_holds_two_cycles_if_it_can_and_else_one():
     assert plan_core([24], 1, 4, periods=[12]).depth == 12
 
 
+def test_without_a_season_the_input_window_could_forecast_alone():
+    def maps(periods, **changes):
+        plan = plan_core(**LONG | {"periods": periods} | changes)
+        return {expert for expert in plan.experts if isinstance(expert, RidgeExpert)}
+
+    alone = {expert for expert in maps([], memory="none") if expert.level < expert.depth}
+    assert alone <= maps([])
+    assert not alone <= maps([24])
+
+
 def test_segments_double_and_end_at_the_horizon():
     assert plan_core(**LONG).segments == (3, 6, 12, 24, 48, 96)
     assert plan_core(**LONG | {"horizon": 1}).segments == (1,)

@@ -231,3 +231,31 @@ def test_a_second_cycle_in_all_of_its_modes_gives_the_forecast_of_its_steps():
     assert (modes.recent, modes.depth, steps.recent, fewer.depth) == (12, 24, 24, 24)
     assert_close(forecast(modes, series), forecast(steps, series), rtol=1e-4, atol=1e-4)
     assert (forecast(fewer, series) - forecast(steps, series)).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize(("echo", "depth"), [(0.0, 96), (0.9, 336)])
+def test_a_history_that_has_no_weight_is_not_read(echo, depth):
+    generator = torch.Generator().manual_seed(5)
+    series = torch.randn(3000, 1, generator=generator, dtype=torch.float64)
+    if echo:
+        for row in range(200, len(series)):
+            series[row] += echo * series[row - 200]
+    else:
+        series = series.cumsum(dim=0) / 30
+    assert plan_core([len(series)], 1, 24).depth == 336
+    assert solve_linear_core([series], 24).depth == depth
+
+
+def test_without_its_history_a_core_is_solved_from_all_rows():
+    series = torch.randn(3000, 1, generator=torch.Generator().manual_seed(5)).double().cumsum(dim=0)
+    alone = plan_core([len(series)], 1, 24).without_history
+    assert alone.length == 96 + 24
+    assert_close(solve_linear_core([series], 24).weight, solve_from_plan([series], alone).weight)
+
+
+def test_a_depth_that_was_asked_for_is_read():
+    series = torch.randn(3000, 1, generator=torch.Generator().manual_seed(5)).double().cumsum(dim=0)
+    core = solve_linear_core([series], 24, memory_depth=200)
+    of_history = [name.startswith("RidgeExpert(depth=200") for name in core.mixture.experts]
+    assert core.depth == 200
+    assert (core.mixture.weights[..., of_history] > 0).any()

@@ -2,6 +2,7 @@ import dataclasses
 import inspect
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -124,3 +125,13 @@ def test_an_encoder_reports_its_epochs(hourly):
     assert len(forecaster.training_log_) == 2
     assert np.isfinite(forecaster.training_log_["train_loss"]).all()
     assert KLMemoryForecaster(6).fit(hourly).training_log_.empty
+
+
+def test_new_rows_of_a_series_whose_history_is_not_read_are_absorbed():
+    steps = np.random.default_rng(5).standard_normal(3200)
+    walk = pd.DataFrame({"price": steps.cumsum()})
+    forecaster = KLMemoryForecaster(24, local_experts=False).fit(walk[:3000])
+    assert forecaster.net_.module_.depth == 96
+    updated = forecaster.update(walk[3000:]).predict(fh=range(1, 25))
+    again = KLMemoryForecaster(24, local_experts=False).fit(walk).predict(fh=range(1, 25))
+    np.testing.assert_allclose(updated, again, rtol=1e-6)

@@ -53,15 +53,21 @@ class RidgeExpert:
 
     @classmethod
     def propose(cls, setting: Setting) -> Iterator[Self]:
-        """One for each depth, those that revert to a mean, and one for the recent steps alone."""
+        """One for each depth, those that revert to a mean, and one for the recent steps alone.
+
+        Without a season the input window has the same share as the history and a reverting map of its own: it may be
+        left alone (`klforecast.core.out_of_fold`).
+        """
         edges, prior = setting.edges, setting.prior
+        plain = setting.period == 1
         for pooling in setting.poolings:
-            for edge in edges[1:] or edges:
+            for edge in edges if plain else edges[1:] or edges:
                 yield cls(edge, 1, pooling, STRENGTH, prior)
-            yield cls(edges[-1], 0, pooling, _FAR_STRENGTH, _MINOR * prior)
-            if setting.near < setting.depth:
+            for edge in dict.fromkeys((edges[0], edges[-1])) if plain else edges[-1:]:
+                yield cls(edge, 0, pooling, _FAR_STRENGTH, _MINOR * prior)
+            if setting.near < setting.depth and not plain:
                 yield cls(edges[0], 1, pooling, STRENGTH, _MINOR * prior)
-        # A map for each channel adds nothing to this one (docs/weights.md).
+        # A map for each channel adds nothing to this one, nor does one of the input window alone (docs/weights.md).
         if setting.poolings:
             yield cls(edges[-1], edges[-1], "shared", _FAR_STRENGTH, _MINOR * prior)
 

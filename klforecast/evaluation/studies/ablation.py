@@ -19,7 +19,7 @@ from rich.table import Table
 from klforecast.core.experts import Expert, FoldedExpert, RidgeExpert
 from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan, plan_core
-from klforecast.core.solve import solve_from_plan
+from klforecast.core.solve import solve_settled
 from klforecast.data.datasets import Dataset, dataset_names, load
 from klforecast.data.periods import find_periods
 from klforecast.data.scaling import Standardizer
@@ -145,7 +145,7 @@ class VariantModel:
             [len(rows)], rows.shape[1], self.horizon, periods=periods, **self.variant.options
         )
         panel = [torch.from_numpy(self.scaler_.transform(rows))]
-        self.core_ = solve_from_plan(panel, self.variant.edit(plan)).core
+        self.core_ = solve_settled(panel, self.variant.edit(plan)).core
         return self
 
     def predict_windows(self, y: pd.DataFrame, cutoffs: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -11,15 +11,16 @@ official test part. With
 the default is kept without d where the mean of g over the other domains is not negative, and was right to be
 kept where g_d is not negative either. A choice that is right only on what it was made on shows here.
 
-Rows that the file holds already are not measured again.
+Rows that the file holds already are not measured again, whatever state of the code they are of: `--out` names
+another file for another state.
 """
 
 import importlib
-import time
+import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -28,9 +29,9 @@ import numpy as np
 import torch
 
 from klforecast.evaluation import machine
-from klforecast.evaluation.json_lines import read_lines
+from klforecast.evaluation.cells import CellKind, Prepared, Progress, run_cells
+from klforecast.evaluation.json_lines import read_lines, with_fields
 from klforecast.evaluation.studies.command import (
-    append_rows,
     make_parser,
     make_table,
     markdown_table,
@@ -45,6 +46,21 @@ from klforecast.evaluation.suites.task import SuiteTask, score_task
 
 DEFAULT = "default"
 KIND = "choice"
+_SCORES = ("mase_median", "crps", "coverage_80", "cpu_seconds")
+_PLACE = ("config", "alternative", "params", "constants", "seed")
+_FIELDS = (
+    "kind",
+    *_PLACE,
+    "domain",
+    "data_sha256",
+    "horizon",
+    "n_windows",
+    "n_series",
+    *_SCORES,
+    "commit",
+    "versions",
+    "error",
+)
 
 
 class Alternative(NamedTuple):
@@ -163,25 +179,33 @@ def constants_set(values: Mapping[str, Any]) -> Iterator[None]:
             setattr(holder, name, former)
 
 
-def measure(config: str, alternative: Alternative, seed: int = 0) -> dict[str, Any]:
-    """Score one alternative on one task of the corpus, and return its row."""
-    task = _task(config)
-    with constants_set(alternative.constants), warnings.catch_warnings():
-        # Series that are too short for a setting say so for every window.
-        warnings.simplefilter("ignore")
-        scores = score_task(task, PooledMemory(task.horizon, seed, alternative.params))
-    return {
-        **_place(config, alternative),
+class Choice(NamedTuple):
+    """One alternative on one task of the corpus."""
+
+    config: str
+    alternative: Alternative
+    seed: int = 0
+
+
+def _prepare(choice: Choice) -> Prepared:
+    task = _task(choice.config)
+    fields = {
         "domain": task.domain,
         "data_sha256": task.collection.sha256,
         "horizon": task.horizon,
         "n_windows": task.n_windows,
         "n_series": len(task.collection.series),
-        "seed": seed,
-        **{name: scores[name] for name in ("mase_median", "crps", "coverage_80", "cpu_seconds")},
-        "commit": machine.commit(),
-        "versions": machine.versions(()),
     }
+    return Prepared(fields, partial(_measure, choice, task))
+
+
+def _measure(choice: Choice, task: SuiteTask) -> dict[str, Any]:
+    constants, params = choice.alternative.constants, choice.alternative.params
+    with constants_set(constants), warnings.catch_warnings():
+        # Series that are too short for a setting say so for every window.
+        warnings.simplefilter("ignore")
+        scores = score_task(task, PooledMemory(task.horizon, choice.seed, params))
+    return {name: scores[name] for name in _SCORES}
 
 
 @cache
@@ -189,14 +213,32 @@ def _task(config: str) -> SuiteTask:
     return corpus_task(config)
 
 
-def _place(config: str, alternative: Alternative) -> dict[str, Any]:
+def _name(choice: Choice) -> dict[str, Any]:
+    alternative = choice.alternative
     return {
-        "kind": KIND,
-        "config": config,
+        "config": choice.config,
         "alternative": alternative.name,
         "params": dict(alternative.params),
         "constants": {name: str(value) for name, value in alternative.constants.items()},
+        "seed": choice.seed,
+        "commit": machine.commit(),
+        "versions": machine.versions(()),
     }
+
+
+def _complete(row: Mapping[str, Any]) -> dict[str, Any]:
+    return with_fields({"kind": KIND, **row}, _FIELDS)
+
+
+# Rows keep from state to state: to measure another state of the code, name another file.
+CHOICES: CellKind[Choice] = CellKind(
+    name=_name,
+    prepare=_prepare,
+    complete=_complete,
+    identity=lambda row: json.dumps([row[name] for name in _PLACE], sort_keys=True),
+    read=lambda path: [_complete(row) for row in read_lines(path) if row["kind"] == KIND],
+)
+"""How the cells of this study run."""
 
 
 def gains(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, dict[str, float]]:
@@ -293,29 +335,27 @@ def page_of(rows: Sequence[Mapping[str, Any]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the alternatives and print the table."""
     parser = make_parser(__doc__, rows=True)
+    parser.set_defaults(out=Path("choices.jsonl"))
     parser.add_argument("--tasks", nargs="*", default=[], help="patterns of tasks; all")
     parser.add_argument("--alternatives", nargs="*", default=[], help="patterns of names; all")
     parser.add_argument("--page", type=Path, help="file to write the table to, in Markdown")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # two are slower on problems of this size
     chosen = [one for one in ALTERNATIVES if is_chosen(one.name, options.alternatives)]
-    known = read_lines(options.out) if options.out and options.out.exists() else []
-    rows = []
-    for alternative in (Alternative(DEFAULT), *chosen):
-        begun = time.perf_counter()
-        for config in CORPUS:
-            if not is_chosen(config, options.tasks):
-                continue
-            place = _place(config, alternative)
-            found = [row for row in known if all(row.get(key) == place[key] for key in place)]
-            if not found:
-                found = [measure(config, alternative)]
-                append_rows(options.out, found)
-            rows.append(found[-1])
-        show(f"{alternative.name}: {time.perf_counter() - begun:.0f} s")
-    show(make_table("against the default", _COLUMNS, lines_of(rows)))
+    configs = [config for config in CORPUS if is_chosen(config, options.tasks)]
+    cells = [Choice(config, one) for one in (Alternative(DEFAULT), *chosen) for config in configs]
+    rows = run_cells(CHOICES, cells, options.out, on_progress=_show_progress)
+    measured = [row for row in rows if row["error"] is None]
+    show(make_table("against the default", _COLUMNS, lines_of(measured)))
     if options.page:
-        write_page(page_of(rows), options.page)
+        write_page(page_of(measured), options.page)
+
+
+def _show_progress(progress: Progress) -> None:
+    if progress.is_new:
+        row, left = progress.row, progress.seconds_left or 0.0
+        result = row["error"] or f"CRPS {row['crps']:.4g}, MASE {row['mase_median']:.4g}"
+        show(f"{row['alternative']}, {row['config']}: {result}; about {left / 60:.0f} min left")
 
 
 if __name__ == "__main__":
