@@ -18,10 +18,10 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import BaseOffset
 
-from klforecast.distributed.agreement import agree
+from klforecast.distributed.agreement import Agreement, agree
 from klforecast.distributed.frames import MODEL_NAME, long_forecast, series_of
-from klforecast.distributed.moments import part_moments
-from klforecast.distributed.panel_model import PanelModel, solve_panel
+from klforecast.distributed.moments import PartMoments, part_moments
+from klforecast.distributed.panel_model import PanelModel, fit_panel_model
 from klforecast.distributed.parts import merge_all, on_one_thread
 from klforecast.distributed.survey import survey_part
 from klforecast.estimators.arguments import check_integer
@@ -254,8 +254,11 @@ def _fit(frame: _Frame, forecaster: KLMemoryForecaster | None, spared: int = 0) 
     look = functools.partial(survey_part, freq=frame.step)
     survey = merge_all(_collect(frame, look, spared))
     agreed = agree(survey, KLMemoryForecaster() if forecaster is None else forecaster)
-    sum_up = functools.partial(part_moments, agreed=agreed)
-    return solve_panel(agreed, survey, merge_all(_collect(frame, sum_up, spared)))
+
+    def take_moments(agreed: Agreement) -> PartMoments:
+        return merge_all(_collect(frame, functools.partial(part_moments, agreed=agreed), spared))
+
+    return fit_panel_model(agreed, survey, take_moments)
 
 
 def _collect(frame: _Frame, work: Callable[[dict], Any], spared: int) -> list[Any]:

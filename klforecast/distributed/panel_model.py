@@ -4,14 +4,14 @@ What is learned from all series together is in the model. What a series has for 
 local experts and their share, is a function of its rows and of the model, found anew in the pass that forecasts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from torch import nn
 
 from klforecast.core.linear_core import LinearCore
-from klforecast.core.solve import solve_from_moments, solve_from_weights
+from klforecast.core.solve import settled_plan, solve_from_moments, solve_from_weights
 from klforecast.core.stream import scale_before
 from klforecast.distributed.agreement import Agreement
 from klforecast.distributed.moments import PartMoments
@@ -94,6 +94,33 @@ class PanelModel(NamedTuple):
         cutoffs = {key: series.index[-1] for key, series in part.items()}
         levels = IntervalLevels.start(cutoffs, reader.channels)
         return Predictor(reader, pool, levels, self.calibration)
+
+
+def fit_panel_model(
+    agreed: Agreement, survey: Survey, take_moments: Callable[[Agreement], PartMoments]
+) -> PanelModel:
+    """Take the moments of all parts, and once more without a history that turned out to have no weight; solve.
+
+    Parameters
+    ----------
+    agreed : Agreement
+    survey : Survey
+        Of all parts.
+    take_moments : callable
+        A pass over all parts: their moments by an agreement.
+
+    Raises
+    ------
+    ValueError
+        As `solve_panel`.
+    """
+    moments = take_moments(agreed)
+    if agreed.plan.doubted and moments.whole is not None:
+        solved = solve_from_moments(moments.whole, list(moments.judged.values()), agreed.plan)
+        settled = agreed._replace(plan=settled_plan(agreed.plan, solved))
+        if settled.plan != agreed.plan:
+            return solve_panel(settled, survey, take_moments(settled))
+    return solve_panel(agreed, survey, moments)
 
 
 def solve_panel(agreed: Agreement, survey: Survey, moments: PartMoments) -> PanelModel:

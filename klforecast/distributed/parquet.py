@@ -2,7 +2,7 @@
 
     folder/run.json                      what the run is of; another run does not mix with it
     folder/survey-00012.safetensors      first pass
-    folder/moments-00012.safetensors     second pass
+    folder/moments-120-00012.safetensors  second pass; 120 is the depth of a window
     folder/model.safetensors
     folder/forecast-00012.parquet        third pass
 
@@ -27,7 +27,7 @@ from pandas.tseries.offsets import BaseOffset
 from klforecast.distributed.agreement import Agreement, agree
 from klforecast.distributed.frames import long_forecast, series_of
 from klforecast.distributed.moments import PartMoments, part_moments
-from klforecast.distributed.panel_model import PanelModel, solve_panel
+from klforecast.distributed.panel_model import PanelModel, fit_panel_model
 from klforecast.distributed.parts import merge_all, run
 from klforecast.distributed.survey import Survey, survey_part
 from klforecast.estimators.arguments import check_integer
@@ -170,8 +170,11 @@ def forecast_parquet(
     else:
         survey = merge_all(each("survey", reader.survey))
         agreed = agree(survey, asked)
-        moments = merge_all(each("moments", functools.partial(reader.moments, agreed=agreed)))
-        model = solve_panel(agreed, survey, moments)
+
+        def take_moments(agreed: Agreement) -> PartMoments:
+            return merge_all(each("moments", functools.partial(reader.moments, agreed=agreed)))
+
+        model = fit_panel_model(agreed, survey, take_moments)
         _keep(model_file, model_=model)
     ask = functools.partial(reader.forecast, model=model, h=h, level=level)
     return list(each("forecast", ask))
@@ -201,7 +204,7 @@ class _Reader(NamedTuple):
         return Kept.load(path).survey_
 
     def moments(self, numbered: tuple[int, LabelRange], agreed: Agreement) -> PartMoments:
-        path = self._path("moments", numbered[0])
+        path = self._path(f"moments-{agreed.plan.depth}", numbered[0])
         if not path.exists():
             _keep(path, moments_=part_moments(self.series(numbered[1]), agreed))
         return Kept.load(path).moments_

@@ -1,7 +1,8 @@
 """Fit and forecast a panel that comes in parts: map over the parts, add up, solve once.
 
     survey      each part -> lengths and a sample of series       first pass
-    moments     each part -> moments of its windows               second pass
+    moments     each part -> moments of its windows               second pass, and once more where these show
+                                                                  that the history of a window is of no use
     forecast    each part -> forecasts of its series              third pass
 
 A part is made when it is asked for, so that one is held at a time in each process.
@@ -16,9 +17,9 @@ import threadpoolctl
 import torch
 from joblib import Parallel, delayed
 
-from klforecast.distributed.agreement import agree
+from klforecast.distributed.agreement import Agreement, agree
 from klforecast.distributed.moments import PartMoments, part_moments
-from klforecast.distributed.panel_model import PanelModel, solve_panel
+from klforecast.distributed.panel_model import PanelModel, fit_panel_model
 from klforecast.distributed.survey import Survey, survey_part
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.frames.panel import Key, TimeSeries
@@ -60,8 +61,11 @@ def fit_parts(
         raise ValueError("there is no part; pass at least one")
     survey = merge_all(run(_survey, parts, n_jobs))
     agreed = agree(survey, KLMemoryForecaster() if forecaster is None else forecaster)
-    moments = merge_all(run(functools.partial(_moments, agreed=agreed), parts, n_jobs))
-    return solve_panel(agreed, survey, moments)
+
+    def take_moments(agreed: Agreement) -> PartMoments:
+        return merge_all(run(functools.partial(_moments, agreed=agreed), parts, n_jobs))
+
+    return fit_panel_model(agreed, survey, take_moments)
 
 
 def predict_parts(
@@ -149,7 +153,7 @@ def _survey(part: Part) -> Survey:
     return survey_part(_series(part))
 
 
-def _moments(part: Part, agreed: Any) -> PartMoments:
+def _moments(part: Part, agreed: Agreement) -> PartMoments:
     return part_moments(_series(part), agreed)
 
 

@@ -79,6 +79,24 @@ def test_series_of_unequal_length_are_forecast_as_in_one_fit():
     np.testing.assert_allclose(quantiles, known_quantiles, rtol=1e-8, atol=1e-8)
 
 
+def test_a_history_of_no_use_is_left_out_of_parts_too():
+    rng = np.random.default_rng(0)
+    walks = rng.normal(size=(4, 1200)).cumsum(axis=1)
+    panel = pd.concat(
+        {f"s{number}": pd.DataFrame({"y": walk}) for number, walk in enumerate(walks)},
+        names=["series", "step"],
+    )
+    forecaster = KLMemoryForecaster(horizon=6)
+    asked = agree(survey_part(split_series(panel)), forecaster).plan
+    model = fit_parts(parted(panel, [1, 3]), forecaster)
+    assert asked.doubted
+    assert model.agreed.plan.depth < asked.depth
+    point, quantiles = forecasts_of_parts(panel, [1, 3], forecaster, 6)
+    known, known_quantiles = single_fit(panel, forecaster, 6)
+    np.testing.assert_allclose(point, known, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(quantiles, known_quantiles, rtol=1e-8, atol=1e-8)
+
+
 @pytest.mark.parametrize("sizes", [[40], [9, 30, 1]])
 def test_a_panel_larger_than_its_sample_is_fitted_alike_in_parts(monkeypatch, sizes):
     monkeypatch.setattr(sampling, "MOST_SAMPLED", 11)
