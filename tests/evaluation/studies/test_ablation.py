@@ -55,8 +55,8 @@ def test_test_rows_decide_nothing_but_the_score(monkeypatch):
         solved.append(solve(panel, plan))
         return solved[-1]
 
-    solve = ablation.solve_from_plan
-    monkeypatch.setattr(ablation, "solve_from_plan", remember)
+    solve = ablation.solve_settled
+    monkeypatch.setattr(ablation, "solve_settled", remember)
     for changed in (False, True):
         ablation.ablate(make_data(changed), 6, ablation.VARIANTS[:1])
     assert (solved[0].core.weight == solved[1].core.weight).all()
