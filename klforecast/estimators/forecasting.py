@@ -2,6 +2,7 @@
 
     core      = net(window), scaled, with quantiles of its errors around it       `window_reader`, `intervals`
     pooled    = core and local experts as one                                     `pooling`
+              and, in quantiles, what the last cycles held at a phase             `phases`
     forecast  = mean + scale * pooled + effect of X                               `covariates.ahead`
     quantiles = forecast + scale * (pooled quantiles - pooled) + doubt of X      whole where rows are counts
 
@@ -22,6 +23,7 @@ from klforecast.estimators.covariates.ahead import (
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.intervals import IntervalLevels, offsets
 from klforecast.estimators.local_pool import LocalPool
+from klforecast.estimators.phases import mix_in_phases
 from klforecast.estimators.pooling import (
     Pooled,
     pool_series,
@@ -80,6 +82,7 @@ def forecast_series(
     lengths = [len(past.values) for past in known.values()]
     core = _core(fitted, windows_of, list(known), lengths, longest, levels)
     pooled = pool_series(fitted.pool, reader, places, core, levels)
+    pooled = _with_phases(fitted, pooled, windows_of, list(known), lengths, levels)
     forecasts, around = {}, []
     for place, (key, past) in enumerate(places):
         own, scaler = steps[key] - 1, reader.scalers[key]
@@ -131,6 +134,7 @@ def forecast_from_cutoffs(
     windows_of = reader.windows_within((), past, cutoffs)
     core = _core(fitted, windows_of, [()] * len(cutoffs), cutoffs, horizon, levels)
     pooled = pool_windows(fitted.pool, reader, past, cutoffs, core, levels)
+    pooled = _with_phases(fitted, pooled, windows_of, [()] * len(cutoffs), cutoffs, levels)
     forecasts = scaler.inverse_transform(pooled.point)
     effect = None
     if reader.covariates is not None and len(cutoffs):
@@ -164,3 +168,22 @@ def _core(
         fitted.levels, fitted.calibration, reader, windows_of, keys, lengths, steps, levels
     )
     return Pooled(point, around)
+
+
+def _with_phases(
+    fitted: Predictor,
+    pooled: Pooled,
+    windows_of: WindowsOf,
+    keys: Sequence[Key],
+    lengths: Sequence[int] | np.ndarray,
+    levels: np.ndarray | None,
+) -> Pooled:
+    """The same with quantiles averaged with those of the phase of each step, where these help."""
+    calibration = fitted.calibration
+    if levels is None or calibration is None or calibration.phase_shares is None:
+        return pooled
+    read = fitted.levels.read_for(keys, levels)
+    horizon = calibration.scores.shape[1]
+    return mix_in_phases(
+        pooled, calibration.phase_shares, horizon, fitted.reader, windows_of, lengths, read
+    )

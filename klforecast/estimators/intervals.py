@@ -61,6 +61,12 @@ class IntervalLevels(NamedTuple):
         nominal = nominal_levels(channels)
         return cls(dict.fromkeys(cutoffs, nominal), dict(cutoffs), dict(cutoffs))
 
+    def read_for(self, keys: Sequence[Key], levels: np.ndarray) -> list[Tensor]:  # (C, Q) each
+        """The levels that are read for each of some windows, from the series that they belong to."""
+        wanted = to_tensor(levels)
+        read = {key: adapted_levels(self.levels[key], wanted) for key in dict.fromkeys(keys)}
+        return [read[key] for key in keys]
+
     def newly_complete(self, key: Key, rows: TimeSeries, horizon: int) -> np.ndarray:  # (m,) int
         """Cutoffs of forecasts from rows after the fit, whose last step is among the new rows."""
         learned, scored = (

@@ -26,6 +26,13 @@ import torch
 from torch import Tensor
 
 from klforecast.ops.copula import JointErrors, fit_joint_errors
+from klforecast.ops.cycle_law import (
+    JUDGED_LEVELS,
+    fit_phase_shares,
+    judged_steps,
+    near_steps,
+)
+from klforecast.ops.pinball import pinball
 from klforecast.ops.volatility import (
     ScaleModel,
     expected_scale,
@@ -89,12 +96,16 @@ class Residuals(NamedTuple):
         Rows that the errors come from, all series together.
     phases : Tensor of shape (n, C, P), optional
         Of `phase_volatility`; None for errors that are of one size at all phases.
+    of_phase : Tensor of shape (n, S, C, L), optional
+        Truth less the quantiles of `cycle_law.phase_quantiles` at its judged steps and levels; no step where the
+        past holds too few cycles.
     """
 
     errors: Tensor
     features: Tensor
     rows: int
     phases: Tensor | None = None
+    of_phase: Tensor | None = None
 
 
 class Calibration(NamedTuple):
@@ -114,6 +125,8 @@ class Calibration(NamedTuple):
         Exponents of the volatility at each phase; None where it did not help.
     joint : JointErrors, optional
         How the scores of one window vary together; None in files of earlier versions.
+    phase_shares : Tensor of shape (C, 2), optional
+        Of the law of the phase (`cycle_law`), in near and in far steps; None where it has none.
     """
 
     scores: Tensor
@@ -122,6 +135,7 @@ class Calibration(NamedTuple):
     scale: ScaleModel
     phase: Tensor | None = None
     joint: JointErrors | None = None
+    phase_shares: Tensor | None = None
 
 
 def calibrate(residuals: Residuals) -> Calibration:
@@ -175,9 +189,27 @@ def calibrate(residuals: Residuals) -> Calibration:
         levels = (torch.arange(_KEPT_SCORES, dtype=torch.float64) + 0.5) / _KEPT_SCORES
         scores = _read(scores, levels[:, None, None].expand(-1, *scores.shape[1:]).movedim(0, -1))
         scores = scores.movedim(-1, 0).contiguous()
-    return Calibration(
+    found = Calibration(
         scores.float(), effective.clamp(min=_LEAST_RANKED), growth, scale, phase, joint
     )
+    return found._replace(phase_shares=_phase_shares(found, residuals))
+
+
+def _phase_shares(calibration: Calibration, residuals: Residuals) -> Tensor | None:
+    if residuals.of_phase is None or not residuals.of_phase.numel():
+        return None
+    errors, horizon = residuals.errors.double(), residuals.errors.shape[1]
+    steps = judged_steps(horizon)
+    levels = torch.tensor(JUDGED_LEVELS, dtype=torch.float64)
+    around = score_quantiles(calibration, levels.expand(errors.shape[2], -1))[steps]
+    scale = expected_scale(calibration.scale, residuals.features.double())[:, None]
+    if calibration.phase is not None and residuals.phases is not None:
+        of_phase = phase_scale(calibration.phase, residuals.phases.double(), horizon)
+        scale = scale * of_phase[:, steps]
+    own = errors[:, steps, :, None] - scale[..., None] * around
+    near = steps < near_steps(horizon)
+    shares = fit_phase_shares(own, residuals.of_phase.double(), levels, near)
+    return shares if shares.any() else None
 
 
 def _scale_helps(errors: Tensor, features: Tensor) -> bool:
@@ -346,27 +378,3 @@ def adapt_levels(
     share = below.sum(dim=-3) / seen.clamp(min=1)
     moved = torch.where(seen > 0, adapted + rate * (GRID - share), adapted)
     return moved.clamp(_LEAST_LEVEL, 1 - _LEAST_LEVEL).sort(dim=-1).values
-
-
-def pinball(truth: Tensor, quantiles: Tensor, levels: Tensor) -> Tensor:
-    """Pinball loss, zero for a perfect forecast.
-
-    Parameters
-    ----------
-    truth : Tensor of shape (...)
-    quantiles : Tensor of shape (..., Q)
-    levels : Tensor of shape (Q,)
-
-    Returns
-    -------
-    Tensor of shape (..., Q)
-        Its mean over evenly spread levels is half of the CRPS (Gneiting & Raftery 2007).
-
-    Examples
-    --------
-    >>> import torch
-    >>> pinball(torch.tensor([2.0]), torch.tensor([[1.0]]), torch.tensor([0.9]))
-    tensor([[0.9000]])
-    """
-    gap = truth[..., None] - quantiles
-    return torch.maximum(levels * gap, (levels - 1) * gap)

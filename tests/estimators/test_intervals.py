@@ -107,6 +107,25 @@ def test_a_wild_past_widens_the_interval_where_that_helped_out_of_fold():
     assert calm < 0.5 * wild
 
 
+def test_rows_that_are_told_by_their_phase_have_its_quantiles():
+    # Clouds of each hour are drawn anew: nothing but the hour says how bright it will be.
+    hours = np.arange(24 * 120)
+    sun = np.maximum(0, np.sin((hours + 0.5) * np.pi / 12))
+    clouds = np.random.default_rng(0).random(len(hours)) ** 3
+    y = pd.DataFrame({"y": sun * clouds})
+    fitted = KLMemoryForecaster(48, period=24).fit(y[: 24 * 100])
+    assert (fitted.calibration_.phase_shares > 0.4).all()
+    cutoffs = np.arange(24 * 100, 24 * 118, 7)
+    found = fitted.predict_windows(y, cutoffs, alpha=[0.1, 0.5, 0.9])[:, :, 0]
+    at = cutoffs[:, None] + np.arange(48)
+    truth, night = y["y"].to_numpy()[at], sun[at] == 0
+    asleep = np.isin(at % 24, np.arange(13, 23))
+    assert np.abs(found[asleep]).max() < 0.05
+    assert abs((truth <= found[..., 2])[~night].mean() - 0.9) < 0.04
+    # The law is skewed, and so is its median: the mean of clouds is 1/4, their median 1/8.
+    assert np.median(found[..., 1][~night] / sun[at][~night]) == pytest.approx(1 / 8, abs=0.06)
+
+
 def test_the_interval_beyond_the_horizon_is_no_narrower_than_at_its_end(forecaster):
     frame = forecaster.predict_interval(fh=range(6, 40), coverage=0.8)
     width = frame["load", 0.8, "upper"] - frame["load", 0.8, "lower"]

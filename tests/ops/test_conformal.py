@@ -15,9 +15,9 @@ from klforecast.ops.conformal import (
     calibrate,
     extend_steps,
     nominal_levels,
-    pinball,
     score_quantiles,
 )
+from klforecast.ops.pinball import pinball
 
 
 def unscaled(errors, rows):

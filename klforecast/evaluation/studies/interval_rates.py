@@ -24,9 +24,9 @@ from klforecast.ops.conformal import (
     adapted_levels,
     calibrate,
     nominal_levels,
-    pinball,
     score_quantiles,
 )
+from klforecast.ops.pinball import pinball
 from klforecast.ops.volatility import expected_scale
 
 # The limits of the 80 % and 95 % intervals.
