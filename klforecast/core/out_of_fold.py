@@ -26,6 +26,7 @@ from klforecast.core.plan import CorePlan
 from klforecast.core.reversion import reversion_weight, variance_between_parts
 from klforecast.core.rows import Rows, spread_over, spread_rows
 from klforecast.ops.conformal import Residuals
+from klforecast.ops.cycle_law import phase_gaps
 from klforecast.ops.volatility import phase_volatility, recent_volatility
 
 _N_WINDOWS = 2500  # windows that are looked at; neighbours are nearly equal, so more add little
@@ -94,6 +95,16 @@ class _Patterns(NamedTuple):
     of_window: Tensor
 
 
+class _JudgedWindows(NamedTuple):
+    """The judged windows of one channel in one block; the last three of those whose errors are kept."""
+
+    past: Tensor  # (k, d), in coordinates
+    future: Tensor  # (k, H)
+    features: Tensor  # (n, F)
+    phases: Tensor  # (n, P)
+    of_phase: Tensor  # (n, S, L)
+
+
 class _HeldOut(NamedTuple):
     """Errors of the experts: second moments (K, C, S, E, E), and some as they are, (C, E, n, H)."""
 
@@ -101,6 +112,7 @@ class _HeldOut(NamedTuple):
     errors: Tensor
     features: Tensor  # (n, C, F), of the past of those windows
     phases: Tensor  # (n, C, P), likewise
+    of_phase: Tensor  # (n, S, C, L), gaps of the law of the phase
 
 
 def judge_out_of_fold(
@@ -160,7 +172,7 @@ def judge_out_of_fold(
         return OutOfFold(weights, None)
     per_step = expand_segments(weights[..., usable], plan.segments).float()
     errors = torch.einsum("cenh,che->nhc", held_out.errors, per_step)
-    residuals = Residuals(errors, held_out.features, rows_ahead, held_out.phases)
+    residuals = Residuals(errors, held_out.features, rows_ahead, held_out.phases, held_out.of_phase)
     return OutOfFold(weights, residuals)
 
 
@@ -234,17 +246,20 @@ def _held_out_errors(
 
     def of_channel(
         channel: int,
-    ) -> tuple[list[Moments], list[tuple[Tensor, Tensor, Tensor, Tensor]]]:
+    ) -> tuple[list[Moments], list[_JudgedWindows]]:
         raw, encoded = _encode(panel, channel, windows, plan, coordinates)
-        judged = [
-            (
-                encoded[rows, :inputs],
-                raw[rows, ahead],
-                recent_volatility(raw[rows[places], : plan.depth], plan.period),
-                phase_volatility(raw[rows[places], : plan.depth], plan.period),
+        judged = []
+        for rows, places in zip(blocks.judged, kept, strict=True):
+            past, future = raw[rows[places], : plan.depth], raw[rows, ahead]
+            judged.append(
+                _JudgedWindows(
+                    encoded[rows, :inputs],
+                    future,
+                    recent_volatility(past, plan.period),
+                    phase_volatility(past, plan.period),
+                    phase_gaps(past, future[places], plan.period),
+                )
             )
-            for rows, places in zip(blocks.judged, kept, strict=True)
-        ]
         return _trained_moments(raw, encoded, patterns, plan), judged
 
     look_up = functools.cache(of_channel) if channels <= _KEPT_CHANNELS else of_channel
@@ -259,20 +274,29 @@ def _held_out_errors(
     moments = torch.zeros(size, dtype=torch.float64)
     n_kept = sum(map(len, kept))
     errors = torch.empty(channels, n_experts, n_kept, plan.horizon, dtype=torch.float32)
-    features, phases = [], []
+    features, phases, gaps = [], [], []
     for channel in range(channels):
         trained, judged = look_up(channel)
-        features.append(torch.cat([of_spans for _, _, of_spans, _ in judged]))
-        phases.append(torch.cat([of_phases for *_, of_phases in judged]))
+        features.append(torch.cat([part.features for part in judged]))
+        phases.append(torch.cat([part.phases for part in judged]))
+        gaps.append(torch.cat([part.of_phase for part in judged]))
         first = 0
-        for block, (past, future, *_) in enumerate(judged):
+        for block, part in enumerate(judged):
             maps = shared_maps[block] | _solve(own, trained[block], coordinates)
-            error = torch.stack([past @ maps[expert].T - future for expert in plan.experts])
+            error = torch.stack(
+                [part.past @ maps[expert].T - part.future for expert in plan.experts]
+            )
             moments[block, channel] = _error_moments(error, plan.segments)
             last = first + len(kept[block])
             errors[channel, :, first:last] = -error[:, kept[block]]
             first = last
-    return _HeldOut(moments, errors, torch.stack(features, dim=1), torch.stack(phases, dim=1))
+    return _HeldOut(
+        moments,
+        errors,
+        torch.stack(features, dim=1),
+        torch.stack(phases, dim=1),
+        torch.stack(gaps, dim=2),
+    )
 
 
 def _spread_evenly(count: int, share: float) -> Tensor:

@@ -34,6 +34,7 @@ from klforecast.estimators.covariates.table import (
 )
 from klforecast.estimators.distribution import LEVELS, Distribution, joint_distribution
 from klforecast.estimators.fitting import Fitted, OpenStream
+from klforecast.estimators.following import update_levels
 from klforecast.estimators.forecasting import Predictor, forecast_from_cutoffs, forecast_series
 from klforecast.estimators.frames.containers import convert_checked
 from klforecast.estimators.frames.horizon import StepsAhead
@@ -45,7 +46,7 @@ from klforecast.estimators.frames.panel import (
     split_series,
 )
 from klforecast.estimators.inspection import InspectedForecaster
-from klforecast.estimators.intervals import IntervalLevels, update_levels
+from klforecast.estimators.intervals import IntervalLevels
 from klforecast.estimators.local_pool import LocalPool
 from klforecast.estimators.memory_options import MemoryOptions
 from klforecast.estimators.options import Options
@@ -748,13 +749,9 @@ class KLMemoryForecaster(InspectedForecaster):
 
     def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
         rows, reader = self._rows, self._reader()
+        fitted = self._predictor(self._covariates)
         self._interval_levels = update_levels(
-            self._interval_levels,
-            self._known_rows(),
-            rows.cutoffs,
-            reader,
-            self.calibration_,
-            self.horizon_,
+            fitted, self._known_rows(), rows.cutoffs, self.horizon_
         )
         if not update_params or self._is_pretrained:
             return self

@@ -2,6 +2,7 @@
 
     core      = net(window), scaled, with quantiles of its errors around it       `window_reader`, `intervals`
     pooled    = core and local experts as one                                     `pooling`
+              and, in quantiles, what the last cycles held at a phase             `phases`
     forecast  = mean + scale * pooled + effect of X                               `covariates.ahead`
     quantiles = forecast + scale * (pooled quantiles - pooled) + doubt of X      whole where rows are counts
 
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from klforecast.data.scaling import add_within_floats, multiply_within_floats
 from klforecast.estimators.covariates.ahead import (
@@ -22,6 +24,7 @@ from klforecast.estimators.covariates.ahead import (
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.intervals import IntervalLevels, offsets
 from klforecast.estimators.local_pool import LocalPool
+from klforecast.estimators.phases import mix_in_phases
 from klforecast.estimators.pooling import (
     Pooled,
     pool_series,
@@ -29,6 +32,8 @@ from klforecast.estimators.pooling import (
     settle_quantiles,
 )
 from klforecast.estimators.window_reader import WindowReader, WindowsOf
+from klforecast.ops.adaptive_levels import adapted_levels
+from klforecast.ops.arrays import to_tensor
 from klforecast.ops.conformal import Calibration
 
 
@@ -49,6 +54,15 @@ class Predictor(NamedTuple):
     pool: LocalPool | None
     levels: IntervalLevels
     calibration: Calibration | None
+
+    def read_for(self, keys: Sequence[Key], levels: np.ndarray) -> list[Tensor]:  # (C, Q) each
+        """Levels that are read for each of some windows, in place of those asked for."""
+        wanted = to_tensor(levels)
+        read = {key: adapted_levels(self.levels.levels[key], wanted) for key in dict.fromkeys(keys)}
+        if self.pool is not None and self.pool.levels is not None:
+            start = self.pool.levels
+            read = {key: adapted_levels(start, own) for key, own in read.items()}
+        return [read[key] for key in keys]
 
 
 def forecast_series(
@@ -76,10 +90,7 @@ def forecast_series(
         Quantiles as distances from them, if levels were given.
     """
     reader, places = fitted.reader, list(known.items())
-    windows_of, longest = reader.windows_before(places), max(own.max() for own in steps.values())
-    lengths = [len(past.values) for past in known.values()]
-    core = _core(fitted, windows_of, list(known), lengths, longest, levels)
-    pooled = pool_series(fitted.pool, reader, places, core, levels)
+    pooled = pooled_from(fitted, places, max(own.max() for own in steps.values()), levels)
     forecasts, around = {}, []
     for place, (key, past) in enumerate(places):
         own, scaler = steps[key] - 1, reader.scalers[key]
@@ -99,6 +110,32 @@ def forecast_series(
                 spread = add_within_floats(spread, doubt_quantiles(effect.doubt(), levels))
             around.append(spread)
     return forecasts, np.concatenate(around) if around else None
+
+
+def pooled_from(
+    fitted: Predictor,
+    places: Sequence[tuple[Key, TimeSeries]],
+    steps: int,
+    levels: np.ndarray | None = None,  # (Q,)
+) -> Pooled:
+    """Forecast from the ends of some pasts, scaled and without the effect of covariates.
+
+    Parameters
+    ----------
+    fitted : Predictor
+    places : sequence of tuple and TimeSeries
+        Rows of a series up to a cutoff; a series may have several.
+    steps : int
+    levels : ndarray of shape (Q,), optional
+        Of quantiles.
+    """
+    reader, keys = fitted.reader, [key for key, _ in places]
+    windows_of = reader.windows_before(places)
+    lengths = [len(past.values) for _, past in places]
+    read = None if levels is None else fitted.read_for(keys, levels)
+    core = _core(fitted, windows_of, keys, lengths, steps, read)
+    pooled = pool_series(fitted.pool, reader, places, core, read)
+    return _with_phases(fitted, pooled, windows_of, lengths, read)
 
 
 def forecast_from_cutoffs(
@@ -128,12 +165,18 @@ def forecast_from_cutoffs(
         If levels were given.
     """
     reader, scaler = fitted.reader, fitted.reader.scalers[()]
+    if len(cutoffs) == 0:
+        nothing = np.empty((0, horizon, reader.channels))
+        return nothing, None if levels is None else np.empty((*nothing.shape, len(levels)))
     windows_of = reader.windows_within((), past, cutoffs)
-    core = _core(fitted, windows_of, [()] * len(cutoffs), cutoffs, horizon, levels)
-    pooled = pool_windows(fitted.pool, reader, past, cutoffs, core, levels)
+    keys: list[Key] = [()] * len(cutoffs)
+    read = None if levels is None else fitted.read_for(keys, levels)
+    core = _core(fitted, windows_of, keys, cutoffs, horizon, read)
+    pooled = pool_windows(fitted.pool, reader, past, cutoffs, core, read)
+    pooled = _with_phases(fitted, pooled, windows_of, cutoffs, read)
     forecasts = scaler.inverse_transform(pooled.point)
     effect = None
-    if reader.covariates is not None and len(cutoffs):
+    if reader.covariates is not None:
         effect = effect_of_windows(reader.effects, reader.covariates, past.index, cutoffs, horizon)
     if effect is not None:
         forecasts = forecasts + effect.values()
@@ -153,14 +196,29 @@ def _core(
     keys: Sequence[Key],  # the series of each window
     lengths: Sequence[int] | np.ndarray,  # rows known before each window's cutoff
     steps: int,
-    levels: np.ndarray | None,
+    read: Sequence[Tensor] | None,  # (C, Q) each
 ) -> Pooled:
     """What the net alone says, scaled."""
     reader = fitted.reader
     point = reader.forecast(windows_of, len(keys), steps)
-    if levels is None:
+    if read is None:
         return Pooled(point, None)
-    around = offsets(
-        fitted.levels, fitted.calibration, reader, windows_of, keys, lengths, steps, levels
-    )
+    around = offsets(fitted.calibration, reader, windows_of, keys, lengths, steps, read)
     return Pooled(point, around)
+
+
+def _with_phases(
+    fitted: Predictor,
+    pooled: Pooled,
+    windows_of: WindowsOf,
+    lengths: Sequence[int] | np.ndarray,
+    read: Sequence[Tensor] | None,  # (C, Q) each
+) -> Pooled:
+    """The same with quantiles averaged with those of the phase of each step, where these help."""
+    calibration = fitted.calibration
+    if read is None or calibration is None or calibration.phase_shares is None:
+        return pooled
+    horizon = calibration.scores.shape[1]
+    return mix_in_phases(
+        pooled, calibration.phase_shares, horizon, fitted.reader, windows_of, lengths, read
+    )

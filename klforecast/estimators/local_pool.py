@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from klforecast.data.scaling import binary_unit
 from klforecast.estimators.frames.context import FilledRows
@@ -40,20 +41,27 @@ class LocalPool(NamedTuple):
         Powers of two by which the rows are divided: squares of huge and of tiny rows are floats no more.
     keys : list of tuple
         The series in that order.
+    levels : Tensor of shape (G,), optional
+        At which laws are read for the levels of `GRID`, as the newest rows ask for; None for these themselves.
     """
 
     model: LocalModel
     share: np.ndarray
     units: np.ndarray
     keys: list[Key]
+    levels: Tensor | None = None
 
-    def repeated(self, count: int) -> "LocalPool":
-        """The pool of so many copies of its series."""
+    def of(self, keys: Sequence[Key]) -> "LocalPool":
+        """The pool of some of its series, in this order; one that is named twice has two pasts."""
+        keys = list(keys)
+        if keys == self.keys:
+            return self
+        place_of = {key: place for place, key in enumerate(self.keys)}
+        places = np.array([place_of[key] for key in keys])
+        channels = self.share.shape[1]
+        rows = (places[:, None] * channels + np.arange(channels)).ravel()
         return LocalPool(
-            self.model.repeated(count),
-            np.tile(self.share, (count, 1, 1)),
-            np.tile(self.units, (count, 1)),
-            self.keys * count,
+            self.model.of(rows), self.share[places], self.units[places], keys, self.levels
         )
 
     def shares_ahead(self, steps: int) -> np.ndarray:  # (series, steps, channels)

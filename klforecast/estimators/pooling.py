@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from klforecast.data.scaling import binary_unit, divide_within_floats, multiply_within_floats
 from klforecast.estimators.frames.panel import Key, TimeSeries
@@ -19,6 +21,7 @@ from klforecast.estimators.local_pool import LocalPool
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.bounds import share_ceiling
 from klforecast.local.model import LONGEST, forecast, quantiles
+from klforecast.ops.adaptive_levels import LEVEL_TABLE, quantiles_at
 
 _VALUES_PER_BATCH = 2**22  # 32 MB in float64, of the pasts that are forecast from at once
 # Of the scale of a series, below which a quantile is at the end of its range: the sums on the way there round.
@@ -45,9 +48,9 @@ def pool_series(
     reader: WindowReader,
     places: Sequence[tuple[Key, TimeSeries]],
     core: Pooled,
-    levels: np.ndarray | None,  # (Q,)
+    read: Sequence[Tensor] | None,  # (C, Q) each
 ) -> Pooled:
-    """Forecast all series of a pool, in its order, from the ends of their pasts.
+    """Forecast some series of a pool from the ends of some pasts.
 
     Parameters
     ----------
@@ -55,16 +58,16 @@ def pool_series(
         None leaves everything to the core.
     reader : WindowReader
     places : sequence of tuple and TimeSeries
-        Known rows of each series.
+        Rows of a series up to a cutoff; a series may have several.
     core : Pooled
         What the core alone says.
-    levels : ndarray of shape (Q,) or None
-        Of the quantiles.
+    read : sequence of Tensor of shape (C, Q), or None
+        Levels of the quantiles of each past.
     """
     if pool is None:
         return core
     pasts = [reader.residual_rows(key, past) for key, past in places]
-    return _pooled(pool, reader, pasts, core, levels)
+    return _pooled(pool.of([key for key, _ in places]), reader, pasts, core, read)
 
 
 def pool_windows(
@@ -73,7 +76,7 @@ def pool_windows(
     series: TimeSeries,
     cutoffs: np.ndarray,  # (n,) int
     core: Pooled,
-    levels: np.ndarray | None,  # (Q,)
+    read: Sequence[Tensor] | None,  # (C, Q) each
 ) -> Pooled:
     """Forecast the one series of a pool from many cutoffs, as `pool_series` would from each.
 
@@ -88,10 +91,11 @@ def pool_windows(
     size = max(1, _VALUES_PER_BATCH // (LONGEST * reader.channels))
     for start in range(0, len(cutoffs), size):
         batch = slice(start, start + size)
-        alike = pool.repeated(len(cutoffs[batch]))
+        alike = pool.of([()] * len(cutoffs[batch]))
         alone = Pooled(core.point[batch], None if core.around is None else core.around[batch])
         pasts = [rows[max(0, cutoff - LONGEST) : cutoff] for cutoff in cutoffs[batch]]
-        pooled = _pooled(alike, reader, pasts, alone, levels)
+        own = None if read is None else read[batch]
+        pooled = _pooled(alike, reader, pasts, alone, own)
         point[batch] = pooled.point
         if around is not None:
             around[batch] = pooled.around
@@ -135,7 +139,7 @@ def _pooled(
     reader: WindowReader,
     pasts: Sequence[np.ndarray],  # (time, channels) each, in the units of the data
     core: Pooled,
-    levels: np.ndarray | None,
+    read: Sequence[Tensor] | None,
 ) -> Pooled:
     pool = in_present_units(pool, pasts)
     floor = floor_of(pool, reader)
@@ -148,18 +152,32 @@ def _pooled(
         share = shares_of(pool, pasts, steps)
         point = (1 - share) * point + share * _scaled(pool, reader, by_channel)
     point = np.maximum(point, floor)
-    if core.around is None or levels is None:
+    if core.around is None or read is None:
         return Pooled(point, None)
     around = core.point[..., None] + core.around
     if asked:
-        spread = quantiles(pool.model, own_units, steps, list(levels), point=local)
-        by_level = spread.reshape(len(pasts), -1, steps, len(levels)).transpose(0, 2, 3, 1)
+        spread = _local_quantiles(pool, own_units, local, torch.cat(list(read)))
+        by_level = spread.reshape(len(pasts), -1, *spread.shape[1:]).transpose(0, 2, 3, 1)
         scaled = _scaled(pool, reader, by_level).transpose(0, 1, 3, 2)
         around = (1 - share[..., None]) * around + share[..., None] * scaled
     # A share that is forecast above one is none.
     ceiling = np.maximum(_ceiling(pool, reader, pasts), point)
     around = np.clip(around, floor[..., None], ceiling[..., None])
     return Pooled(point, around - point[..., None])
+
+
+def _local_quantiles(
+    pool: LocalPool,
+    pasts: Sequence[np.ndarray],  # in the units of local experts
+    point: np.ndarray,  # (N, steps)
+    read: Tensor,  # (N, Q)
+) -> np.ndarray:  # (N, steps, Q)
+    """Quantiles of the local law at levels of each series."""
+    steps = point.shape[1]
+    if (read == read[0]).all():
+        return quantiles(pool.model, pasts, steps, read[0].tolist(), point=point)
+    table = quantiles(pool.model, pasts, steps, LEVEL_TABLE.tolist(), point=point)
+    return quantiles_at(torch.from_numpy(table), read[:, None]).numpy()
 
 
 def shares_of(

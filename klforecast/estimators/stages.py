@@ -30,14 +30,18 @@ from klforecast.estimators.fitting import (
     open_stream,
     refit,
 )
+from klforecast.estimators.forecasting import Predictor
 from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import Key
+from klforecast.estimators.intervals import IntervalLevels
 from klforecast.estimators.local_pool import LocalPool, fit_pool
+from klforecast.estimators.newest_rows import levels_of_newest
 from klforecast.estimators.options import Options
 from klforecast.estimators.sampling import sample_keys
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.comparison import rows_spared
 from klforecast.local.model import LONGEST
+from klforecast.ops.conformal import Calibration
 from klforecast.ops.missing import GapFiller
 from klforecast.training.nets import ForecastNet
 
@@ -167,7 +171,9 @@ def learn(rows: KnownRows, separated: Separated, options: Options) -> Learned:
         fitted.plan.period,
         rows.longest.values.shape[1],
     )
-    pool = _weigh_local(rows, reader, fitted.earlier, fitted.plan.horizon, seasons, spared)
+    pool = _weigh_local(
+        rows, reader, fitted.earlier, fitted.calibration, fitted.plan.horizon, seasons, spared
+    )
     return Learned(fitted, opened, pool)
 
 
@@ -211,7 +217,15 @@ def absorb(
     seasons = local_seasons(periods, rows.frequency, options.period)
     spared = _spared(rows, options, seasons)
     refitted = refit(net, opened, rows.series, spared)
-    pool = _weigh_local(rows, reader, refitted.earlier, net.module_.horizon, seasons, spared)
+    pool = _weigh_local(
+        rows,
+        reader,
+        refitted.earlier,
+        refitted.calibration,
+        net.module_.horizon,
+        seasons,
+        spared,
+    )
     return Updated(refitted, opened, pool)
 
 
@@ -238,12 +252,19 @@ def _weigh_local(
     rows: KnownRows,
     reader: WindowReader,
     earlier: EarlierCore | None,
+    calibration: Calibration | None,
     horizon: int,
     seasons: Sequence[int],
     spared: int,
 ) -> LocalPool | None:
-    """Share of local experts, judged beside the core that has not seen the newest rows."""
+    """Share of local experts, and levels of intervals, judged beside the core that has not seen the newest rows."""
     if not spared or earlier is None:
         return None
     reader = reader._replace(module=earlier.core, scalers=earlier.scalers)
-    return fit_pool(rows.series, reader, horizon, seasons, spared)
+    pool = fit_pool(rows.series, reader, horizon, seasons, spared)
+    # The laws of a panel are pooled, and widened for what is to come, where they are fitted.
+    if pool is None or len(rows.series) > 1:
+        return pool
+    levels = IntervalLevels.start(rows.cutoffs, reader.channels)
+    fitted = Predictor(reader, pool, levels, calibration)
+    return pool._replace(levels=levels_of_newest(fitted, rows.longest, horizon, spared))

@@ -103,16 +103,21 @@ class LocalModel(NamedTuple):
     count_size: np.ndarray | None = None
     rows: int | None = None
 
+    def of(self, places: Sequence[int] | np.ndarray) -> "LocalModel":
+        """The model of some of its series, in this order; one that is named twice has two pasts."""
+        rows = np.asarray(places)
+        return self._replace(
+            positive=self.positive[rows],
+            weights=self.weights[rows],
+            laws=self.laws[rows],
+            errors=self.errors._replace(ratio=self.errors.ratio[rows]),
+            floor=self.floor[rows],
+            count_size=None if self.count_size is None else self.count_size[rows],
+        )
+
     def repeated(self, count: int) -> "LocalModel":
         """The model of so many copies of its panel, one after the other, to forecast from different pasts."""
-        return self._replace(
-            positive=np.tile(self.positive, count),
-            weights=np.tile(self.weights, (count, 1, 1)),
-            laws=np.tile(self.laws, (count, 1)),
-            errors=self.errors._replace(ratio=np.tile(self.errors.ratio, count)),
-            floor=np.tile(self.floor, count),
-            count_size=None if self.count_size is None else np.tile(self.count_size, count),
-        )
+        return self.of(np.tile(np.arange(len(self.weights)), count))
 
     def has_log(self, others: int = 0) -> bool:
         """Whether experts of the logarithm are among those that it weighs, beside so many further ones."""
@@ -120,14 +125,7 @@ class LocalModel(NamedTuple):
 
     def alone(self, place: int) -> "LocalModel":
         """The model of one series of the panel."""
-        one = slice(place, place + 1)
-        return self._replace(
-            positive=self.positive[one],
-            weights=self.weights[one],
-            laws=self.laws[one],
-            errors=self.errors._replace(ratio=self.errors.ratio[one]),
-            floor=self.floor[one],
-        )
+        return self.of([place])
 
 
 def origins_of(pasts: Sequence[np.ndarray], horizon: int, periods: Sequence[int]) -> Origins:

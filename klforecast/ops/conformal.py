@@ -12,11 +12,7 @@ distribution. Scores that have grown from run to run of time are widened to the 
 (`ops.widening`). Fewer than 20 scores do not tell the two sides apart: each then counts with both
 signs, and far steps are as wide at least as the growth over near ones says.
 
-    level      theta_p <- theta_p + gamma (p - share of new errors below q at theta_p)
-
-Adaptive conformal inference (Gibbs & Candes 2021, arXiv:2106.00170, eq. 2) for a grid of levels.
-
-Letters   n windows, H horizon, C channels, K kept scores, G levels of the grid, Q levels asked for
+Letters   n windows, H horizon, C channels, K kept scores, Q levels asked for
 """
 
 from collections.abc import Callable
@@ -26,6 +22,13 @@ import torch
 from torch import Tensor
 
 from klforecast.ops.copula import JointErrors, fit_joint_errors
+from klforecast.ops.cycle_law import (
+    JUDGED_LEVELS,
+    fit_phase_shares,
+    judged_steps,
+    near_steps,
+)
+from klforecast.ops.pinball import pinball
 from klforecast.ops.volatility import (
     ScaleModel,
     expected_scale,
@@ -34,30 +37,6 @@ from klforecast.ops.volatility import (
     phase_scale,
 )
 from klforecast.ops.widening import widen_far, widen_growing
-
-GRID = torch.tensor(
-    [
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.1,
-        0.2,
-        0.3,
-        0.4,
-        0.5,
-        0.6,
-        0.7,
-        0.8,
-        0.9,
-        0.95,
-        0.975,
-        0.99,
-        0.995,
-    ],
-    dtype=torch.float64,
-)
-"""Levels whose coverage is followed when new rows come in."""
 
 _KEPT_SCORES = 256  # order statistics of each step and channel
 _TWO_SIDED = (
@@ -72,7 +51,6 @@ _LEAST_SCALED = 8
 _FOLDS = 5  # runs of windows; the quantiles of each come from four fifths of the scores
 _JUDGED_LEVELS = (0.025, 0.1, 0.9, 0.975)  # limits of the intervals most asked for, 80 % and 95 %
 _JUDGED_STEPS = 8  # of the horizon, spread evenly: errors of neighbouring steps are nearly equal
-_LEAST_LEVEL = 1e-4  # below half a rank of 256 scores; the normal tail ends at 3.7 deviations there
 _MOST_GROWTH = 0.5  # of a random walk, whose errors grow with the square root of the steps
 
 
@@ -89,12 +67,16 @@ class Residuals(NamedTuple):
         Rows that the errors come from, all series together.
     phases : Tensor of shape (n, C, P), optional
         Of `phase_volatility`; None for errors that are of one size at all phases.
+    of_phase : Tensor of shape (n, S, C, L), optional
+        Truth less the quantiles of `cycle_law.phase_quantiles` at its judged steps and levels; no step where the
+        past holds too few cycles.
     """
 
     errors: Tensor
     features: Tensor
     rows: int
     phases: Tensor | None = None
+    of_phase: Tensor | None = None
 
 
 class Calibration(NamedTuple):
@@ -114,6 +96,8 @@ class Calibration(NamedTuple):
         Exponents of the volatility at each phase; None where it did not help.
     joint : JointErrors, optional
         How the scores of one window vary together; None in files of earlier versions.
+    phase_shares : Tensor of shape (C, 2), optional
+        Of the law of the phase (`cycle_law`), in near and in far steps; None where it has none.
     """
 
     scores: Tensor
@@ -122,6 +106,7 @@ class Calibration(NamedTuple):
     scale: ScaleModel
     phase: Tensor | None = None
     joint: JointErrors | None = None
+    phase_shares: Tensor | None = None
 
 
 def calibrate(residuals: Residuals) -> Calibration:
@@ -175,9 +160,27 @@ def calibrate(residuals: Residuals) -> Calibration:
         levels = (torch.arange(_KEPT_SCORES, dtype=torch.float64) + 0.5) / _KEPT_SCORES
         scores = _read(scores, levels[:, None, None].expand(-1, *scores.shape[1:]).movedim(0, -1))
         scores = scores.movedim(-1, 0).contiguous()
-    return Calibration(
+    found = Calibration(
         scores.float(), effective.clamp(min=_LEAST_RANKED), growth, scale, phase, joint
     )
+    return found._replace(phase_shares=_phase_shares(found, residuals))
+
+
+def _phase_shares(calibration: Calibration, residuals: Residuals) -> Tensor | None:
+    if residuals.of_phase is None or not residuals.of_phase.numel():
+        return None
+    errors, horizon = residuals.errors.double(), residuals.errors.shape[1]
+    steps = judged_steps(horizon)
+    levels = torch.tensor(JUDGED_LEVELS, dtype=torch.float64)
+    around = score_quantiles(calibration, levels.expand(errors.shape[2], -1))[steps]
+    scale = expected_scale(calibration.scale, residuals.features.double())[:, None]
+    if calibration.phase is not None and residuals.phases is not None:
+        of_phase = phase_scale(calibration.phase, residuals.phases.double(), horizon)
+        scale = scale * of_phase[:, steps]
+    own = errors[:, steps, :, None] - scale[..., None] * around
+    near = steps < near_steps(horizon)
+    shares = fit_phase_shares(own, residuals.of_phase.double(), levels, near)
+    return shares if shares.any() else None
 
 
 def _scale_helps(errors: Tensor, features: Tensor) -> bool:
@@ -290,83 +293,3 @@ def extend_steps(quantiles: Tensor, growth: Tensor, steps: int) -> Tensor:
     ratio = torch.arange(horizon + 1, steps + 1, dtype=quantiles.dtype) / horizon
     wider = ratio[:, None] ** growth
     return torch.cat([quantiles, quantiles[..., -1:, :, :] * wider[..., None]], dim=-3)
-
-
-def nominal_levels(channels: int) -> Tensor:
-    """Levels of the grid before anything was adapted, (C, G)."""
-    return GRID.repeat(channels, 1)
-
-
-def adapted_levels(adapted: Tensor, levels: Tensor) -> Tensor:
-    """Levels that are read in place of the nominal ones, linear between those of the grid.
-
-    Parameters
-    ----------
-    adapted : Tensor of shape (..., C, G)
-        Levels theta_p that stand for the levels p of `GRID`.
-    levels : Tensor of shape (Q,)
-        Nominal levels, in the open interval from 0 to 1.
-
-    Returns
-    -------
-    Tensor of shape (..., C, Q)
-    """
-    grid = torch.cat([GRID.new_zeros(1), GRID, GRID.new_ones(1)])
-    border = adapted.new_zeros(*adapted.shape[:-1], 1)
-    whole = torch.cat([border, adapted, border + 1], dim=-1)
-    above = torch.searchsorted(grid, levels.double()).clamp(1, len(grid) - 1)
-    share = (levels - grid[above - 1]) / (grid[above] - grid[above - 1])
-    low, high = whole[..., above - 1], whole[..., above]
-    return (low + share * (high - low)).clamp(_LEAST_LEVEL, 1 - _LEAST_LEVEL)
-
-
-def adapt_levels(
-    adapted: Tensor, errors: Tensor, calibration: Calibration, rate: Tensor
-) -> Tensor:  # (..., C, G)
-    """Move the levels after one horizon was seen: down where too many errors lay below, else up.
-
-    Parameters
-    ----------
-    adapted : Tensor of shape (..., C, G)
-        Present levels of the grid.
-    errors : Tensor of shape (..., H, C)
-        Errors of the forecasts of that horizon, divided by their scale; NaN where nothing was
-        observed. A channel without any moves nothing.
-    calibration : Calibration
-    rate : Tensor of a shape that broadcasts to (..., C, G)
-        gamma, from 0 to 1.
-
-    Returns
-    -------
-    Tensor of shape (..., C, G)
-        In ascending order along the grid, so that quantiles do not cross.
-    """
-    below = errors[..., None] <= score_quantiles(calibration, adapted)
-    seen = (~errors.isnan()).sum(dim=-2)[..., None]
-    share = below.sum(dim=-3) / seen.clamp(min=1)
-    moved = torch.where(seen > 0, adapted + rate * (GRID - share), adapted)
-    return moved.clamp(_LEAST_LEVEL, 1 - _LEAST_LEVEL).sort(dim=-1).values
-
-
-def pinball(truth: Tensor, quantiles: Tensor, levels: Tensor) -> Tensor:
-    """Pinball loss, zero for a perfect forecast.
-
-    Parameters
-    ----------
-    truth : Tensor of shape (...)
-    quantiles : Tensor of shape (..., Q)
-    levels : Tensor of shape (Q,)
-
-    Returns
-    -------
-    Tensor of shape (..., Q)
-        Its mean over evenly spread levels is half of the CRPS (Gneiting & Raftery 2007).
-
-    Examples
-    --------
-    >>> import torch
-    >>> pinball(torch.tensor([2.0]), torch.tensor([[1.0]]), torch.tensor([0.9]))
-    tensor([[0.9000]])
-    """
-    gap = truth[..., None] - quantiles
-    return torch.maximum(levels * gap, (levels - 1) * gap)

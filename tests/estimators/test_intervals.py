@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.evaluation.studies.interval_drift import panels
 from klforecast.exceptions import KLForecastError
-from klforecast.ops.conformal import GRID
+from klforecast.ops.adaptive_levels import GRID
 
 LINEAR = {"horizon": 6, "input_length": 12, "memory_depth": 36, "period": 12, "random_state": 0}
 TINY = {"encoder": "transformer", "d_model": 4, "n_layers": 1, "n_heads": 1, "max_epochs": 1}
@@ -105,6 +106,44 @@ def test_a_wild_past_widens_the_interval_where_that_helped_out_of_fold():
     fitted = KLMemoryForecaster(6, period=12, memory_depth=48, local_experts=False).fit(y[:2000])
     calm, wild = np.diff(fitted.predict_windows(y, [2150, 2350], alpha=[0.1, 0.9]))[:, 0, 0, 0]
     assert calm < 0.5 * wild
+
+
+def test_rows_that_are_told_by_their_phase_have_its_quantiles():
+    # Clouds of each hour are drawn anew: nothing but the hour says how bright it will be.
+    hours = np.arange(24 * 120)
+    sun = np.maximum(0, np.sin((hours + 0.5) * np.pi / 12))
+    clouds = np.random.default_rng(0).random(len(hours)) ** 3
+    y = pd.DataFrame({"y": sun * clouds})
+    fitted = KLMemoryForecaster(48, period=24).fit(y[: 24 * 100])
+    assert (fitted.calibration_.phase_shares > 0.4).all()
+    cutoffs = np.arange(24 * 100, 24 * 118, 7)
+    found = fitted.predict_windows(y, cutoffs, alpha=[0.1, 0.5, 0.9])[:, :, 0]
+    at = cutoffs[:, None] + np.arange(48)
+    truth, night = y["y"].to_numpy()[at], sun[at] == 0
+    asleep = np.isin(at % 24, np.arange(13, 23))
+    assert np.abs(found[asleep]).max() < 0.05
+    assert abs((truth <= found[..., 2])[~night].mean() - 0.9) < 0.04
+    # The law is skewed, and so is its median: the mean of clouds is 1/4, their median 1/8.
+    assert np.median(found[..., 1][~night] / sun[at][~night]) == pytest.approx(1 / 8, abs=0.06)
+
+
+def test_limits_that_the_newest_rows_passed_too_often_are_read_further_out():
+    y = next(panels("growth", 1))
+    fitted = KLMemoryForecaster(24).fit(y[:773])
+    levels = fitted._pool.levels
+    assert (levels[GRID > 0.5] >= GRID[GRID > 0.5]).all()
+    assert (levels[GRID < 0.5] <= GRID[GRID < 0.5]).all()
+    assert levels[GRID == 0.5] == 0.5
+    cutoffs = np.arange(773, 943, 24)
+    truth = y.to_numpy()[cutoffs[:, None] + np.arange(24)]
+
+    def coverage():
+        low, high = np.moveaxis(fitted.predict_windows(y, cutoffs, alpha=[0.1, 0.9]), -1, 0)
+        return ((low <= truth) & (truth <= high)).mean()
+
+    after = coverage()
+    fitted._pool = fitted._pool._replace(levels=None)
+    assert after > coverage() + 0.03
 
 
 def test_the_interval_beyond_the_horizon_is_no_narrower_than_at_its_end(forecaster):
@@ -236,6 +275,30 @@ class TestUpdate:
         fitted.update(self.new_rows(120, 4.0), update_params=False)
         after = fitted.predict_windows(noisy(600), [600], alpha=[0.1, 0.9])
         assert (np.diff(after) > 1.2 * np.diff(before)).all()
+
+    @pytest.mark.parametrize("share", [0.6, 1.0])
+    def test_the_quantiles_of_local_experts_follow_too(self, fitted, share):
+        fitted._pool.share[:] = share
+        before = fitted.predict_windows(noisy(600), [600], alpha=[0.1, 0.9])
+        fitted.update(self.new_rows(120, 4.0), update_params=False)
+        after = fitted.predict_windows(noisy(600), [600], alpha=[0.1, 0.9])
+        assert (np.diff(after) > 1.2 * np.diff(before)).all()
+
+    def test_levels_follow_the_errors_of_what_is_forecast(self, fitted):
+        twin = pickle.loads(pickle.dumps(fitted))
+        fitted._pool.share[:], twin._pool.share[:] = 0.0, 1.0
+        model = twin._pool.model
+        wide = model._replace(
+            laws=np.array([[1.0, 0.0, 0.0, 0.0]]),
+            errors=model.errors._replace(ratio=3 * model.errors.ratio),
+        )
+        twin._pool = twin._pool._replace(model=wide)
+        for one in (fitted, twin):
+            one.update(self.new_rows(120, 1.0), update_params=False)
+        core, local = (one._interval_levels.levels[()][0] for one in (fitted, twin))
+        # Too few lie beyond limits that are thrice as wide, whatever the core's would have held.
+        assert local[-5] < min(core[-5], 0.88)
+        assert local[4] > max(core[4], 0.12)
 
     def test_many_rows_at_once_move_the_levels_nearly_as_far_as_in_parts(self, fitted):
         new, twin = self.new_rows(300, 2.0), pickle.loads(pickle.dumps(fitted))

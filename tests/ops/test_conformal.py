@@ -7,17 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from klforecast.ops.conformal import (
+from klforecast.ops.adaptive_levels import (
     GRID,
-    Residuals,
+    LEVEL_TABLE,
     adapt_levels,
     adapted_levels,
+    nominal_levels,
+    reached_levels,
+)
+from klforecast.ops.conformal import (
+    Residuals,
     calibrate,
     extend_steps,
-    nominal_levels,
-    pinball,
     score_quantiles,
 )
+from klforecast.ops.pinball import pinball
 
 
 def unscaled(errors, rows):
@@ -27,6 +31,11 @@ def unscaled(errors, rows):
 
 def noise(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def reached(errors, calibration):
+    table = score_quantiles(calibration, LEVEL_TABLE.expand(errors.shape[-1], -1))
+    return reached_levels(errors, table.expand(*errors.shape, -1))
 
 
 def at(*levels):
@@ -132,7 +141,7 @@ def test_levels_that_nothing_moved_are_the_nominal_ones():
 def test_levels_move_by_the_rate_times_the_miss():
     calibration = unscaled(noise(999, 4, 1), rows=10**6)
     below_all = torch.full((4, 1), -100.0, dtype=torch.float64)
-    moved = adapt_levels(nominal_levels(1), below_all, calibration, torch.tensor(0.001))
+    moved = adapt_levels(nominal_levels(1), reached(below_all, calibration), torch.tensor(0.001))
     inner = slice(2, -2)
     assert_close(moved[0, inner], (GRID + 0.001 * (GRID - 1))[inner])
 
@@ -140,7 +149,9 @@ def test_levels_move_by_the_rate_times_the_miss():
 def test_levels_stay_in_order_however_fast_they_move():
     calibration = unscaled(noise(999, 4, 1), rows=10**6)
     # All errors in the middle push the levels below it up and those above it down.
-    moved = adapt_levels(nominal_levels(1), noise(4, 1) * 1e-6, calibration, torch.tensor(0.9))
+    moved = adapt_levels(
+        nominal_levels(1), reached(noise(4, 1) * 1e-6, calibration), torch.tensor(0.9)
+    )
     assert (moved.diff(dim=-1) >= 0).all()
 
 
@@ -152,7 +163,7 @@ def test_levels_follow_errors_that_grow_until_the_coverage_is_right_again():
         errors = 1.5 * noise(5, 1, seed=turn + 1)
         low, high = score_quantiles(calibration, adapted_levels(levels, wanted)).unbind(-1)
         covered.append(((low <= errors) & (errors <= high)).double().mean().item())
-        levels = adapt_levels(levels, errors, calibration, torch.tensor(0.03))
+        levels = adapt_levels(levels, reached(errors, calibration), torch.tensor(0.03))
     assert np.mean(covered[:20]) < 0.7
     assert abs(np.mean(covered[100:]) - 0.8) < 0.03
 
@@ -161,9 +172,11 @@ def test_series_adapt_as_one_by_one():
     calibration = unscaled(noise(100, 4, 2), rows=400)
     levels = nominal_levels(2).repeat(3, 1, 1)
     errors, rates = noise(3, 4, 2, seed=5), torch.tensor([0.1, 0.01, 0.2])
-    together = adapt_levels(levels, errors, calibration, rates[:, None, None])
+    together = adapt_levels(levels, reached(errors, calibration), rates[:, None, None])
     for i in range(3):
-        assert_close(together[i], adapt_levels(levels[i], errors[i], calibration, rates[i]))
+        assert_close(
+            together[i], adapt_levels(levels[i], reached(errors[i], calibration), rates[i])
+        )
 
 
 def test_twice_the_mean_pinball_loss_is_the_crps():

@@ -33,7 +33,8 @@ from klforecast.evaluation.benchmark.protocol import FittedModel, require_border
 from klforecast.evaluation.benchmark.theta import Theta
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.evaluation.studies.timing import timed
-from klforecast.ops.conformal import Calibration, Residuals, calibrate, pinball, score_quantiles
+from klforecast.ops.conformal import Calibration, Residuals, calibrate, score_quantiles
+from klforecast.ops.pinball import pinball
 
 _LIMITS = np.array([0.025, 0.1, 0.9, 0.975])  # of the 80 % and 95 % intervals
 _CRPS_LEVELS = (

@@ -18,15 +18,19 @@ from klforecast.core.solve import solve_linear_core
 from klforecast.data.datasets import load
 from klforecast.evaluation.benchmark.protocol import require_borders, standardize
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
-from klforecast.ops.conformal import (
-    Residuals,
+from klforecast.ops.adaptive_levels import (
+    LEVEL_TABLE,
     adapt_levels,
     adapted_levels,
-    calibrate,
     nominal_levels,
-    pinball,
+    reached_levels,
+)
+from klforecast.ops.conformal import (
+    Residuals,
+    calibrate,
     score_quantiles,
 )
+from klforecast.ops.pinball import pinball
 from klforecast.ops.volatility import expected_scale
 
 # The limits of the 80 % and 95 % intervals.
@@ -58,6 +62,8 @@ def follow_out_of_fold(residuals: Residuals, horizons: float) -> dict[str, float
         calibration = calibrate(Residuals(errors[others], features[others], rows))
         scale = expected_scale(calibration.scale, features[~others])
         scores = errors[~others] / scale[:, None]
+        table = score_quantiles(calibration, LEVEL_TABLE.expand(channels, -1))
+        reached = reached_levels(scores, table.expand(*scores.shape, -1))
         levels, inside = nominal_levels(channels), []
         for turn, score in enumerate(scores):
             quantiles = score_quantiles(calibration, adapted_levels(levels, _LEVELS))
@@ -73,7 +79,7 @@ def follow_out_of_fold(residuals: Residuals, horizons: float) -> dict[str, float
                 )
             )
             if turn >= late:
-                levels = adapt_levels(levels, scores[turn - late], calibration, rate)
+                levels = adapt_levels(levels, reached[turn - late], rate)
         covered.append(torch.stack(inside).mean(dim=0))
     coverage = torch.stack(covered)  # (runs, 2, channels)
     away = (coverage - torch.tensor([[0.8], [0.95]])).abs().mean(dim=(0, 2))
