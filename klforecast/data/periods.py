@@ -26,6 +26,7 @@ _FALSE_ALARM_RATE = 0.01  # of one search, shared by all lags that it looks at
 _SMALLEST_SHARE = 0.05  # of the variance; weaker cycles do not pay for their parameters
 _SMALLEST_REPEAT = 0.05  # of the variance of what is looked at, that a mean cycle has to explain
 _OUTLIER_LIMIT = 5.0  # robust standard deviations from the median
+_MOST_OUTLIERS = 0.25  # of the values; where more are far from the median, as by day from that of nights, it is no middle
 _MOST_CHANNELS = 64  # the average correlogram of more differs little and costs more
 
 # Steps of the week, where there are several in one, and of the year.
@@ -190,6 +191,7 @@ def _without_trend_and_outliers(series: np.ndarray) -> np.ndarray:
     # The median deviation of a normal variable is 0.6745 of its standard deviation. It is 0 where
     # most values are equal, as for rain: such a channel is kept as it is.
     limit = np.where(deviation > 0, _OUTLIER_LIMIT * deviation / 0.6745, np.inf)
+    limit[np.mean(np.abs(rows - median) > limit, axis=0) > _MOST_OUTLIERS] = np.inf
     rows = np.clip(rows, median - limit, median + limit)
     time = np.arange(len(rows)) - (len(rows) - 1) / 2
     rows = rows - rows.mean(axis=0)

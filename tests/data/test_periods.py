@@ -167,3 +167,11 @@ def test_known_periods_of_real_series_are_found_in_their_training_part(
     data = load_real(name)
     rows = data.frame.drop(columns=list(data.covariates)).iloc[: data.borders.train_end]
     assert find_periods(rows.to_numpy(), freq) == periods
+
+
+@pytest.mark.parametrize("freq", [None, "h"])
+def test_a_cycle_that_rests_for_half_of_its_time_is_found(freq):
+    # Sunlight: the median is that of the nights, and by day nothing is near it.
+    time = np.arange(1500)
+    rests = np.maximum(0, np.sin(2 * np.pi * time / 24))
+    assert find_periods(rests[:, None], freq) == (24,)
