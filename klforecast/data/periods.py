@@ -26,7 +26,9 @@ _FALSE_ALARM_RATE = 0.01  # of one search, shared by all lags that it looks at
 _SMALLEST_SHARE = 0.05  # of the variance; weaker cycles do not pay for their parameters
 _SMALLEST_REPEAT = 0.05  # of the variance of what is looked at, that a mean cycle has to explain
 _OUTLIER_LIMIT = 5.0  # robust standard deviations from the median
-_MOST_OUTLIERS = 0.25  # of the values; more are none, as days are not that are far from a median of nights
+_MOST_OUTLIERS = (
+    0.25  # of the values; more are none, as days are not that are far from a median of nights
+)
 _MOST_CHANNELS = 64  # the average correlogram of more differs little and costs more
 
 # Steps of the week, where there are several in one, and of the year.

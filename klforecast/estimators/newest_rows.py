@@ -5,7 +5,8 @@
 Errors out of fold come from blocks with rows on both sides, and a series that drifts is forecast with rows on one side
 alone. The core that was solved without the newest rows, which the share of local experts is judged by, shows what that
 adds: where more of these rows lie beyond a limit than should, the limit is read further out. It is never read further
-in, since the laws of local experts were fitted to rows among these. n counts the independent horizons of all channels.
+in, since the laws of local experts were fitted to rows among these. n counts independent horizons, once for channels
+that are surprised together.
 """
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 from klforecast.estimators.following import reached_from
 from klforecast.estimators.forecasting import Predictor
 from klforecast.estimators.frames.panel import TimeSeries
-from klforecast.ops.adaptive_levels import levels_of_reached
+from klforecast.ops.adaptive_levels import independent_channels, levels_of_reached
 
 _WINDOWS = 12  # as many as local experts are compared at
 _SCORED_WINDOWS = 256  # of single channels at most, as in an update
@@ -45,4 +46,5 @@ def levels_of_newest(
     count = min(_WINDOWS, spared - horizon + 1, max(1, _SCORED_WINDOWS // channels))
     cutoffs = np.linspace(length - spared, length - horizon, count).round().astype(int)
     reached = reached_from(fitted, {(): rows}, [((), int(cutoff)) for cutoff in cutoffs], horizon)
-    return levels_of_reached(reached, min(count, spared / horizon) * channels)
+    independent = min(count, spared / horizon) * independent_channels(reached)
+    return levels_of_reached(reached, independent)

@@ -37,6 +37,9 @@ GRID = torch.tensor(
 )
 """Levels whose coverage is followed when new rows come in."""
 
+# Standard errors of a share: with none, intervals of steady series widen by chance (83 % in 80 %); with one, exchange
+# rates lose what is gained where they drift (CRPS at 30 days 1.5 % higher).
+_BEYOND_CHANCE = 0.5
 _ENOUGH = 20.0  # independent values that count as much as the nominal level
 _FARTHEST = 3.8  # deviations, where the least level is read
 _TABLE_STEPS = 38  # of a fifth of a deviation: the median of what lies between two levels is within 1 % of the width
@@ -132,7 +135,7 @@ def quantiles_at(table: Tensor, levels: Tensor) -> Tensor:
 
 
 def levels_of_reached(reached: Tensor, independent: float) -> Tensor:
-    """Levels further out, where more than should have lay beyond the limits of intervals.
+    """Levels further out, where more lay beyond the limits of intervals than should have, chance allowed for.
 
     Parameters
     ----------
@@ -160,9 +163,40 @@ def levels_of_reached(reached: Tensor, independent: float) -> Tensor:
         return GRID.clone()
     weight = independent / (independent + _ENOUGH)
     short = torch.quantile(seen, GRID) - GRID
+    chance = _BEYOND_CHANCE * (GRID * (1 - GRID) / max(independent, 1.0)).sqrt()
     outward = (GRID - 0.5).sign()
-    moved = GRID + weight * torch.where(outward * short > 0, short, 0.0)
+    moved = GRID + weight * torch.where(outward * short > chance, short, 0.0)
     return moved.clamp(_LEAST_LEVEL, 1 - _LEAST_LEVEL)
+
+
+def independent_channels(reached: Tensor) -> float:
+    """How many channels there are that are not surprised together: (C^2) / (sum of squared correlations).
+
+    Parameters
+    ----------
+    reached : Tensor of shape (..., C)
+        Levels that rows reached, NaN where nothing was observed; they are compared as normal scores.
+
+    Returns
+    -------
+    float
+        From 1, where all channels are surprised by the same rows, to C.
+
+    Examples
+    --------
+    >>> import torch
+    >>> levels = torch.tensor([[0.1, 0.1], [0.9, 0.9], [0.1, 0.9], [0.9, 0.1]])
+    >>> round(independent_channels(levels), 6), round(independent_channels(levels[:, [0, 0]]), 6)
+    (2.0, 1.0)
+    """
+    rows = reached.double().flatten(0, -2)
+    rows = rows[~rows.isnan().any(dim=1)]
+    scores = torch.special.ndtri(rows.clamp(_LEAST_LEVEL, 1 - _LEAST_LEVEL))
+    scores = scores - scores.mean(dim=0)
+    size = scores.norm(dim=0)
+    scores = scores[:, size > 0] / size[size > 0]
+    channels = scores.shape[1]
+    return channels**2 / float((scores.T @ scores).square().sum()) if channels else 1.0
 
 
 def adapt_levels(adapted: Tensor, reached: Tensor, rate: Tensor) -> Tensor:  # (..., C, G)
