@@ -22,28 +22,28 @@ class Survey(NamedTuple):
 
     Attributes
     ----------
-        lengths : dict of int to int
-            How many series have so many rows.
-        sample : dict of tuple to TimeSeries
-            Rows of at most 2,048 series, in the order of their labels.
-        longest : TimeSeries
-            The first of the longest series by its label.
-        longest_key : tuple
-            That label.
-        frequency : offset or None
-            Step of all times; None for whole numbers.
+    lengths : dict of int to int
+        How many series have so many rows.
+    sample : dict of tuple to TimeSeries
+        Rows of at most 2,048 series, in the order of their labels.
+    longest : TimeSeries
+        The first of the longest series by its label.
+    longest_key : tuple
+        That label.
+    frequency : offset or None
+        Step of all times; None for whole numbers.
 
     Examples
     --------
-        >>> import pandas as pd
-        >>> from klforecast.estimators.frames.indices import check_regular
-    from klforecast.estimators.frames.panel import split_series
-        >>> index = pd.MultiIndex.from_product([["a", "b"], [0, 1, 2]])
-        >>> panel = split_series(pd.DataFrame({"y": range(6)}, index=index))
-        >>> north, south = (survey_part({key: panel[key]}) for key in panel)
-        >>> whole = south.merge(north)
-        >>> whole.n_series, list(whole.sample)
-        (2, [('a',), ('b',)])
+    >>> import pandas as pd
+    >>> from klforecast.estimators.frames.indices import check_regular
+    >>> from klforecast.estimators.frames.panel import split_series
+    >>> index = pd.MultiIndex.from_product([["a", "b"], [0, 1, 2]])
+    >>> panel = split_series(pd.DataFrame({"y": range(6)}, index=index))
+    >>> north, south = (survey_part({key: panel[key]}) for key in panel)
+    >>> whole = south.merge(north)
+    >>> whole.n_series, list(whole.sample)
+    (2, [('a',), ('b',)])
     """
 
     lengths: dict[int, int]

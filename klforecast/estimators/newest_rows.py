@@ -9,12 +9,14 @@ in, since the laws of local experts were fitted to rows among these. n counts in
 that are surprised together.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from torch import Tensor
 
 from klforecast.estimators.following import reached_from
 from klforecast.estimators.forecasting import Predictor
-from klforecast.estimators.frames.panel import TimeSeries
+from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.ops.adaptive_levels import independent_channels, levels_of_reached
 
 _WINDOWS = 12  # as many as local experts are compared at
@@ -22,7 +24,7 @@ _SCORED_WINDOWS = 256  # of single channels at most, as in an update
 
 
 def levels_of_newest(
-    fitted: Predictor, rows: TimeSeries, horizon: int, spared: int
+    fitted: Predictor, series: Mapping[Key, TimeSeries], horizon: int, spared: int
 ) -> Tensor | None:
     """Levels of the grid at which the laws of a single series are to be read.
 
@@ -30,8 +32,8 @@ def levels_of_newest(
     ----------
     fitted : Predictor
         Its reader is that of the core which has not seen the newest rows; its levels are the nominal ones.
-    rows : TimeSeries
-        All of them.
+    series : mapping of tuple to TimeSeries
+        All rows of that one series.
     horizon, spared : int
         Steps ahead; newest rows that the core has not seen.
 
@@ -42,9 +44,10 @@ def levels_of_newest(
     """
     if fitted.calibration is None or spared < horizon:
         return None
+    (key, rows), *_ = series.items()
     channels, length = fitted.reader.channels, len(rows.values)
     count = min(_WINDOWS, spared - horizon + 1, max(1, _SCORED_WINDOWS // channels))
     cutoffs = np.linspace(length - spared, length - horizon, count).round().astype(int)
-    reached = reached_from(fitted, {(): rows}, [((), int(cutoff)) for cutoff in cutoffs], horizon)
+    reached = reached_from(fitted, series, [(key, int(cutoff)) for cutoff in cutoffs], horizon)
     independent = min(count, spared / horizon) * independent_channels(reached)
     return levels_of_reached(reached, independent)

@@ -22,6 +22,7 @@ from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.bounds import share_ceiling
 from klforecast.local.model import LONGEST, forecast, quantiles
 from klforecast.ops.adaptive_levels import LEVEL_TABLE, quantiles_at
+from klforecast.ops.arrays import to_tensor
 
 _VALUES_PER_BATCH = 2**22  # 32 MB in float64, of the pasts that are forecast from at once
 # Of the scale of a series, below which a quantile is at the end of its range: the sums on the way there round.
@@ -177,7 +178,7 @@ def _local_quantiles(
     if (read == read[0]).all():
         return quantiles(pool.model, pasts, steps, read[0].tolist(), point=point)
     table = quantiles(pool.model, pasts, steps, LEVEL_TABLE.tolist(), point=point)
-    return quantiles_at(torch.from_numpy(table), read[:, None]).numpy()
+    return quantiles_at(to_tensor(table), read[:, None]).numpy()
 
 
 def shares_of(

@@ -267,4 +267,4 @@ def _weigh_local(
         return pool
     levels = IntervalLevels.start(rows.cutoffs, reader.channels)
     fitted = Predictor(reader, pool, levels, calibration)
-    return pool._replace(levels=levels_of_newest(fitted, rows.longest, horizon, spared))
+    return pool._replace(levels=levels_of_newest(fitted, rows.series, horizon, spared))

@@ -49,7 +49,9 @@ def test_gzip_and_parquet_give_what_csv_gives(shops, tmp_path):
         frame.to_parquet(path)
         found = read_series(path, Asked(targets=["sales"]), 7).panel
         assert found.index.equals(wanted.index)
-        np.testing.assert_array_equal(found, wanted)
+        np.testing.assert_allclose(
+            found, wanted, rtol=1e-15
+        )  # text is read to the last bit but one
 
 
 def test_parquet_without_pyarrow_is_a_sentence(tmp_path, monkeypatch):

@@ -116,8 +116,8 @@ def read_horizon(
         if early.any():
             raise NotImplementedError(
                 f"fh asks for {name_stamps(values[early])}, at or before the last row of y "
-                f"({cutoff}); forecasts of known rows, by fits that have not seen them, are those of "
-                f"fitted_values(): {_WANTED}"
+                f"({cutoff}), in-sample; forecasts of known rows, by fits that have not seen them, are "
+                f"those of fitted_values(). For a forecast {_WANTED}"
             )
         steps = steps_ahead(read, cutoff, frequency)
         _check_stamps(cutoff, int(steps.max()), frequency)

@@ -16,6 +16,7 @@ from klforecast import (
     KLMemoryForecaster,
     KLMemoryRegressor,
     LongForecaster,
+    ReconciledForecaster,
     SpectralFeatures,
     SpectralPanelFeatures,
     SpectralSSMClassifier,
@@ -35,6 +36,10 @@ LONG = pd.concat(
     pd.DataFrame({"unique_id": name, "ds": DAYS, "y": size * SERIES.to_numpy()})
     for name, size in {"north": 1, "south": 10}.items()
 )
+SHOPS = pd.concat(
+    {name: (size * SERIES).rename("sales").to_frame() for name, size in {"a": 1, "b": 3}.items()},
+    names=["shop", "day"],
+)
 KIND = {"$": "TableKind", "library": "pandas", "times": "String", "unit": None}
 LIGHT = KLMemoryForecaster(7, input_length=2, period=7, local_experts=False)
 
@@ -52,6 +57,11 @@ FITTED = {
     ),
     "LongForecaster": lambda: fitted(
         LongForecaster(LIGHT), LONG, say=lambda e: e.predict(3, level=[80])
+    ),
+    "ReconciledForecaster": lambda: fitted(
+        ReconciledForecaster(LIGHT, n_paths=50),
+        SHOPS,
+        say=lambda e: e.predict_interval(range(1, 4)),
     ),
     "KarhunenLoeve": lambda: fitted(KarhunenLoeve(2), ROWS, say=lambda e: e.transform(ROWS)),
     "KLMemoryRegressor": lambda: fitted(

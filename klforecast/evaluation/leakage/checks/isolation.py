@@ -192,7 +192,7 @@ def _context(held: object, study: Study) -> set[str]:
     known = set()
     stamped = set()
     for path, leaf in leaves(held):
-        stamps = isinstance(leaf, pd.Index) and _stamps_of(leaf).isin(study.y.index).all()
+        stamps = isinstance(leaf, pd.Index) and _are_among(_stamps_of(leaf), study.y.index)
         if stamps and path.endswith(".index"):
             stamped.add(path.removesuffix("index"))
         if (
@@ -212,6 +212,11 @@ def _context(held: object, study: Study) -> set[str]:
 
 def _stamps_of(index: pd.Index) -> pd.Index:
     return index.get_level_values(-1) if isinstance(index, pd.MultiIndex) else index
+
+
+def _are_among(stamps: pd.Index, known: pd.Index) -> bool:
+    # Where pyarrow is installed, pandas raises for texts that are looked for among periods.
+    return not isinstance(stamps.dtype, pd.StringDtype) and bool(stamps.isin(known).all())
 
 
 def _learned(forecaster: BaseForecaster) -> dict[str, str]:
