@@ -3,7 +3,7 @@ import pytest
 from klforecast.evaluation.studies import hostile_input
 from klforecast.evaluation.studies.hostile_input import Outcome, run_case
 
-CASES = 100  # the study itself runs thousands
+CASES = 300
 
 
 def test_hostile_cases_end_in_finite_answers_or_in_refusals_on_purpose():
