@@ -21,6 +21,7 @@ from klforecast.estimators.forecasting import Predictor, forecast_series
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.intervals import IntervalLevels
 from klforecast.estimators.local_pool import PooledPanel, learn_pool, pool_part
+from klforecast.estimators.newest_rows import levels_of_newest
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.ops.conformal import Calibration, calibrate
 from klforecast.ops.missing import GapFiller
@@ -87,12 +88,16 @@ class PanelModel(NamedTuple):
         values = {key: series.values for key, series in part.items()}
         measured = measure(values, plan, lag, self.agreed.gap_covariance)
         reader = _reader(self.agreed, self.core, measured)
+        cutoffs = {key: series.index[-1] for key, series in part.items()}
+        levels = IntervalLevels.start(cutoffs, reader.channels)
         pool = None
         if self.pooled is not None and self.earlier is not None:
             before = _reader_before(self.agreed, self.earlier, measured)
             pool = pool_part(part, before, self.agreed.spared, self.pooled)
-        cutoffs = {key: series.index[-1] for key, series in part.items()}
-        levels = IntervalLevels.start(cutoffs, reader.channels)
+            if self.agreed.extent.series == 1:
+                fitted = Predictor(before, pool, levels, self.calibration)
+                found = levels_of_newest(fitted, part, plan.horizon, self.agreed.spared)
+                pool = pool._replace(levels=found)
         return Predictor(reader, pool, levels, self.calibration)
 
 

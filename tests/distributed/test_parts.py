@@ -9,7 +9,7 @@ from klforecast.distributed import agree, fit_parts, part_moments, predict_parts
 from klforecast.estimators import sampling
 from klforecast.estimators.frames.panel import split_series
 
-LEVELS = [0.1, 0.5, 0.9]
+LEVELS = [0.025, 0.2, 0.5, 0.8, 0.9]
 
 
 def made_panel(n_series: int, rows: int = 72, unequal: bool = False) -> pd.DataFrame:
@@ -92,6 +92,15 @@ def test_a_history_of_no_use_is_left_out_of_parts_too():
     assert asked.doubted
     assert model.agreed.plan.depth < asked.depth
     point, quantiles = forecasts_of_parts(panel, [1, 3], forecaster, 6)
+    known, known_quantiles = single_fit(panel, forecaster, 6)
+    np.testing.assert_allclose(point, known, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(quantiles, known_quantiles, rtol=1e-8, atol=1e-8)
+
+
+def test_one_series_is_a_panel_too():
+    panel = made_panel(2, rows=600).loc[["s0000"]]
+    forecaster = KLMemoryForecaster(horizon=6)
+    point, quantiles = forecasts_of_parts(panel, [1], forecaster, 6)
     known, known_quantiles = single_fit(panel, forecaster, 6)
     np.testing.assert_allclose(point, known, rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(quantiles, known_quantiles, rtol=1e-8, atol=1e-8)
