@@ -321,7 +321,7 @@ def candidate_seasons(
 ) -> tuple[int, ...]:
     """Every season that may be there: those found, longer ones of the calendar, and a week beside a day.
 
-    Where a season was found, a shorter one of the calendar was looked for and is not there.
+    Where a season of the calendar was found, a shorter one was looked for and is not there.
 
     Parameters
     ----------
@@ -340,11 +340,12 @@ def candidate_seasons(
     --------
     >>> candidate_seasons([24], None), candidate_seasons([12], None), candidate_seasons([], "D")
     ((24, 168), (12,), (7, 365))
-    >>> candidate_seasons([52], None), candidate_seasons([168], "h")
-    ((52,), (168,))
+    >>> candidate_seasons([52], None), candidate_seasons([168], "h"), candidate_seasons([140], "D")
+    ((52,), (168,), (7, 140, 365))
     """
     of_a_day = (day for day in found[:1] if day >= _STEPS_OF_A_DAY and _MINUTES % day == 0)
     weeks = [7 * day for day in of_a_day if freq is None]
-    shortest = min(found, default=2)
-    seasons = {*found, *weeks, *calendar_periods(freq)}
-    return tuple(sorted(season for season in seasons if season >= shortest))
+    calendar = calendar_periods(freq)
+    shortest = min((season for season in found if season in calendar), default=2)
+    seasons = {*found, *weeks, *(season for season in calendar if season >= shortest)}
+    return tuple(sorted(season for season in seasons if season > 1))
