@@ -129,7 +129,7 @@ def settle_quantiles(
     if pool.model.count_size is not None:
         one = pool.model.count_size.reshape(shape)[place] * pool.units[place][:, None]
         counted = one > 0
-        whole = np.round(quantiles / np.where(counted, one, 1.0)) * one
+        whole = multiply_within_floats(np.round(quantiles / np.where(counted, one, 1.0)), one)
         quantiles = np.where(counted, whole, quantiles)
     rounding = _ROUNDING * reader.scalers[pool.keys[place]].scale[:, None]
     return np.where(quantiles - floor <= rounding, floor, quantiles)
