@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from klforecast.core.linear_core import LinearCore
-from klforecast.core.solve import settled_plan, solve_from_moments, solve_from_weights
+from klforecast.core.solve import Solved, settled_plan, solve_from_moments, solve_from_weights
 from klforecast.core.stream import scale_before
 from klforecast.distributed.agreement import Agreement
 from klforecast.distributed.moments import PartMoments
@@ -120,12 +120,12 @@ def fit_panel_model(
         As `solve_panel`.
     """
     moments = take_moments(agreed)
-    if agreed.plan.doubted and moments.whole is not None:
-        solved = solve_from_moments(moments.whole, list(moments.judged.values()), agreed.plan)
-        settled = agreed._replace(plan=settled_plan(agreed.plan, solved))
-        if settled.plan != agreed.plan:
-            return solve_panel(settled, survey, take_moments(settled))
-    return solve_panel(agreed, survey, moments)
+    solved = _solve(agreed, moments)
+    plan = settled_plan(agreed.plan, solved)
+    if plan != agreed.plan:
+        settled = agreed._replace(plan=plan)
+        return solve_panel(settled, survey, take_moments(settled))
+    return _panel_model(agreed, survey, moments, solved)
 
 
 def solve_panel(agreed: Agreement, survey: Survey, moments: PartMoments) -> PanelModel:
@@ -148,13 +148,23 @@ def solve_panel(agreed: Agreement, survey: Survey, moments: PartMoments) -> Pane
     -----
     The cost does not depend on the number of series, from 2,048 on.
     """
-    plan = agreed.plan
+    return _panel_model(agreed, survey, moments, _solve(agreed, moments))
+
+
+def _solve(agreed: Agreement, moments: PartMoments) -> Solved:
     if moments.whole is None:
         raise ValueError(
-            f"the moments hold no window of {plan.length} rows; pass those of all parts of the survey, "
+            f"the moments hold no window of {agreed.plan.length} rows; pass those of all parts of the survey, "
             f"whose longest series has {agreed.extent.rows} rows"
         )
-    solved = solve_from_moments(moments.whole, list(moments.judged.values()), plan)
+    return solve_from_moments(moments.whole, list(moments.judged.values()), agreed.plan)
+
+
+def _panel_model(
+    agreed: Agreement, survey: Survey, moments: PartMoments, solved: Solved
+) -> PanelModel:
+    """The solved core beside what local experts learn from the sample."""
+    plan = agreed.plan
     earlier, pooled = None, None
     if moments.before is not None and solved.core.mixture is not None:
         earlier = solve_from_weights(moments.before, plan, solved.core.mixture.weights)

@@ -1,10 +1,10 @@
-"""What sktime is told about `KLMemoryForecaster`: containers that it takes, what it can, what `pretrain` leaves."""
+"""What sktime is told about our forecasters: containers that they take, what they can, what `pretrain` leaves."""
 
 from typing import Any
 
 _CONTAINERS = ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"]
 
-FORECASTER_TAGS: dict[str, Any] = {
+COMMON_TAGS: dict[str, Any] = {
     "authors": ["klforecast developers"],
     "maintainers": ["klforecast developers"],
     "python_dependencies": ["torch", "skorch"],
@@ -18,8 +18,16 @@ FORECASTER_TAGS: dict[str, Any] = {
     "capability:pred_int": True,
     "capability:pred_int:insample": False,
     "capability:missing_values": True,
-    "capability:unequal_length": True,
     "capability:update": True,
+    "requires-fh-in-fit": False,
+    "capability:random_state": True,
+    "property:randomness": "derandomized",
+}
+"""Tags of sktime 1.2, of every forecaster here."""
+
+FORECASTER_TAGS: dict[str, Any] = {
+    **COMMON_TAGS,
+    "capability:unequal_length": True,
     "capability:pretrain": True,
     "pretrain:fitted_params": [
         "net_",
@@ -37,8 +45,5 @@ FORECASTER_TAGS: dict[str, Any] = {
         "gap_covariance_",
         "pretraining_panel_",
     ],
-    "requires-fh-in-fit": False,
-    "capability:random_state": True,
-    "property:randomness": "derandomized",
 }
-"""Tags of sktime 1.2."""
+"""Those of `KLMemoryForecaster`."""

@@ -43,11 +43,10 @@ from klforecast.estimators.hierarchies.reconciling import (
 from klforecast.estimators.paths import PATH_LEVELS, index_of_paths
 from klforecast.estimators.rolling.forecasts import can_forecast_quantiles
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
+from klforecast.estimators.tags import COMMON_TAGS
 from klforecast.ops.arrays import to_tensor
 from klforecast.training.rollback import unchanged_on_error
 from klforecast.training.seeding import draw_seed
-
-_CONTAINERS = ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"]
 
 
 class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
@@ -122,26 +121,7 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
 
     _config = {"remember_data": False}
 
-    _tags = {
-        "authors": ["klforecast developers"],
-        "maintainers": ["klforecast developers"],
-        "python_dependencies": ["torch", "skorch"],
-        "y_inner_mtype": _CONTAINERS,
-        "X_inner_mtype": _CONTAINERS,
-        "capability:multivariate": True,
-        "capability:exogenous": True,
-        "capability:categorical_in_X": False,
-        "X-y-must-have-same-index": False,
-        "capability:insample": False,
-        "capability:pred_int": True,
-        "capability:pred_int:insample": False,
-        "capability:missing_values": True,
-        "capability:unequal_length": False,
-        "capability:update": True,
-        "requires-fh-in-fit": False,
-        "capability:random_state": True,
-        "property:randomness": "derandomized",
-    }
+    _tags = {**COMMON_TAGS, "capability:unequal_length": False}
 
     forecaster_: BaseForecaster
     nodes_: Nodes
