@@ -12,8 +12,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 @pytest.mark.parametrize(
     "page",
     [
-        *("backtest", "detection", "explanation", "hierarchies", "long_frames"),
-        *("plug_in_memory", "suites"),
+        *("learn/backtest", "learn/detection", "learn/explanation", "learn/hierarchies"),
+        *("learn/long_frames", "learn/plug_in_memory", "evidence/suites"),
     ],
 )
 def test_the_python_of_a_page_runs(page):

@@ -4,7 +4,7 @@ The rows are dealt out to five folds, of each class as many to each, and a fifth
 grown without each fold. A split is the best of random thresholds on a random share of the features
 (Geurts, Ernst & Wehenkel 2006). All trees answer for new rows, and for a training row those that have
 not seen it. Trees on rows drawn with repetition, the usual way to have such, err more: see
-docs/spectral_ssm.md. Kept are arrays over all nodes, so that a forest is saved as numbers and answers
+docs/method/spectral_ssm.md. Kept are arrays over all nodes, so that a forest is saved as numbers and answers
 in a few gathers for each level.
 """
 

@@ -7,7 +7,7 @@ error is w' Q w with Q_ij = E[e_i e_j] (Bates & Granger 1969). The weights solve
 
 Few independent errors make Q unreliable and ask for much shrinkage. Its unit m is the squared error of the mixture
 with prior weights: in units of the mean over the experts, one bad reference would hold all weights at the prior
-(docs/weights.md).
+(docs/method/weights.md).
 
 Letters   E experts, C channels, S segments of the horizon, K blocks of time
 """

@@ -1,7 +1,7 @@
 """What the linear core is made of, decided from the lengths of the series and their periods alone.
 
 The numbers below were settled by out-of-fold errors on hourly, quarter-hourly, ten-minute, half-hourly and daily
-series; `docs/linear_core.md` shows what each of them is worth.
+series; `docs/method/linear_core.md` shows what each of them is worth.
 """
 
 import math
@@ -21,15 +21,17 @@ _DEPTHS = (336, 720, 1440, 2880)
 _ROWS_PER_DEPTH = 8
 _CYCLES = 14  # that a folded expert looks back: two weeks of days
 _LEAST_CYCLES = 3  # of a fold: fewer leave nothing to tell a slope from noise
-_N_COMPONENTS = 96  # modes a block; 24 cost 0.7 % on ETTh1, 192 gain nothing (docs/linear_core.md)
+_N_COMPONENTS = (
+    96  # modes a block; 24 cost 0.7 % on ETTh1, 192 gain nothing (docs/method/linear_core.md)
+)
 # Of a short series, whose history is one block. Fewer raw steps and a few modes of the older ones: two cycles and a
 # quarter of the rows lower the CRPS by 6 % with the core alone and by 3 % in the pool on seven short sets before their
 # test parts, by 2 % in the pool on eleven cut-outs of long ones; a third of the rows gains half as much, 8 or 16 modes
-# two thirds (docs/linear_core.md). Where a quarter of the rows holds nothing older than two cycles, the second one is
-# the memory.
+# two thirds (docs/method/linear_core.md). Where a quarter of the rows holds nothing older than two cycles, the second
+# one is the memory.
 _SHORT_CYCLES, _SHORT_SHARE, _SHORT_COMPONENTS = 2, 4, 24
 _N_OUTPUTS = 64  # modes of the future: those beyond carry less than the ridge takes away
-_SHRINKAGE = 10.0  # to the prior, for each independent horizon; none costs 2 % on ETTh1 (docs/linear_core.md)
+_SHRINKAGE = 10.0  # to the prior, for each independent horizon; none costs 2 % on ETTh1 (docs/method/linear_core.md)
 _SHRINKAGE_WITHOUT_PRIOR = (
     0.5  # experts with nothing to fit do not overfit, so their errors may be believed
 )
@@ -226,7 +228,7 @@ def _short_blocks(
     """Two cycles as they are and what is older in one block, if that is more than a sliver; else one cycle.
 
     The second cycle in all of its modes is the second cycle: fewer of them make worse forecasts unless they are asked
-    for (docs/linear_core.md).
+    for (docs/method/linear_core.md).
     """
     if options.input_length is None:
         recent = min(recent, _SHORT_CYCLES * period)

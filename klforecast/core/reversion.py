@@ -20,7 +20,7 @@ from torch import Tensor
 
 _N_PARTS = 5  # of time, as many as the blocks on which the experts are judged
 # Shares at which the weight starts to fall and is gone. Without a season: half of the random walks lie below 0.75.
-# Beside one, three pairs are equal within 0.3 % on domains that were left out (docs/weights.md); this is the gentlest.
+# Beside one, three pairs are equal within 0.3 % on domains left out (docs/method/weights.md); this is the gentlest.
 _WITHOUT_SEASON = (0.7, 0.85)
 _WITH_SEASON = (0.2, 0.7)
 

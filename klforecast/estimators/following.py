@@ -17,7 +17,9 @@ from klforecast.estimators.intervals import IntervalLevels
 from klforecast.ops.adaptive_levels import LEVEL_TABLE, adapt_levels, reached_levels
 from klforecast.ops.arrays import to_tensor
 
-_HORIZONS = 20  # horizons over which the levels follow a drift; `docs/intervals.md` compares others
+_HORIZONS = (
+    20  # horizons over which the levels follow a drift; `docs/method/intervals.md` compares others
+)
 # Windows of single channels that one update looks at, one of each series at least: an update stays cheap.
 _SCORED_WINDOWS = 256
 # Windows of one horizon: neighbours share nearly all of their steps, and each costs a forecast of local experts.

@@ -568,7 +568,7 @@ class KLMemoryForecaster(InspectedForecaster):
         Returns
         -------
         skpro distribution
-            Empirical where skpro is installed, see `docs/intervals.md`.
+            Empirical where skpro is installed, see `docs/method/intervals.md`.
         """
         check_flag("marginal", marginal)
         return super().predict_proba(fh=fh, X=X, marginal=marginal)
@@ -609,7 +609,7 @@ class KLMemoryForecaster(InspectedForecaster):
 
         Notes
         -----
-        About the time of `predict_quantiles` and O(n_paths x rows x channels); see `docs/intervals.md`.
+        About the time of `predict_quantiles` and O(n_paths x rows x channels); see `docs/method/intervals.md`.
 
         Examples
         --------

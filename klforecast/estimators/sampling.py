@@ -10,8 +10,8 @@ from hashlib import blake2b
 
 from klforecast.estimators.frames.panel import Key
 
-# Every series of the panels that the constants were chosen on (docs/choices.md); the standard error of a mean over so
-# many is 2 % of the deviation of one.
+# Every series of the panels that the constants were chosen on (docs/evidence/choices.md); the standard error of a mean
+# over so many is 2 % of the deviation of one.
 MOST_SAMPLED = 2048
 _DIGEST_BYTES = 8  # two of 10^6 labels agree with a probability of 10^-8, and both may be taken
 

@@ -14,7 +14,7 @@ from klforecast.local.model import LONGEST, Judged, LocalModel, forecast
 from klforecast.local.origins import Origins, judged_steps
 from klforecast.local.share import YOUNG
 
-# Horizons that the newest rows hold: six, ten and twenty are within 0.4 % on 16 sets (docs/local_experts.md).
+# Horizons that the newest rows hold: six, ten and twenty are within 0.4 % on 16 sets (docs/method/local_experts.md).
 _HORIZONS = 10
 _SHARE_SPARED = (
     4  # one part in so many of a typical series at most: the core is solved from the rest

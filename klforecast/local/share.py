@@ -34,7 +34,7 @@ _PRIOR = 0.45
 # what local experts know, and these are asked where the newest rows speak for them at all. With 0.45 ETTh1 loses 5 % at
 # 720 steps; 0.25 costs 2 % of the CRPS on ten long series before their test parts, 0.3 and 0.35 cost 1 %.
 _PRIOR_LONG, _LONG = 0.3, 2688
-# Evidence of one independent horizon; 0.25 and 1 for the panel, 1 and 2 for a series were tried (docs/choices.md).
+# Evidence of one independent horizon; 0.25 and 1 of a panel, 1 and 2 of a series were tried (docs/evidence/choices.md).
 _OF_PANEL, _OF_SERIES = 0.25, 0.5
 _MOST_GAIN = 1.0  # relative; a larger one says no more
 _OPTIMISM = 1.05  # of local errors, whose experts were weighed on rows among these

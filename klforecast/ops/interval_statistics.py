@@ -11,7 +11,7 @@
 They say where in a series a level, a spread or a frequency differs, which pooling over all of the
 time forgets. Views, intervals and quantiles after QUANT (Dempster, Schmidt & Webb 2024, arXiv
 2308.00928); spread and slope, as in the time series forest (Deng et al. 2013), add to them, see
-docs/spectral_ssm.md.
+docs/method/spectral_ssm.md.
 """
 
 from collections.abc import Iterator

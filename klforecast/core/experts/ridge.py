@@ -18,7 +18,7 @@ from klforecast.core.gram import center_gram
 from klforecast.core.ridge import ridge_from_gram
 
 STRENGTH = 0.01
-"""Of the mean eigenvalue; 0.003 and 0.03 are as good within 0.2 %, 0.1 is worse (docs/linear_core.md)."""
+"""Of the mean eigenvalue; 0.003 and 0.03 are as good within 0.2 %, 0.1 is worse (docs/method/linear_core.md)."""
 
 _FAR_STRENGTH = 10 * STRENGTH  # the level is among its directions, and much the strongest
 _MINOR = 0.3  # prior of the maps that revert and of the shallow one: each helps some series and harms others
@@ -67,7 +67,7 @@ class RidgeExpert:
                 yield cls(edge, 0, pooling, _FAR_STRENGTH, _MINOR * prior)
             if setting.near < setting.depth and not plain:
                 yield cls(edges[0], 1, pooling, STRENGTH, _MINOR * prior)
-        # A map for each channel adds nothing to this one, nor does one of the input window alone (docs/weights.md).
+        # A map for each channel adds nothing to this one, nor does one of the window alone (docs/method/weights.md).
         if setting.poolings:
             yield cls(edges[-1], edges[-1], "shared", _FAR_STRENGTH, _MINOR * prior)
 

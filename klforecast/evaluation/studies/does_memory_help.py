@@ -155,7 +155,7 @@ klforecast benchmark --model encoders --dataset ETTh1 --horizon 96 --fit-on trai
   --param max_epochs=5 --out docs/results/encoders.jsonl
 python -m klforecast.evaluation.studies.long_recall --out docs/results/long_recall.jsonl
 python -m klforecast.evaluation.studies.does_memory_help docs/results/encoders.jsonl \\
-  --recall docs/results/long_recall.jsonl --grid docs/results/memory_grid.jsonl --out docs/does_memory_help.md
+  --recall docs/results/long_recall.jsonl --grid docs/results/memory_grid.jsonl --out docs/evidence/does_memory_help.md
 ```
 
 `--param linear_core=true` asks the same of encoders that correct the linear core, their memory and that of the core

@@ -68,7 +68,7 @@ def operations(plan: CorePlan, steps: int, channels: int) -> float:
     Returns
     -------
     float
-        Sum of the terms in `docs/linear_core.md`: the correlation by Fourier transform, the Gram
+        Sum of the terms in `docs/method/linear_core.md`: the correlation by Fourier transform, the Gram
         matrices and their projection, the modes, the windows out of fold, the experts.
     """
     length = plan.depth + plan.padded_horizon

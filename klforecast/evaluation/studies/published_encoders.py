@@ -150,7 +150,7 @@ _COMMANDS = """\
 klforecast benchmark --model published-encoders --dataset ETTh1 --horizon 96 \\
   --out docs/results/published_encoders.jsonl
 python -m klforecast.evaluation.studies.published_encoders docs/results/published_encoders.jsonl \\
-  --out docs/published_encoders.md
+  --out docs/evidence/published_encoders.md
 ```
 
 A single encoder is `--model nlinear/published`. Without `--horizon` all four are run. The settings

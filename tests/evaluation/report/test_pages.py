@@ -25,12 +25,12 @@ def results(*names: str) -> list[Path]:
 
 
 PAGES = {
-    "does_memory_help.md": lambda: does_memory_help.render_page(
+    "evidence/does_memory_help.md": lambda: does_memory_help.render_page(
         read_rows(*results("encoders")),
         read_lines(*results("long_recall")),
         read_rows(*results("memory_grid")),
     ),
-    "published_encoders.md": lambda: published_encoders.render_page(
+    "evidence/published_encoders.md": lambda: published_encoders.render_page(
         read_rows(*results("published_encoders"))
     ),
     "results/component_search.md": lambda: component_search.page_of(
