@@ -1,43 +1,35 @@
-"""Cells of a file as times and numbers; a cell that is neither is named by its line and column."""
+"""Cells of a file as numbers; a cell that is none is named by its line and column."""
 
 import re
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from klforecast.commands.table_file import Table
 
+_THOUSANDS = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3})+")  # 1.234 or 1.234.567
 _MISSING = ("", "na", "n/a", "nan", "nat", "null", "none", "-", "?")
-_QUARTER = re.compile(r"(\d{4})[- ]?Q([1-4])", re.IGNORECASE)
-_SLASHED = re.compile(r"(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4})(.*)")
-_COMPACT = re.compile(r"(1[89]|20|21)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")  # 20240131
-_ISO = re.compile(r"\d{4}-\d{1,2}")
+
+
+def is_text(values: pd.Series) -> bool:
+    """Tell whether the cells of a column are text, as all of a CSV are."""
+    return values.dtype == object or isinstance(values.dtype, pd.StringDtype)
 
 
 def is_missing(values: pd.Series) -> pd.Series:
     """Tell which cells hold no value."""
     empty = values.isna()
-    return empty if not _is_text(values) else empty | values.astype(str).str.lower().isin(_MISSING)
+    return empty if not is_text(values) else empty | values.astype(str).str.lower().isin(_MISSING)
 
 
 def looks_numeric(table: Table, column: str) -> bool:
     """Tell whether all cells of a column are numbers or missing, and some are numbers."""
     values = table.frame[column]
-    if not _is_text(values):
+    if not is_text(values):
         return is_numeric_dtype(values.dtype) and not is_bool_dtype(values.dtype)
     known = values[~is_missing(values)]
     return len(known) > 0 and bool(_to_numbers(known, table.decimal).notna().all())
-
-
-def looks_like_times(table: Table, column: str) -> bool:
-    """Tell whether the first cells of a column are dates; numbers are none, but for 20240131."""
-    values = table.frame[column]
-    if not _is_text(values):
-        return is_datetime64_any_dtype(values.dtype)
-    known = values[~is_missing(values)].head(20).astype(str)
-    shapes = (_QUARTER, _SLASHED, _COMPACT, _ISO)
-    return len(known) > 0 and all(any(shape.match(text) for shape in shapes) for text in known)
 
 
 def numbers(table: Table, column: str) -> np.ndarray:  # (rows,) float64, NaN for missing
@@ -49,7 +41,7 @@ def numbers(table: Table, column: str) -> np.ndarray:  # (rows,) float64, NaN fo
         If a cell is no number or infinite.
     """
     values = table.frame[column]
-    if not _is_text(values):
+    if not is_text(values):
         if not is_numeric_dtype(values.dtype):
             raise ValueError(
                 f"column {column!r} of {table.name} holds {values.dtype}, and a forecast needs numbers; "
@@ -77,81 +69,26 @@ def numbers(table: Table, column: str) -> np.ndarray:  # (rows,) float64, NaN fo
     return found
 
 
-def times(table: Table, column: str) -> pd.Index:
-    """Read a column of times: dates, months, quarters, or whole numbers.
+def thousands_or_decimals(table: Table, column: str) -> str | None:
+    """Give a cell such as 1.234 where all are like it and no comma in the file tells what the point is.
 
-    Raises
-    ------
-    ValueError
-        If a cell is missing or no time, or day and month cannot be told apart.
+    Only where columns are not separated by commas, which is where people write decimals with them.
     """
     values = table.frame[column]
-    missing = np.flatnonzero(is_missing(values))
-    if len(missing):
-        raise ValueError(
-            f"{table.where(missing[0])}, column {column!r}: there is no time; fill it in or take the "
-            "row out"
-        )
-    if is_datetime64_any_dtype(values.dtype):
-        return _without_zone(pd.DatetimeIndex(values))
-    text = values.astype(str)
-    if text.str.fullmatch(_COMPACT).all():
-        return pd.DatetimeIndex(pd.to_datetime(text, format="%Y%m%d"))
-    if text.str.fullmatch(r"-?\d+").all():
-        return pd.Index(text.astype(np.int64))
-    if text.str.fullmatch(_QUARTER).all():
-        quarters = text.str.replace(_QUARTER, r"\1Q\2", regex=True)
-        return pd.PeriodIndex(quarters, freq="Q").to_timestamp()
-    if text.str.fullmatch(_SLASHED).all():
-        return _slashed(table, column, text)
-    read = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
-    bad = np.flatnonzero(read.isna())
-    if len(bad):
-        raise ValueError(
-            f"{table.where(bad[0])}, column {column!r}: {text.iloc[bad[0]]!r} is not a time; write dates "
-            "as 2024-01-31 or 2024-01-31 14:00"
-        )
-    return _without_zone(pd.DatetimeIndex(read))
-
-
-def _slashed(table: Table, column: str, text: pd.Series) -> pd.Index:
-    """Read 31/01/2024 or 01/31/2024, whichever the file must mean."""
-    parts = text.str.extract(_SLASHED)
-    first, second = parts[0].astype(int), parts[1].astype(int)
-    if first.max() > 12 and second.max() > 12:
-        place = int(np.flatnonzero((first > 12) if second.iloc[0] > 12 else (second > 12))[0])
-        raise ValueError(
-            f"{table.where(place)}, column {column!r}: {text.iloc[place]!r} has day and month the other "
-            "way round than other rows; write dates as 2024-01-31"
-        )
-    if first.max() <= 12 and second.max() <= 12:
-        raise ValueError(
-            f"{table.where(0)}, column {column!r}: {text.iloc[0]!r} and all other dates can be read with "
-            "the day first or the month first; write dates as 2024-01-31"
-        )
-    day, month = (first, second) if first.max() > 12 else (second, first)
-    iso = parts[2] + "-" + month.map("{:02d}".format) + "-" + day.map("{:02d}".format) + parts[3]
-    read = pd.to_datetime(iso.str.strip(), format="ISO8601", errors="coerce")
-    bad = np.flatnonzero(read.isna())
-    if len(bad):
-        raise ValueError(
-            f"{table.where(bad[0])}, column {column!r}: {text.iloc[bad[0]]!r} is not a date; write dates "
-            "as 2024-01-31"
-        )
-    return pd.DatetimeIndex(read)
-
-
-def _without_zone(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    return index if index.tz is None else index.tz_convert("UTC").tz_localize(None)
-
-
-def _is_text(values: pd.Series) -> bool:
-    return values.dtype == object or isinstance(values.dtype, pd.StringDtype)
+    if not is_text(values) or table.decimal == "," or table.separator == ",":
+        return None
+    known = values[~is_missing(values)].astype(str)
+    return str(known.iloc[0]) if known.str.fullmatch(_THOUSANDS).all() else None
 
 
 def _to_numbers(values: pd.Series, decimal: str) -> pd.Series:
-    plain = values if decimal == "." else values.astype(object).str.replace(",", ".", regex=False)
-    return pd.to_numeric(plain, errors="coerce")
+    if decimal == ".":
+        return pd.to_numeric(values, errors="coerce")
+    grouped = rf"^({_THOUSANDS.pattern})(?=,|$)"
+    plain = values.astype(object).str.replace(
+        grouped, lambda found: found[0].replace(".", ""), regex=True
+    )
+    return pd.to_numeric(plain.str.replace(",", ".", regex=False), errors="coerce")
 
 
 def _remedy(text: str) -> str:

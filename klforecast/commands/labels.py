@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from klforecast.commands.cells import is_missing, times
+from klforecast.commands.cells import is_missing
 from klforecast.commands.roles import Roles
 from klforecast.commands.table_file import Table
+from klforecast.commands.time_cells import times
 
 
 def index_of(table: Table, roles: Roles) -> pd.MultiIndex:

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from klforecast.commands.cells import looks_like_times, looks_numeric
+from klforecast.commands.cells import is_missing, looks_numeric
 from klforecast.commands.table_file import Table
+from klforecast.commands.time_cells import looks_like_times
 
 _TIMES = ("ds", "date", "time", "timestamp", "datetime", "day", "week", "month", "quarter", "year")
 _TIMES_IN_NUMBERS = ("ds", "time", "step", "t", "year", "period")
@@ -16,6 +17,7 @@ _IDS = (
 )
 _TARGETS = ("y", "target", "value", "values", "sales", "demand", "quantity", "qty", "count", "load")
 
+_CLOCK = r"\d{1,2}:\d{2}(:\d{2})?"
 _MOST_IDS = 3  # columns that are tried together: a store, a product, a channel
 
 
@@ -57,6 +59,7 @@ def find_roles(table: Table, asked: Asked) -> Roles:
     """
     columns = list(table.frame.columns)
     _check_named(table, asked, columns)
+    _check_separated(table, columns)
     time = asked.time or _find_time(table, asked, columns)
     numeric = [name for name in columns if looks_numeric(table, name)]
     taken = {time, *asked.ids, *asked.covariates}
@@ -66,11 +69,14 @@ def find_roles(table: Table, asked: Asked) -> Roles:
     texts = [name for name in columns if name not in numeric and name not in {*taken, *targets}]
     candidates = list(dict.fromkeys([*id_like, *texts]))
     candidates = [name for name in candidates if name not in targets]
+    if time is not None:
+        _check_clock(table, time, texts)
     ids = list(asked.ids) or _find_ids(table, time, candidates)
     used = {time, *ids, *targets, *asked.covariates}
-    return Roles(
-        time, ids, targets, list(asked.covariates), [name for name in columns if name not in used]
-    )
+    unused = [
+        name for name in columns if name not in used and not is_missing(table.frame[name]).all()
+    ]
+    return Roles(time, ids, targets, list(asked.covariates), unused)
 
 
 def _check_named(table: Table, asked: Asked, columns: list[str]) -> None:
@@ -93,6 +99,25 @@ def _check_named(table: Table, asked: Asked, columns: list[str]) -> None:
                     "once"
                 )
             roles[name] = option
+
+
+def _check_separated(table: Table, columns: list[str]) -> None:
+    if len(columns) == 1 and table.separator and not looks_numeric(table, columns[0]):
+        raise ValueError(
+            f"{table.name} has one column, {columns[0]!r}; separate columns by commas, semicolons, tabs "
+            "or |"
+        )
+
+
+def _check_clock(table: Table, time: str, texts: list[str]) -> None:
+    """Refuse a column of dates beside one of clocks: neither tells the rows apart."""
+    for name in texts:
+        cells = table.frame[name].astype(str)
+        if cells.str.fullmatch(_CLOCK).all() and table.frame[time].duplicated().any():
+            raise ValueError(
+                f"columns {time!r} and {name!r} of {table.name} hold date and clock apart; write both "
+                f"into one column, as {table.frame[time].iloc[0]} {cells.iloc[0]}"
+            )
 
 
 def _find_time(table: Table, asked: Asked, columns: list[str]) -> str | None:

@@ -11,10 +11,11 @@ import pandas as pd
 from pandas.tseries.offsets import BaseOffset
 
 from klforecast.commands.ahead import name_hole, read_future, steps_after, with_ahead
-from klforecast.commands.cells import is_missing, numbers
+from klforecast.commands.cells import is_missing, numbers, thousands_or_decimals
 from klforecast.commands.labels import check_one_row_each, index_of
 from klforecast.commands.roles import Asked, Roles, find_roles
-from klforecast.commands.table_file import read_table
+from klforecast.commands.table_file import Table, read_table
+from klforecast.commands.time_cells import how_read
 from klforecast.estimators.frames.indices import name_stamps
 from klforecast.estimators.long_frames.columns import as_series
 from klforecast.estimators.long_frames.grid import Regular, interpolated, name_gaps, on_grid
@@ -139,13 +140,12 @@ def read_series(
         notes.append(
             f"not used: {', '.join(roles.unused)}; name columns that help with --covariate"
         )
-    if table.decimal == ",":
-        notes.append("numbers are read with a comma before the decimals")
     index = index_of(table, roles)
     values = pd.DataFrame(
         {name: numbers(table, name) for name in [*roles.targets, *roles.covariates]}
     ).set_axis(index)
     check_one_row_each(table, values.index)
+    notes += _how_read(table, roles, values.index.get_level_values(1))
     long = _by_target(values, roles)
     if long["target"].isna().all():
         raise ValueError(
@@ -188,6 +188,22 @@ def read_series(
         X = with_ahead(interpolated(rows), later)
         notes += [f"{name}: not known ahead, read up to the last row" for name in past]
     return SeriesFile(table.name, roles, panel, X, past, regular.frequency, regular.filled, notes)
+
+
+def _how_read(table: Table, roles: Roles, when: pd.Index) -> list[str]:
+    """Say how times and numbers were read where they are not as they are written."""
+    notes = []
+    if table.decimal == ",":
+        notes.append("numbers are read with a comma before the decimals")
+    for name in roles.targets:
+        cell = thousands_or_decimals(table, name)
+        if cell is not None:
+            notes.append(
+                f"{name}: the point of {cell} is read as one before the decimals; write "
+                f"{cell.replace('.', '')} if it separates thousands"
+            )
+    said = how_read(table, roles.time, when) if roles.time else None
+    return [*notes, said] if said else notes
 
 
 def _by_target(values: pd.DataFrame, roles: Roles) -> pd.DataFrame:

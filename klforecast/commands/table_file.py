@@ -4,6 +4,7 @@ Cells of a CSV stay text here, and each row knows its line, so that what is wron
 in the words of the file. Errors are ValueErrors whose message is a sentence about the file.
 """
 
+import codecs
 import csv
 import io
 import zlib
@@ -33,12 +34,15 @@ class Table(NamedTuple):
     decimal : str
         Sign before the decimals, ``","`` where the columns of a CSV are not separated by it and numbers
         are written so.
+    separator : str
+        Sign between the columns of a CSV; empty for Parquet.
     """
 
     name: str
     frame: pd.DataFrame
     places: pd.Index
     decimal: str
+    separator: str
 
     def where(self, position: int) -> str:
         """Say where a row stands."""
@@ -98,7 +102,7 @@ def _read_parquet(path: Path) -> Table:
     if frame.empty:
         raise ValueError(f"{path.name} has columns but no row; pass a file with rows")
     places = pd.RangeIndex(1, len(frame) + 1, name="row")
-    return Table(path.name, frame.reset_index(drop=True), places, ".")
+    return Table(path.name, frame.reset_index(drop=True), places, ".", "")
 
 
 def _text(path: Path) -> str:
@@ -110,6 +114,8 @@ def _text(path: Path) -> str:
         ) from error
     if not content.strip():
         raise ValueError(f"{path.name} is empty; pass a file with a line of column names and rows")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")  # "Unicode text" of spreadsheets
     if b"\0" in content:
         raise ValueError(f"{path.name} holds binary data; pass CSV, gzipped CSV or Parquet")
     try:
@@ -158,7 +164,7 @@ def _read_csv(name: str, text: str) -> Table:
         )
     frame = pd.DataFrame(rows, columns=header, dtype=object)
     decimal = "," if separator != "," and _has_decimal_commas(frame) else "."
-    return Table(name, frame, pd.Index(lines, name="line"), decimal)
+    return Table(name, frame, pd.Index(lines, name="line"), decimal, separator)
 
 
 def _check_names(name: str, names: list[str]) -> None:
@@ -175,10 +181,10 @@ def _check_names(name: str, names: list[str]) -> None:
 
 
 def _has_decimal_commas(frame: pd.DataFrame) -> bool:
-    """Tell whether some column holds numbers only if a comma stands before the decimals."""
+    """Tell whether some column holds numbers only if a comma stands before the decimals, as 1.234,5."""
     return any(
         values.str.contains(",", regex=False).any()
-        and values.str.fullmatch(r"-?\d*,?\d*([eE][-+]?\d+)?").all()
+        and values.str.fullmatch(r"-?(\d*|\d{1,3}(\.\d{3})+),?\d*([eE][-+]?\d+)?").all()
         for _, values in frame.items()
     )
 
