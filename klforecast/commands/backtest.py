@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from klforecast.commands.backtest_file import Tested
 
 _LINES_SHOWN = 60  # of a table by series, step or cutoff in the terminal
+# No timing repeats to more, and seven columns of four digits are too wide for a terminal of 80.
+_SECONDS_DIGITS = 2
 _TITLES = {
     "mae": "MAE",
     "mase": "MASE",
@@ -149,7 +151,9 @@ def score_table(scores: "pd.DataFrame") -> tuple[list[str], list[list[str]]]:
     for label, line in scores[shown].iterrows():
         labels = label if isinstance(label, tuple) else (label,)
         texts = [
-            f"{value:.0%}" if name.startswith("coverage") and value == value else number(value)
+            f"{value:.0%}"
+            if name.startswith("coverage") and value == value
+            else number(value, digits=_SECONDS_DIGITS if name == "seconds" else 4)
             for name, value in line.items()
         ]
         rows.append([*map(stamp, labels), *texts])

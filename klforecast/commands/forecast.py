@@ -126,10 +126,10 @@ def _show_rows(console: Console, outlook: "Outlook") -> None:
     texts = [name for name in rows.columns if rows[name].dtype.kind != "f"]
     for name in rows.columns:
         table.add_column(escape(str(name)), justify="left" if name in texts else "right")
-    for _, row in rows.head(_LINES_SHOWN).iterrows():
-        table.add_row(
-            *(escape(stamp(row[name])) if name in texts else number(row[name]) for name in rows)
-        )
+    shown = rows.head(_LINES_SHOWN)
+    columns = [shown[name].map(stamp if name in texts else number) for name in shown]
+    for cells in zip(*columns, strict=True):
+        table.add_row(*map(escape, cells))
     console.print(table)
     left = len(rows) - _LINES_SHOWN
     more = f"and {left} rows more; " if left > 0 else ""

@@ -13,17 +13,17 @@ from klforecast.commands.series_file import SeriesFile
 from klforecast.estimators.plots.style import step_name
 
 
-def number(value: float) -> str:
-    """Write a number with four digits that count; a dash for none.
+def number(value: float, digits: int = 4) -> str:
+    """Write a number with the digits that count, whole ones all; a dash for none.
 
     Examples
     --------
-    >>> number(1234.567), number(0.00123), number(float("nan"))
+    >>> number(1234.567), number(0.0012345, digits=3), number(float("nan"))
     ('1,235', '0.00123', '-')
     """
     if not np.isfinite(value):
         return "-"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
 def steps(count: int, frequency: BaseOffset | None) -> str:

@@ -153,5 +153,18 @@ def test_a_short_file_is_forecast_and_says_what_could_not_be_tested(call, tmp_pa
     assert "2026" in said
 
 
+def test_years_are_shown_as_they_are_written(call, tmp_path):
+    file = tmp_path / "file.csv"
+    file.write_text("\n".join(["year,y", *(f"{year},{year % 7}" for year in range(1980, 2010))]))
+    said = call("forecast", file, "--horizon", 2).stdout
+    assert re.search(r"^ 2010 +\S+", said, re.MULTILINE)
+
+
+def test_no_score_of_a_backtest_is_torn_in_a_terminal_of_80_columns(call, path):
+    said = call("backtest", path, "--target", "sales", "--horizon", 7, "--windows", 3).stdout
+    assert re.search(r"^ klforecast( +[\d.]+%?){7} *$", said, re.MULTILINE)
+    assert re.search(r"^ seasonal naive( +[\d.e-]+%?){7} *$", said, re.MULTILINE)
+
+
 def test_the_version_is_that_of_the_package(call):
     assert call("--version").stdout.strip() == f"klforecast {metadata.version('klforecast')}"
