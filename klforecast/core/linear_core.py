@@ -85,6 +85,12 @@ class LinearCore(nn.Module):
         return self.recent + self.modes.shape[0]
 
     @property
+    def reads_components(self) -> bool:
+        """Whether a forecast depends on components of the history; the first mode of a block is its level."""
+        of_history = self.weight[..., self.recent :]
+        return any(bool(of_history[..., columns][..., 1:].any()) for _, columns in self.blocks)
+
+    @property
     def horizon(self) -> int:
         """Number of steps that are forecast."""
         return self.weight.shape[1]

@@ -275,6 +275,16 @@ def warn_no_history(n_components: int, depth: int) -> None:
     )
 
 
+def warn_no_share(n_components: int) -> None:
+    """Warn that nothing which reads components has a share in the forecast."""
+    warnings.warn(
+        f"n_components={n_components} has no effect: no map from components has a share in the forecast, "
+        "as where rows are too few to hold some of them out; pass more rows or a shorter horizon",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
 def warn_no_season(period: int, rows: int) -> None:
     """Warn that a cycle was seen less than twice."""
     warnings.warn(

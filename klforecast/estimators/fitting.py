@@ -20,6 +20,7 @@ import pandas as pd
 from sklearn.base import clone
 from torch import Tensor
 
+from klforecast.core.experts import RidgeExpert
 from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan, plan_core
 from klforecast.core.rows import Rows, StreamRows
@@ -90,6 +91,16 @@ class Fitted(NamedTuple):
     n_components: int
     stream: Stream | None
     earlier: EarlierCore | None
+
+    @property
+    def maps_components(self) -> bool:
+        """Whether a map from components has a share in the forecast; a trained net has its own."""
+        module = self.net.module_
+        if not isinstance(module, LinearCore) or module.mixture is None:
+            return True
+        recent = self.plan.edges[0]
+        maps = [isinstance(e, RidgeExpert) and e.depth > recent for e in self.plan.experts]
+        return bool(module.mixture.weights[..., maps].any())
 
     def training_log(self) -> pd.DataFrame:
         """One row for each epoch of training; none for the closed form."""

@@ -808,7 +808,11 @@ class KLMemoryForecaster(InspectedForecaster):
         self.memory_depth_ = self.reach_ = fitted.net.module_.depth
         self.training_log_ = fitted.training_log()
         warn_of_shrunk(
-            self.get_params(deep=False), self.input_length_, self.memory_depth_, self.n_components_
+            self.get_params(deep=False),
+            self.input_length_,
+            self.memory_depth_,
+            self.n_components_,
+            fitted.maps_components,
         )
 
     def _predict(self, fh: ForecastingHorizon, X: Any = None) -> pd.DataFrame:

@@ -17,7 +17,12 @@ from klforecast.estimators.arguments import (
     show,
     warn_shrunk,
 )
-from klforecast.estimators.checks import check_channels, check_values, warn_no_history
+from klforecast.estimators.checks import (
+    check_channels,
+    check_values,
+    warn_no_history,
+    warn_no_share,
+)
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.memory_options import MemoryOptions
 from klforecast.modules.encoders import ENCODERS
@@ -132,7 +137,11 @@ def check_fit(
 
 
 def warn_of_shrunk(
-    parameters: Mapping[str, Any], input_length: int, memory_depth: int, n_components: int
+    parameters: Mapping[str, Any],
+    input_length: int,
+    memory_depth: int,
+    n_components: int,
+    maps_components: bool,
 ) -> None:
     """Warn of each size for which the data allowed less than was asked for."""
     warn_shrunk("input_length", parameters["input_length"], input_length)
@@ -141,6 +150,8 @@ def warn_of_shrunk(
     warn_shrunk("memory_depth", parameters["memory_depth"], memory_depth)
     if parameters["n_components"] is not None and not n_components:
         warn_no_history(parameters["n_components"], memory_depth)
+    elif parameters["n_components"] is not None and not maps_components:
+        warn_no_share(parameters["n_components"])
     else:
         warn_shrunk("n_components", parameters["n_components"], n_components)
 

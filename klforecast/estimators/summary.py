@@ -124,7 +124,7 @@ def summarize(forecaster: "KLMemoryForecaster") -> Summary:
 
 def _components(module: torch.nn.Module, of_encoder: int) -> int:
     if isinstance(module, LinearCore):
-        return module.modes.shape[1]
+        return module.modes.shape[1] if module.reads_components else 0
     return 0 if module.memory is None else of_encoder
 
 

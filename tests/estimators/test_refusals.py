@@ -302,6 +302,20 @@ def test_components_of_no_history_are_told_to_have_no_effect():
         KLMemoryForecaster(12, n_components=2, period=1).fit(load_airline()[:60])
 
 
+def test_components_without_a_share_are_told_to_have_no_effect():
+    season = np.sin(np.arange(48) * np.pi / 6)
+    rows = {f"{level:02}": pd.DataFrame({"y": level + season}) for level in range(20)}
+    panel = pd.concat(rows, names=["series", "month"])
+    forecasts = []
+    for n_components in (1, 4):
+        forecaster = KLMemoryForecaster(horizon=12, period=12, n_components=n_components)
+        with pytest.warns(UserWarning, match=rf"n_components={n_components} has no effect: no map"):
+            forecaster.fit(panel)
+        assert forecaster.summary().components == 0
+        forecasts.append(forecaster.predict())
+    pd.testing.assert_frame_equal(*forecasts)
+
+
 def test_searches_of_scikit_learn_are_told_which_one_to_use():
     message = re.compile("sktime's ForecastingGridSearchCV")
     with pytest.raises(TypeError, match=message):
