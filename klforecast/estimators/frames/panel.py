@@ -69,14 +69,23 @@ def split_series(y: pd.DataFrame) -> dict[Key, TimeSeries]:
     values = np.ascontiguousarray(y.to_numpy(dtype=np.float64, na_value=np.nan))
     if not isinstance(y.index, pd.MultiIndex):
         return {(): TimeSeries(values, y.index)}
-    labels, times = y.index.droplevel(-1), y.index.get_level_values(-1)
-    codes, keys = pd.factorize(labels)
+    times = y.index.get_level_values(-1)
+    codes, _ = pd.factorize(_series_numbers(y.index))
     order = np.argsort(codes, kind="stable")
-    rows_of = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+    rows_of = np.split(order, np.cumsum(np.bincount(codes)))[:-1]  # the last part is empty
+    keys = y.index[[rows[0] for rows in rows_of]].droplevel(-1)
     return {
         key if isinstance(key, tuple) else (key,): TimeSeries(values[rows], times[rows])
         for key, rows in zip(keys, rows_of, strict=True)
     }
+
+
+def _series_numbers(index: pd.MultiIndex) -> np.ndarray:  # (rows,) int64
+    """A number for each row that is the same for rows of one series; no tuple of labels is made."""
+    numbers = np.zeros(len(index), dtype=np.int64)
+    for codes, labels in zip(index.codes[:-1], index.levels[:-1], strict=True):
+        numbers = numbers * (len(labels) + 1) + codes + 1  # the code of a missing label is -1
+    return numbers
 
 
 def name_series(key: Key, of: str = "y") -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from klforecast.estimators.frames.indices import find_frequency
-from klforecast.estimators.frames.panel import TimeSeries, join_rows
+from klforecast.estimators.frames.panel import TimeSeries, join_rows, split_series
 
 INDICES = {
     "integers": pd.RangeIndex(5, 65),
@@ -90,3 +90,15 @@ def test_a_gap_names_the_stamps_after_the_known_rows():
     index = INDICES["hours"]
     with pytest.raises(ValueError, match=r"known and new rows together, has no row for 2 stamps"):
         join(part(index, 0, 20), part(index, 22, 30), find_frequency(index))
+
+
+def test_series_of_a_frame_in_any_order_keep_their_labels_and_rows():
+    labels = [("b", 2), ("a", 10), ("b", 1), ("a", 2), ("b", np.nan)]
+    index = pd.MultiIndex.from_tuples([(*label, step) for step in range(3) for label in labels])
+    panel = split_series(pd.DataFrame({"y": np.arange(15.0)}, index=index))
+    assert list(panel)[:4] == labels[:4]
+    assert list(panel)[4][0] == "b"
+    for place, series in enumerate(panel.values()):
+        assert series.values[:, 0].tolist() == [place, place + 5, place + 10]
+        assert series.index.tolist() == [0, 1, 2]
+    assert split_series(pd.DataFrame({"y": np.arange(0.0)}, index=index[:0])) == {}
