@@ -96,4 +96,6 @@ def _remedy(text: str) -> str:
         return f"write it without separators of thousands, as {re.sub('[, ]', '', text)}"
     if re.fullmatch(r"-?\d+,\d+", text):
         return f"write it with a point, as {text.replace(',', '.')}"
-    return "write a number, or leave the cell empty if it is not known"
+    if not re.search(r"\d", text):
+        return "write a number, categories as columns of 0 and 1, and leave empty what is not known"
+    return "write a number without a unit, or leave the cell empty if it is not known"

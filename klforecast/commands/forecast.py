@@ -110,10 +110,11 @@ def _say(console: Console, outlook: "Outlook") -> None:
     console.print(table)
     if len(lines) > _LINES_SHOWN:
         console.print(f"and {len(lines) - _LINES_SHOWN} series more", highlight=False)
-    console.print(
-        "Errors are mean absolute ones over held-out rows, in the units of the file: what to expect.",
-        highlight=False,
-    )
+    if outlook.held is not None:
+        console.print(
+            "Errors are mean absolute ones over held-out rows, in the units of the file: what to expect.",
+            highlight=False,
+        )
     console.print(cycles(outlook.periods, outlook.file.frequency), highlight=False)
     console.print(held_out(outlook), highlight=False)
 

@@ -32,6 +32,14 @@ BROKEN = {
         with_line(8, "2024-01-07,many"),
         "line 8, column 'sales': 'many' is not a number; write a number",
     ),
+    "categories": (
+        with_line(8, "2024-01-07,closed"),
+        "'closed' is not a number; write a number, categories as columns of 0 and 1",
+    ),
+    "unit": (
+        with_line(8, "2024-01-07,7 kg"),
+        "'7 kg' is not a number; write a number without a unit",
+    ),
     "thousands": (
         with_line(8, '2024-01-07,"1,234"'),
         "line 8, column 'sales': '1,234' is not a number; write it without separators of thousands, as 1234",
