@@ -1,6 +1,5 @@
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,14 +11,6 @@ from klforecast.evaluation.studies.fit_cost import fit_cost, main, operations
 def plan(**changes):
     return plan_core(
         **{"lengths": [50_000], "channels": 1, "horizon": 24, "periods": [24], **changes}
-    )
-
-
-@pytest.fixture
-def in_this_process(monkeypatch):
-    """Fits without a process of their own, whose imports take longer than they."""
-    monkeypatch.setattr(
-        study, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
     )
 
 
@@ -40,6 +31,7 @@ def test_a_deeper_look_costs_more():
 
 @pytest.mark.parametrize(("depth", "looked_back"), [(48, 48), (None, 172), (400, 400)])
 def test_a_fit_is_measured_at_the_depth_that_is_asked_for(depth, looked_back, in_this_process):
+    in_this_process(study)
     cost = fit_cost(700, depth, 1, 12)
     assert (cost.steps, cost.depth, cost.channels) == (700, looked_back, 1)
     assert cost.seconds > 0
@@ -55,6 +47,7 @@ def test_a_fit_has_a_process_of_its_own():
 def test_the_command_prints_three_tables_and_writes_a_row_for_each_fit(
     tmp_path, capsys, in_this_process
 ):
+    in_this_process(study)
     out = tmp_path / "rows.jsonl"
     main(
         [
