@@ -14,7 +14,7 @@ import pandas as pd
 from klforecast import KLMemoryForecaster
 
 rng = np.random.default_rng(0)
-hours = pd.date_range("2024-01-01", periods=24 * 150, freq="h")
+hours = pd.date_range("2024-01-01", periods=24 * 90, freq="h")
 day = np.sin(2 * np.pi * hours.hour / 24)
 # The noise comes in spells of two weeks, so the width of an honest interval does too.
 spell = np.where(np.arange(len(hours)) // (14 * 24) % 2 == 0, 0.1, 0.6)

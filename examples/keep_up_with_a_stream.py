@@ -15,7 +15,7 @@ from klforecast import KLMemoryForecaster
 from klforecast.estimators.plots.plotting import new_figure, plot_forecast
 
 rng = np.random.default_rng(0)
-hours = pd.date_range("2024-01-01", periods=24 * 120, freq="h")
+hours = pd.date_range("2024-01-01", periods=24 * 102, freq="h")
 day = np.sin(2 * np.pi * hours.hour / 24)
 load = (
     5
@@ -27,7 +27,7 @@ y = pd.DataFrame({"load": load}, index=hours)
 
 settings = {"horizon": 24, "memory_depth": 168, "period": 24}
 forecaster = KLMemoryForecaster(**settings).fit(y[: 24 * 90])
-for start in range(24 * 90, 24 * 118, 24):
+for start in range(24 * 90, 24 * 100, 24):
     forecaster.update(y[start : start + 24])  # absorbs a day, whatever came before
 
 # %%
@@ -41,19 +41,19 @@ with tempfile.TemporaryDirectory() as folder:
 
 steps = range(1, 25)
 assert awake.predict(steps).equals(forecaster.predict(steps))
-awake.update(y[24 * 118 : 24 * 119])
+awake.update(y[24 * 100 : 24 * 101])
 
 # %%
 # What was learned day by day is what a fit to all rows gives.
 
-refitted = KLMemoryForecaster(**settings).fit(y[: 24 * 119])
+refitted = KLMemoryForecaster(**settings).fit(y[: 24 * 101])
 assert np.allclose(awake.predict(steps), refitted.predict(steps), rtol=1e-6)
 figure = new_figure((8, 4))
 plot_forecast(
-    y[: 24 * 119],
+    y[: 24 * 101],
     awake.predict(steps),
     intervals=awake.predict_interval(steps, coverage=[0.8, 0.95]),
-    actual=y[24 * 119 :],
+    actual=y[24 * 101 :],
     history=96,
     unit="GW",
     ax=figure.add_subplot(),

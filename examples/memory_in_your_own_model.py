@@ -49,7 +49,7 @@ def error_after_training(memory: KLMemory | None) -> float:
     if memory is not None:
         memory.append(history[:cut])  # the only write; forward reads
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for _ in range(400):
+    for _ in range(200):
         optimiser.zero_grad()
         nn.functional.mse_loss(model(history[:cut], window[:cut]), target[:cut]).backward()
         optimiser.step()

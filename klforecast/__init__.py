@@ -5,8 +5,9 @@ nothing leaks. Further torch modules are in `klforecast.modules`, the mathematic
 sets in `klforecast.data` and the benchmark in `klforecast.evaluation`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from klforecast.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from klforecast.estimators.detector import KLMemoryDetector
@@ -48,23 +49,12 @@ __all__ = [
     "with_memory",
 ]
 
-_ELSEWHERE = {
+# `klforecast.ops` and `klforecast.modules` need torch alone, and this file is run before them.
+_HOMES = dict.fromkeys(__all__, "klforecast.estimators") | {
     "KLMemory": "klforecast.modules",
     "backtest": "klforecast.evaluation.backtesting.backtest",
     "leakage_report": "klforecast.evaluation.leakage",
     "with_memory": "klforecast.modules",
 }
 
-
-def __getattr__(name: str) -> Any:
-    # Imported when asked for: `klforecast.ops` and `klforecast.modules` need torch alone, and this
-    # file is run before them.
-    if name not in __all__:
-        raise AttributeError(
-            f"module 'klforecast' has no attribute {name!r}; it has {', '.join(__all__)}"
-        )
-    return getattr(import_module(_ELSEWHERE.get(name, "klforecast.estimators")), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

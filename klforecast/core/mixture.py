@@ -175,19 +175,26 @@ def weights_out_of_fold(
     Tensor of shape (C, S, E)
     """
     pull = shrinkage / horizons
-    if doubted is not None and doubted.any() and not doubted.all():
-        kept = ~doubted
-        fewer, own = moments[..., kept, :][..., kept], prior[kept] / prior[kept].sum()
-        without = _errors_in_turn(fewer, widths, own, pull, pooled_weights)
-        if not _agree(without, _errors_in_turn(moments, widths, prior, pull, pooled_weights)):
-            weights = moments.new_zeros(moments.shape[1:-1])
-            weights[..., kept] = weights_out_of_fold(fewer, widths, own, shrinkage, horizons)
-            return weights
-    if horizons >= _LEAST_HORIZONS:
+    weights = moments.new_zeros(moments.shape[1:-1])
+    kept = torch.ones(len(prior), dtype=torch.bool)
+    may_leave_out = doubted is not None and bool(doubted.any()) and not bool(doubted.all())
+    may_nest = horizons >= _LEAST_HORIZONS
+    pooled: list[float] = []
+    if may_leave_out or may_nest:
         pooled = _errors_in_turn(moments, widths, prior, pull, pooled_weights)
-        if _agree(pooled, _errors_in_turn(moments, widths, prior, pull, nested_weights)):
-            return nested_weights(moments.mean(dim=0), prior, pull)
-    return pooled_weights(moments.mean(dim=0), prior, pull)
+    if doubted is not None and may_leave_out:
+        fewer, own = (
+            moments[..., ~doubted, :][..., ~doubted],
+            prior[~doubted] / prior[~doubted].sum(),
+        )
+        without = _errors_in_turn(fewer, widths, own, pull, pooled_weights)
+        if not _agree(without, pooled):
+            kept, moments, prior, pooled = ~doubted, fewer, own, without
+    solve = pooled_weights
+    if may_nest and _agree(pooled, _errors_in_turn(moments, widths, prior, pull, nested_weights)):
+        solve = nested_weights
+    weights[..., kept] = solve(moments.mean(dim=0), prior, pull)
+    return weights
 
 
 def _errors_in_turn(

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from klforecast.core.coordinates import Coordinates, window_coordinates
 from klforecast.core.experts import Moments, RidgeExpert, shares
-from klforecast.core.gram import window_gram, window_moments
+from klforecast.core.gram import window_gram
+from klforecast.core.moments import window_moments
 from klforecast.core.out_of_fold import SpreadWindows, spread_windows
 from klforecast.core.plan import CorePlan
 

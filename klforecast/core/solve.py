@@ -15,15 +15,9 @@ from torch import Tensor
 
 from klforecast.core.coordinates import Coordinates, window_coordinates
 from klforecast.core.experts import Fold, Moments
-from klforecast.core.gram import (
-    PooledMoments,
-    WindowMoments,
-    center_gram,
-    fold_gram,
-    window_gram,
-    window_moments,
-)
+from klforecast.core.gram import PooledMoments, center_gram, fold_gram, window_gram
 from klforecast.core.linear_core import LinearCore, Mixture
+from klforecast.core.moments import WindowMoments, window_moments
 from klforecast.core.out_of_fold import MOST_ERRORS, expand_segments, judge_out_of_fold
 from klforecast.core.plan import CoreOptions, CorePlan, plan_core
 from klforecast.core.rows import Rows, check_lengths, remembered_rows

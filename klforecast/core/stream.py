@@ -2,7 +2,7 @@
 
 Kept of each series are the moments of its windows in the scale of the rows that the stream was
 started from, and its mean and spread. New rows extend both; the scale of all rows turns the moments
-into those of the series in that scale (`klforecast.core.gram.rescale_moments`), and the core is
+into those of the series in that scale (`klforecast.core.moments.rescale_moments`), and the core is
 solved from them. So a stream that was extended gives the core of one that was started from all rows
 with the same plan, up to rounding.
 
@@ -18,14 +18,14 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from klforecast.core.gram import (
+from klforecast.core.linear_core import LinearCore
+from klforecast.core.moments import (
     WindowMoments,
     extend_moments,
     rescale_moments,
     shorten_moments,
     window_moments,
 )
-from klforecast.core.linear_core import LinearCore
 from klforecast.core.plan import CorePlan
 from klforecast.core.rows import Rows, check_lengths, newest_rows
 from klforecast.core.solve import (

@@ -2,7 +2,7 @@
 
 import torch
 
-from klforecast.core.gram import WindowMoments, window_moments
+from klforecast.core.moments import WindowMoments, window_moments
 
 
 def join_moments(earlier: WindowMoments, later: WindowMoments) -> WindowMoments:

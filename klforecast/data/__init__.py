@@ -1,7 +1,8 @@
 """Series by name, where they are cut, how they are scaled, and the windows and periods in them."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from klforecast.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from klforecast.data.datasets import Dataset, dataset_names, load
@@ -25,29 +26,19 @@ __all__ = [
     "window_cutoffs",
 ]
 
+# A list of data sets needs no torch.
 _HOMES = {
-    "Borders": "splits",
-    "Dataset": "datasets",
-    "Standardizer": "scaling",
-    "data_folder": "files",
-    "dataset_names": "datasets",
-    "ett_borders": "splits",
-    "find_periods": "periods",
-    "load": "datasets",
-    "ratio_borders": "splits",
-    "sliding_windows": "windows",
-    "window_cutoffs": "splits",
+    "Borders": "klforecast.data.splits",
+    "Dataset": "klforecast.data.datasets",
+    "Standardizer": "klforecast.data.scaling",
+    "data_folder": "klforecast.data.files",
+    "dataset_names": "klforecast.data.datasets",
+    "ett_borders": "klforecast.data.splits",
+    "find_periods": "klforecast.data.periods",
+    "load": "klforecast.data.datasets",
+    "ratio_borders": "klforecast.data.splits",
+    "sliding_windows": "klforecast.data.windows",
+    "window_cutoffs": "klforecast.data.splits",
 }
 
-
-def __getattr__(name: str) -> Any:
-    # Imported when asked for: a list of data sets needs no torch.
-    if name not in _HOMES:
-        raise AttributeError(
-            f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}"
-        )
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

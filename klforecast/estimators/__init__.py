@@ -1,7 +1,8 @@
 """Series to answers: scikit-learn and sktime estimators, the only place that knows pandas and sktime."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from klforecast.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from klforecast.estimators.detector import KLMemoryDetector
@@ -34,31 +35,21 @@ __all__ = [
     "SpectralSSMRegressor",
 ]
 
+# sktime is slow to load.
 _HOMES = {
-    "KLMemoryDetector": "detector",
-    "KLMemoryForecaster": "forecaster",
-    "KLMemoryRegressor": "regressor",
-    "KarhunenLoeve": "karhunen_loeve",
-    "LongForecaster": "long_frames.long_forecaster",
-    "MemoryOptions": "memory_options",
-    "ReconciledForecaster": "hierarchies.reconciled_forecaster",
-    "SpectralFeatures": "spectral_features",
-    "SpectralPanelFeatures": "spectral_panel_features",
-    "SpectralSSMClassifier": "spectral_ssm",
-    "SpectralSSMPanelClassifier": "spectral_ssm_panel",
-    "SpectralSSMPanelRegressor": "spectral_ssm_panel_regressor",
-    "SpectralSSMRegressor": "spectral_ssm_regressor",
+    "KLMemoryDetector": "klforecast.estimators.detector",
+    "KLMemoryForecaster": "klforecast.estimators.forecaster",
+    "KLMemoryRegressor": "klforecast.estimators.regressor",
+    "KarhunenLoeve": "klforecast.estimators.karhunen_loeve",
+    "LongForecaster": "klforecast.estimators.long_frames.long_forecaster",
+    "MemoryOptions": "klforecast.estimators.memory_options",
+    "ReconciledForecaster": "klforecast.estimators.hierarchies.reconciled_forecaster",
+    "SpectralFeatures": "klforecast.estimators.spectral_features",
+    "SpectralPanelFeatures": "klforecast.estimators.spectral_panel_features",
+    "SpectralSSMClassifier": "klforecast.estimators.spectral_ssm",
+    "SpectralSSMPanelClassifier": "klforecast.estimators.spectral_ssm_panel",
+    "SpectralSSMPanelRegressor": "klforecast.estimators.spectral_ssm_panel_regressor",
+    "SpectralSSMRegressor": "klforecast.estimators.spectral_ssm_regressor",
 }
 
-
-def __getattr__(name: str) -> Any:
-    # Imported when asked for: this file is run before each of them, and sktime is slow to load.
-    if name not in _HOMES:
-        raise AttributeError(
-            f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}"
-        )
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

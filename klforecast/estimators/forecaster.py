@@ -326,7 +326,14 @@ class KLMemoryForecaster(InspectedForecaster):
         """Small settings with which sktime's checks run in seconds."""
         return [
             {"horizon": 3, "random_state": 0},
-            {"horizon": 2, "input_length": 4, "memory_depth": 8, "period": 1, "n_components": 2},
+            {
+                "horizon": 2,
+                "input_length": 4,
+                "memory_depth": 8,
+                "period": 1,
+                "n_components": 2,
+                "local_experts": False,
+            },
         ]
 
     def _check_state(self) -> None:

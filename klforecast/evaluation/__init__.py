@@ -13,8 +13,9 @@ Cells of all kinds run in one loop (`cells`), each row says with what it was mea
 is a line of a file (`json_lines`).
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from klforecast.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from klforecast.evaluation.benchmark.sktime_tasks import make_benchmark
@@ -22,14 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["leakage_report", "make_benchmark"]
 
+# The command line enters this package, and `--help` needs no torch.
 _HOMES = {
     "leakage_report": "klforecast.evaluation.leakage",
     "make_benchmark": "klforecast.evaluation.benchmark.sktime_tasks",
 }
 
-
-def __getattr__(name: str) -> Any:
-    # Imported when asked for: the command line enters this package, and `--help` needs no torch.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -11,8 +11,8 @@ from klforecast.core.explanation import (
     lag_weights,
     windows_of_rounds,
 )
-from klforecast.core.gram import window_moments
 from klforecast.core.linear_core import LinearCore
+from klforecast.core.moments import window_moments
 from klforecast.core.plan import plan_core
 from klforecast.core.solve import expert_maps, solve_from_plan
 

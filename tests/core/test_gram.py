@@ -2,17 +2,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from klforecast.core.gram import (
-    add_pooled,
-    center_gram,
-    extend_moments,
-    fold_gram,
-    pool_moments,
-    rescale_moments,
-    shorten_moments,
-    window_gram,
-    window_moments,
-)
+from klforecast.core.gram import add_pooled, center_gram, fold_gram, pool_moments, window_gram
+from klforecast.core.moments import extend_moments, rescale_moments, shorten_moments, window_moments
 from klforecast.core.stretches import join_moments
 
 
@@ -50,7 +41,7 @@ def test_the_gram_matrices_of_series_of_different_lengths_add_up():
 
 def test_a_series_longer_than_one_fourier_transform_is_no_exception(monkeypatch):
     whole = window_moments(series(100, 2), 9)
-    monkeypatch.setattr("klforecast.core.gram._CHUNK", 16)
+    monkeypatch.setattr("klforecast.core.moments._CHUNK", 16)
     assert_close(window_moments(series(100, 2), 9), whole, rtol=1e-12, atol=1e-9)
 
 

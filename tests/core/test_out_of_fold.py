@@ -6,7 +6,8 @@ from torch.testing import assert_close
 
 from klforecast.core.coordinates import window_coordinates
 from klforecast.core.experts import LevelExpert, RidgeExpert
-from klforecast.core.gram import window_gram, window_moments
+from klforecast.core.gram import window_gram
+from klforecast.core.moments import window_moments
 from klforecast.core.out_of_fold import (
     expand_segments,
     judge_out_of_fold,

@@ -5,7 +5,8 @@ from torch.testing import assert_close
 from klforecast.core import solve
 from klforecast.core.coordinates import window_coordinates
 from klforecast.core.experts import Moments, folded_gram
-from klforecast.core.gram import window_gram, window_moments
+from klforecast.core.gram import window_gram
+from klforecast.core.moments import window_moments
 from klforecast.core.out_of_fold import expand_segments
 from klforecast.core.plan import plan_core
 from klforecast.core.reversion import variance_between_parts

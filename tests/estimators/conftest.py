@@ -1,9 +1,19 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+
+from klforecast.classify import forest
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_trees() -> Iterator[None]:
+    """Forests of 20 trees instead of 200: no claim about an estimator depends on their number."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forest, "_TREES_OF_FOLD", 4)
+        yield
 
 
 @pytest.fixture(scope="session")

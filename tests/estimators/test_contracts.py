@@ -16,11 +16,16 @@ from sktime.forecasting.base import BaseForecaster
 from klforecast.estimators.forecaster import KLMemoryForecaster
 
 LINEAR = {"horizon": 6, "input_length": 12, "memory_depth": 36, "period": 12, "random_state": 0}
-TINY = {"d_model": 4, "n_layers": 1, "n_heads": 1, "max_epochs": 2, "n_components": 2}
-SETTINGS = {
-    "linear": LINEAR,
-    "transformer": LINEAR | TINY | {"encoder": "transformer"},
+TINY = {
+    "encoder": "transformer",
+    "d_model": 4,
+    "n_layers": 1,
+    "n_heads": 1,
+    "max_epochs": 2,
+    "n_components": 2,
+    "local_experts": False,
 }
+SETTINGS = {"linear": LINEAR, "transformer": LINEAR | TINY}
 FH = range(1, 7)
 
 

@@ -19,6 +19,7 @@ TINY = {
     "memory_depth": 24,
     "period": 6,
     "n_components": 2,
+    "local_experts": False,
     "memory_tokens": 2,
     "d_model": 4,
     "n_layers": 1,

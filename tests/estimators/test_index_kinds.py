@@ -34,7 +34,7 @@ def example(index):
 
 
 def make():
-    return KLMemoryForecaster(horizon=5, memory_depth=24, period=12)
+    return KLMemoryForecaster(5, memory_depth=24, period=12, local_experts=False)
 
 
 @pytest.fixture(scope="module")

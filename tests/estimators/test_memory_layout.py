@@ -51,11 +51,11 @@ def _forecast(rows: np.ndarray, **settings) -> pd.DataFrame:
 
 def _forecast_with_covariates(rows: np.ndarray) -> pd.DataFrame:
     y, X = pd.Series(rows[:30, 0]), pd.DataFrame(rows[:, 1:3])
-    return KLMemoryForecaster(horizon=3).fit(y, X=X[:30]).predict([1, 2], X=X[30:32])
+    return KLMemoryForecaster(3, local_experts=False).fit(y, X=X[:30]).predict([1, 2], X=X[30:32])
 
 
 def _forecast_windows(rows: np.ndarray) -> np.ndarray:
-    forecaster = KLMemoryForecaster(horizon=2).fit(pd.DataFrame(rows[:30, :2]))
+    forecaster = KLMemoryForecaster(2, local_experts=False).fit(pd.DataFrame(rows[:30, :2]))
     return forecaster.predict_windows(rows[:, :2], np.array([34, 36])[::-1])
 
 
@@ -108,7 +108,7 @@ LEARNERS = {
     ),
     "forecaster": _forecast,
     "forecaster of an encoder": lambda rows: _forecast(
-        rows, encoder="dlinear", memory="none", max_epochs=1, random_state=0
+        rows, encoder="dlinear", memory="none", local_experts=False, max_epochs=1, random_state=0
     ),
     "covariates": _forecast_with_covariates,
     "windows": _forecast_windows,

@@ -23,8 +23,11 @@ COMPILED = [
 
 
 def network(name):
+    """Blocks of each kind once: a second one is compiled as the first."""
     torch.manual_seed(0)
-    return SpectralSSM(3, d_model=16, n_modes=4, n_layers=2, **NETWORKS[name]).eval()
+    options = {"attention_layers": (), **NETWORKS[name]}
+    n_layers = 1 + len(options["attention_layers"])
+    return SpectralSSM(3, d_model=16, n_modes=4, n_layers=n_layers, **options).eval()
 
 
 @pytest.mark.parametrize("name", COMPILED)

@@ -7,7 +7,7 @@
 This file is what a user and sktime see. The mathematics is in `klforecast.ops.reconciliation`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -25,7 +25,7 @@ from klforecast.estimators.arguments import (
 )
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.frames.containers import convert_checked
-from klforecast.estimators.frames.panel import join_series, split_series
+from klforecast.estimators.frames.panel import Key, TimeSeries, join_series, split_series
 from klforecast.estimators.hierarchies.dependence import (
     Dependence,
     draw_margins,
@@ -153,7 +153,9 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
         """Small settings with which sktime's checks run in seconds."""
-        light = KLMemoryForecaster(horizon=2, input_length=2, local_experts=False)
+        light = KLMemoryForecaster(
+            2, input_length=2, memory_depth=4, period=1, n_components=1, local_experts=False
+        )
         return [
             {"forecaster": light, "n_paths": 20, "random_state": 0},
             {"forecaster": light, "method": "bu", "n_paths": 20, "return_totals": False},
@@ -245,14 +247,12 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
         Parameters
         ----------
         fh, X : see `predict`
-        n_paths : int, default=1000
-        random_state : int, RandomState or None, default=None
-            Seed of the draw. None: that of the forecaster; new paths with each call if that is None too.
+        n_paths, random_state : see `KLMemoryForecaster.simulate`
 
         Returns
         -------
         DataFrame, (n_paths x rows, channels)
-            In the units of y; the levels of its index are "path", from 0, and those of y.
+            As `KLMemoryForecaster.simulate` returns it.
 
         Raises
         ------
@@ -299,9 +299,7 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
         panel = split_series(y)
         self.nodes_ = find_nodes(panel, self.crossed)
         self._columns, self._names = y.columns, list(y.index.names)
-        rows = self.nodes_.stacked(panel)
-        stamps = panel[self.nodes_.bottom[0]].index
-        whole = self._frame(np.arange(len(rows)), rows, stamps)
+        rows, whole = self._whole(panel)
         covariates = self.nodes_.averaged(X)
         forecaster = KLMemoryForecaster() if self.forecaster is None else self.forecaster
         has_quantiles = can_forecast_quantiles(forecaster)
@@ -323,9 +321,7 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
         strange = [key for key in panel if key not in self.nodes_.keys]
         if strange:
             raise ValueError(f"{strange[0]} was not in y of fit; pass rows of the fitted series")
-        rows = self.nodes_.stacked(panel)
-        stamps = panel[self.nodes_.bottom[0]].index
-        whole = self._frame(np.arange(len(rows)), rows, stamps)
+        _, whole = self._whole(panel)
         self.forecaster_.update(whole, X=self.nodes_.averaged(X), update_params=update_params)
         return self
 
@@ -374,6 +370,12 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
             for channel, reconciliation in enumerate(self.reconciliations_)
         ]
         return np.stack(channels, axis=2)[self._shown]
+
+    def _whole(self, panel: Mapping[Key, TimeSeries]) -> tuple[np.ndarray, pd.DataFrame]:
+        """Rows of all nodes, (N, T, C), and the same as one frame."""
+        rows = self.nodes_.stacked(panel)
+        stamps = panel[self.nodes_.bottom[0]].index
+        return rows, self._frame(np.arange(len(rows)), rows, stamps)
 
     def _frame(self, places: np.ndarray, rows: np.ndarray, stamps: pd.Index) -> pd.DataFrame:
         keys = [self.nodes_.keys[place] for place in places]

@@ -7,8 +7,9 @@ state      everything an object holds, compared by digests
 report     rows, verdict, and the forms of a report
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from klforecast.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from klforecast.evaluation.leakage.report import LeakageReport, Row
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "LeakageReport", "Row", "leakage_report"]
 
+# The command line enters this package, and `--help` needs no torch.
 _HOMES = {
     "CHECKS": "klforecast.evaluation.leakage.run",
     "LeakageReport": "klforecast.evaluation.leakage.report",
@@ -23,9 +25,4 @@ _HOMES = {
     "leakage_report": "klforecast.evaluation.leakage.run",
 }
 
-
-def __getattr__(name: str) -> Any:
-    # Imported when asked for: the command line enters this package, and `--help` needs no torch.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

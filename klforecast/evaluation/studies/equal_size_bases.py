@@ -27,7 +27,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from klforecast.core.gram import center_gram, window_gram, window_moments
+from klforecast.core.gram import center_gram, window_gram
+from klforecast.core.moments import window_moments
 from klforecast.core.ridge import ridge_from_gram
 from klforecast.data.datasets import Dataset, load
 from klforecast.data.gift_eval import load_gift_eval

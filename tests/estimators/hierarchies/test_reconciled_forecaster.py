@@ -76,7 +76,7 @@ def test_the_forecast_is_the_projection_of_base_forecasts_by_held_out_errors(fit
 @pytest.mark.filterwarnings("ignore:Found elements in the index of X named '__total'")
 @pytest.mark.parametrize("method", ["bu", "ols", "wls_str"])
 def test_without_errors_to_weigh_it_is_what_sktime_makes_of_the_same_forecasts(method, shops):
-    base = NaiveForecaster("last", sp=12)
+    base = NaiveForecaster("last")
     ours = ReconciledForecaster(base, method=method).fit(shops).predict([1, 2, 3])
     theirs = ReconcilerForecaster(base, method=method).fit(shops).predict([1, 2, 3])
     pd.testing.assert_frame_equal(ours.sort_index(), theirs.sort_index(), check_names=False)

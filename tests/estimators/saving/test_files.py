@@ -28,6 +28,7 @@ TRANSFORMER = LINEAR | {
     "n_heads": 1,
     "max_epochs": 1,
     "n_components": 2,
+    "local_experts": False,
     "random_state": 0,
 }
 FH = range(1, 9)

@@ -75,7 +75,7 @@ def test_a_terminal_of_80_columns_shows_every_check_by_its_whole_name(monkeypatc
 
 
 SUSPECT = """
-from klforecast.evaluation.leakage.trials.cheats import LearnsInPrivate
+from klforecast.evaluation.leakage.trials.cheats.learning import LearnsInPrivate
 
 forecaster = LearnsInPrivate()
 """

@@ -9,26 +9,35 @@ import torch
 from sklearn.preprocessing import StandardScaler
 
 from klforecast.evaluation.leakage import leakage_report
-from klforecast.evaluation.leakage.trials.cheats import (
-    AbsorbsTestRows,
-    CarriesAMemoryFromBatchToBatch,
-    CentresOverTheBatch,
-    DrawsWithoutASeed,
-    KeepsWhatItWasShown,
+from klforecast.evaluation.leakage.trials.cheats.ahead import (
     KnowsTheAnswers,
     LooksAheadInUpdatePredict,
-    LooksFurtherThanItSays,
     LooksOneRowAhead,
-    ReadsX,
-    RemembersInAnAttribute,
-    RemembersTheLastBatch,
     ScalesWithAllRows,
-    SharesAMemory,
     StopsOn,
     TakesAScaler,
-    cheats,
 )
-from klforecast.evaluation.leakage.trials.honest import HORIZON, Honest, HonestWindows, wandering
+from klforecast.evaluation.leakage.trials.cheats.batches import CentresOverTheBatch
+from klforecast.evaluation.leakage.trials.cheats.every import cheats
+from klforecast.evaluation.leakage.trials.cheats.learning import (
+    AbsorbsTestRows,
+    DrawsWithoutASeed,
+    LooksFurtherThanItSays,
+)
+from klforecast.evaluation.leakage.trials.cheats.memories import (
+    CarriesAMemoryFromBatchToBatch,
+    KeepsWhatItWasShown,
+    RemembersInAnAttribute,
+    RemembersTheLastBatch,
+    SharesAMemory,
+)
+from klforecast.evaluation.leakage.trials.honest import (
+    HORIZON,
+    Honest,
+    HonestWindows,
+    ReadsX,
+    wandering,
+)
 from klforecast.evaluation.leakage.trials.odd import odd_ones
 
 
@@ -202,7 +211,7 @@ def test_one_prepared_from_training_rows_alone_passes(y):
 SLOW = {
     "bagging, airline", "bagging, weekly", "constant series, K-L", "K-L memory, airline",
     "K-L memory, shift", "SCINet", "NLinear", "RBF", "RBF, airline", "ETS", "ARIMA", "local level",
-    "trees", "neighbours", "ridge",
+    "trees", "neighbours", "ridge", "ensemble", "log pipeline", "target pipeline", "STL, airline",
 }  # fmt: skip
 
 

@@ -1,8 +1,10 @@
 import json
+import os
 
 import pytest
 
 from klforecast.core.plan import plan_core
+from klforecast.evaluation.studies import fit_cost as study
 from klforecast.evaluation.studies.fit_cost import fit_cost, main, operations
 
 
@@ -28,14 +30,24 @@ def test_a_deeper_look_costs_more():
 
 
 @pytest.mark.parametrize(("depth", "looked_back"), [(48, 48), (None, 172), (400, 400)])
-def test_a_fit_is_measured_at_the_depth_that_is_asked_for(depth, looked_back):
+def test_a_fit_is_measured_at_the_depth_that_is_asked_for(depth, looked_back, in_this_process):
+    in_this_process(study)
     cost = fit_cost(700, depth, 1, 12)
     assert (cost.steps, cost.depth, cost.channels) == (700, looked_back, 1)
     assert cost.seconds > 0
     assert cost.operations > 0
 
 
-def test_the_command_prints_three_tables_and_writes_a_row_for_each_fit(tmp_path, capsys):
+def test_a_fit_has_a_process_of_its_own():
+    before = os.times().children_user
+    cost = fit_cost(300, 48, 1, 12)
+    assert os.times().children_user - before >= cost.seconds
+
+
+def test_the_command_prints_three_tables_and_writes_a_row_for_each_fit(
+    tmp_path, capsys, in_this_process
+):
+    in_this_process(study)
     out = tmp_path / "rows.jsonl"
     main(
         [

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 
+from klforecast.evaluation.studies import long_season
 from klforecast.evaluation.studies.long_season import (
     LongSeasonRow,
     long_cycle,
@@ -36,8 +37,11 @@ def test_the_gain_is_that_of_the_same_series():
     ]
 
 
-def test_the_command_prints_a_line_for_each_cycle_and_keeps_the_rows(tmp_path, capsys):
+def test_the_command_prints_a_line_for_each_cycle_and_keeps_the_rows(
+    tmp_path, capsys, in_this_process
+):
+    in_this_process(long_season)
     out = tmp_path / "rows.jsonl"
-    main(["--periods=1500", "--steps=3100", "--horizon=24", "--seeds=1", f"--out={out}"])
-    assert "1,500" in capsys.readouterr().out
+    main(["--periods=300", "--steps=700", "--horizon=24", "--seeds=1", f"--out={out}"])
+    assert "300" in capsys.readouterr().out
     assert [json.loads(line)["given"] for line in out.read_text().splitlines()] == [True, False]

@@ -14,6 +14,7 @@ Rows: TypeAlias = pd.Series | pd.DataFrame
 Cutoffs: TypeAlias = Sequence[int] | np.ndarray
 LENGTH = 8  # rows that a forecast reads
 HORIZON = 6  # shorter than what is read, so that windows overlap
+SHARE = 0.1  # of what is known by cheating in a forecast; honest rows make up the rest
 N_ROWS = 160  # 96 train; the 64 others hold ten horizons
 
 
@@ -25,6 +26,11 @@ class Trial(NamedTuple):
     y: pd.Series | pd.DataFrame
     X: Any = None  # DataFrame, or function of y
     fh: int = HORIZON
+
+
+def as_rows(y: Rows) -> np.ndarray:
+    """Give the rows as (time, channels)."""
+    return pd.DataFrame(y).to_numpy()
 
 
 def wandering(seed: int = 3, rows: int = N_ROWS) -> pd.Series:
