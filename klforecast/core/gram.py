@@ -23,7 +23,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_CHUNK = 1 << 18  # rows of one FFT: bounds the memory for long series, some 20 MB
+_CHUNK = 1 << 18  # values of one FFT: bounds the memory for long series, some 20 MB
 _ROUNDING = 1e-10  # of the energy of the windows
 
 
@@ -111,9 +111,11 @@ def window_moments(series: Tensor, length: int, forgetting: float = 1.0) -> Wind
     products = torch.zeros(y.shape[0], length, dtype=torch.float64)
     for start in range(0, count, _CHUNK):
         stop = min(start + _CHUNK, count)
-        for channel, row in enumerate(y):
-            first = row[start:stop] * weights[start:stop]
-            products[channel] += _correlation(first, row[start : stop + length - 1])
+        at_once = max(1, _CHUNK // (stop - start))
+        for some in range(0, len(y), at_once):
+            rows = y[some : some + at_once, start : stop + length - 1]
+            first = rows[:, : stop - start] * weights[start:stop]
+            products[some : some + at_once] += _correlation(first, rows)
     return WindowMoments(
         products,
         y[:, :count] @ weights,
@@ -255,13 +257,15 @@ def _step_sums(moments: WindowMoments) -> Tensor:  # (C, L)
     return torch.stack(steps, dim=1)
 
 
-def pool_moments(moments: Sequence[WindowMoments]) -> PooledMoments:
+def pool_moments(moments: Sequence[WindowMoments], channels: int | None = None) -> PooledMoments:
     """Moments of many series as one, whose Gram matrix is the sum of theirs.
 
     Parameters
     ----------
     moments : sequence of WindowMoments
         At least one, with the same windows and forgetting.
+    channels : int, optional
+        Of each series, where moments are of several series side by side; None takes all channels for one series.
 
     Returns
     -------
@@ -279,12 +283,13 @@ def pool_moments(moments: Sequence[WindowMoments]) -> PooledMoments:
     >>> torch.equal(window_gram(pooled), window_gram([one, two]))
     True
     """
-    channels = range(len(moments[0].products))
-    rows, steps = zip(*(_first_row_and_step(moments, channel) for channel in channels), strict=True)
+    width = len(moments[0].products) if channels is None else channels
+    picks = [slice(channel, None, width) for channel in range(width)]
+    rows, steps = zip(*(_first_row_and_step(moments, pick) for pick in picks), strict=True)
     return PooledMoments(
         torch.stack(rows),
         torch.stack(steps),
-        sum(part.n_windows for part in moments),
+        sum(len(part.products) // width * part.n_windows for part in moments),
         moments[0].forgetting,
     )
 
@@ -328,13 +333,13 @@ def window_gram(
     tensor([[ 5., 10.],
             [10., 20.]], dtype=torch.float64)
     """
+    pick = slice(None) if channel is None else slice(channel, channel + 1)
     if isinstance(moments, PooledMoments):
-        pick = slice(None) if channel is None else slice(channel, channel + 1)
         first_row, step = moments.products[pick].sum(dim=0), moments.steps[pick].sum(dim=0)
         forgetting = moments.forgetting
     else:
         parts = list(moments)
-        first_row, step = _first_row_and_step(parts, channel)
+        first_row, step = _first_row_and_step(parts, pick)
         forgetting = parts[0].forgetting
     length = len(first_row)
     gram = first_row.new_empty(length, length)
@@ -345,10 +350,9 @@ def window_gram(
 
 
 def _first_row_and_step(
-    moments: Sequence[WindowMoments], channel: int | None
+    moments: Sequence[WindowMoments], pick: slice
 ) -> tuple[Tensor, Tensor]:  # (L,), (L - 1, L - 1)
-    """First row of a Gram matrix, and what a step along a diagonal adds."""
-    pick = slice(None) if channel is None else slice(channel, channel + 1)
+    """First row of the Gram matrix of some channels, and what a step along a diagonal adds."""
     first_row = torch.stack([part.products[pick].sum(dim=0) for part in moments]).sum(dim=0)
     forgetting = moments[0].forgetting
     head = torch.cat([forgetting ** (part.n_windows / 2) * part.head[pick] for part in moments])
