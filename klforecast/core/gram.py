@@ -113,9 +113,9 @@ def window_moments(series: Tensor, length: int, forgetting: float = 1.0) -> Wind
         stop = min(start + _CHUNK, count)
         at_once = max(1, _CHUNK // (stop - start))
         for some in range(0, len(y), at_once):
-            rows = y[some : some + at_once, start : stop + length - 1]
-            first = rows[:, : stop - start] * weights[start:stop]
-            products[some : some + at_once] += _correlation(first, rows)
+            both = y[some : some + at_once, start : stop + length - 1]
+            first = both[:, : stop - start] * weights[start:stop]
+            products[some : some + at_once] += _correlation(first, both)
     return WindowMoments(
         products,
         y[:, :count] @ weights,
