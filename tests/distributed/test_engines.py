@@ -19,7 +19,7 @@ from klforecast.estimators.long_frames.columns import Columns
 pytest.importorskip("fugue", reason="frames of engines need Fugue: pip install 'klforecast[dask]'")
 
 # Of Ray, about defaults of its own.
-pytestmark = pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context")
 FORECASTER = KLMemoryForecaster(horizon=6)
 KEYS = ["unique_id", "ds"]
 
@@ -119,8 +119,8 @@ def test_a_frame_of_ray_is_forecast_by_two_processes(ray):
         "y": frame["y"],
     }
     on_cluster = ray.data.from_arrow(pa.table(columns))
-    model = fit(on_cluster, FORECASTER, n_parts=4)
-    found = predict(model, on_cluster, h=6, level=[80], n_parts=4)
+    model = fit(on_cluster, FORECASTER, n_parts=2)
+    found = predict(model, on_cluster, h=6, level=[80], n_parts=2)
     assert isinstance(found, ray.data.Dataset)
     assert_same(found.to_pandas(), known_forecast(frame))
 
@@ -137,8 +137,8 @@ def test_a_frame_of_spark_is_forecast_by_two_threads():
     session = spark.config("spark.sql.shuffle.partitions", "4").getOrCreate()
     try:
         on_cluster = session.createDataFrame(frame)
-        model = fit(on_cluster, FORECASTER, n_parts=4)
-        found = predict(model, on_cluster, h=6, level=[80], n_parts=4)
+        model = fit(on_cluster, FORECASTER, n_parts=2)
+        found = predict(model, on_cluster, h=6, level=[80], n_parts=2)
         assert isinstance(found, sql.DataFrame)
         assert_same(found.toPandas(), known_forecast(frame))
     finally:
