@@ -49,13 +49,15 @@ class PooledMoments(NamedTuple):
     forgetting: float
 
 
-def pool_moments(moments: Sequence[WindowMoments]) -> PooledMoments:
+def pool_moments(moments: Sequence[WindowMoments], channels: int | None = None) -> PooledMoments:
     """Moments of many series as one, whose Gram matrix is the sum of theirs.
 
     Parameters
     ----------
     moments : sequence of WindowMoments
         At least one, with the same windows and forgetting.
+    channels : int, optional
+        Of each series, where moments are of several series side by side; None takes all channels for one series.
 
     Returns
     -------
@@ -74,12 +76,13 @@ def pool_moments(moments: Sequence[WindowMoments]) -> PooledMoments:
     >>> torch.equal(window_gram(pooled), window_gram([one, two]))
     True
     """
-    channels = range(len(moments[0].products))
-    rows, steps = zip(*(_first_row_and_step(moments, channel) for channel in channels), strict=True)
+    width = len(moments[0].products) if channels is None else channels
+    picks = [slice(channel, None, width) for channel in range(width)]
+    rows, steps = zip(*(_first_row_and_step(moments, pick) for pick in picks), strict=True)
     return PooledMoments(
         torch.stack(rows),
         torch.stack(steps),
-        sum(part.n_windows for part in moments),
+        sum(len(part.products) // width * part.n_windows for part in moments),
         moments[0].forgetting,
     )
 
@@ -124,13 +127,13 @@ def window_gram(
     tensor([[ 5., 10.],
             [10., 20.]], dtype=torch.float64)
     """
+    pick = slice(None) if channel is None else slice(channel, channel + 1)
     if isinstance(moments, PooledMoments):
-        pick = slice(None) if channel is None else slice(channel, channel + 1)
         first_row, step = moments.products[pick].sum(dim=0), moments.steps[pick].sum(dim=0)
         forgetting = moments.forgetting
     else:
         parts = list(moments)
-        first_row, step = _first_row_and_step(parts, channel)
+        first_row, step = _first_row_and_step(parts, pick)
         forgetting = parts[0].forgetting
     length = len(first_row)
     gram = first_row.new_empty(length, length)
@@ -141,10 +144,9 @@ def window_gram(
 
 
 def _first_row_and_step(
-    moments: Sequence[WindowMoments], channel: int | None
+    moments: Sequence[WindowMoments], pick: slice
 ) -> tuple[Tensor, Tensor]:  # (L,), (L - 1, L - 1)
-    """First row of a Gram matrix, and what a step along a diagonal adds."""
-    pick = slice(None) if channel is None else slice(channel, channel + 1)
+    """First row of the Gram matrix of some channels, and what a step along a diagonal adds."""
     first_row = torch.stack([part.products[pick].sum(dim=0) for part in moments]).sum(dim=0)
     forgetting = moments[0].forgetting
     head = torch.cat([forgetting ** (part.n_windows / 2) * part.head[pick] for part in moments])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_CHUNK = 1 << 18  # rows of one FFT: bounds the memory for long series, some 20 MB
+_CHUNK = 1 << 18  # values of one FFT: bounds the memory for long series, some 20 MB
 
 
 class WindowMoments(NamedTuple):
@@ -77,9 +77,11 @@ def window_moments(series: Tensor, length: int, forgetting: float = 1.0) -> Wind
     products = torch.zeros(y.shape[0], length, dtype=torch.float64)
     for start in range(0, count, _CHUNK):
         stop = min(start + _CHUNK, count)
-        for channel, row in enumerate(y):
-            first = row[start:stop] * weights[start:stop]
-            products[channel] += _correlation(first, row[start : stop + length - 1])
+        at_once = max(1, _CHUNK // (stop - start))
+        for some in range(0, len(y), at_once):
+            both = y[some : some + at_once, start : stop + length - 1]
+            first = both[:, : stop - start] * weights[start:stop]
+            products[some : some + at_once] += _correlation(first, both)
     return WindowMoments(
         products,
         y[:, :count] @ weights,

@@ -137,6 +137,11 @@ class Standardizer:
         """One standardiser for this one and then another, which is in units of this one."""
         return Standardizer(self.mean + self.scale * other.mean, self.scale * other.scale)
 
+    def apart(self, count: int) -> list["Standardizer"]:
+        """One standardiser for each of so many series, whose channels follow each other."""
+        means, scales = self.mean.reshape(count, -1), self.scale.reshape(count, -1)
+        return [Standardizer(mean, scale) for mean, scale in zip(means, scales, strict=True)]
+
     def inverse_transform(self, rows: np.ndarray) -> np.ndarray:  # (..., channels)
         """Units of the training standard deviation back to units of the series, the largest floats at most."""
         unit = np.where(np.maximum(self.scale, np.abs(self.mean)) > _HUGE, _HUGE_UNIT, 1.0)
@@ -175,6 +180,14 @@ class ChangeStatistics(NamedTuple):
         return cls(
             float(weights.sum()), multiply_within_floats(size, unit), rows[-steps:], forgetting
         )
+
+    def apart(self, count: int) -> list[Self]:
+        """Of each of so many series, whose channels follow each other."""
+        sizes = self.size.reshape(count, -1)
+        tails = self.tail.reshape(len(self.tail), count, -1).swapaxes(0, 1)
+        return [
+            self._replace(size=size, tail=tail) for size, tail in zip(sizes, tails, strict=True)
+        ]
 
     def extend(self, rows: np.ndarray) -> Self:  # (time, channels)
         """Add newer rows, at least one."""
@@ -257,6 +270,24 @@ class RowStatistics(NamedTuple):
             largest=np.maximum(self.largest, new.largest),
             changes=None if self.changes is None else self.changes.extend(rows),
         )
+
+    def apart(self, count: int) -> list[Self]:
+        """Of each of so many series, whose channels follow each other.
+
+        Examples
+        --------
+        >>> both = RowStatistics.of(np.array([[1.0, 5.0], [3.0, 5.0]]))
+        >>> [statistics.mean.tolist() for statistics in both.apart(2)]
+        [[2.0], [5.0]]
+        """
+        means, spreads, sizes = (
+            part.reshape(count, -1) for part in (self.mean, self.spread, self.largest)
+        )
+        changes = [None] * count if self.changes is None else self.changes.apart(count)
+        return [
+            self._replace(mean=mean, spread=spread, largest=largest, changes=of_series)
+            for mean, spread, largest, of_series in zip(means, spreads, sizes, changes, strict=True)
+        ]
 
     def standardizer(self) -> Standardizer:
         """Mean and scale of all rows."""

@@ -1,5 +1,6 @@
 """What all parts of a panel agree on before their moments are taken: made once, from the survey of the whole panel."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pandas.tseries.offsets import BaseOffset
@@ -11,10 +12,13 @@ from klforecast.estimators import checks
 from klforecast.estimators.cycles import local_seasons, long_season, window_periods
 from klforecast.estimators.fitting import measure
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.options import Options
 from klforecast.estimators.parameters import check_parameters, check_sizes
+from klforecast.estimators.side_by_side import Block, side_by_side
 from klforecast.local.comparison import rows_spared
 from klforecast.local.knowledge import PanelExtent
+from klforecast.ops.missing import GapFiller
 
 
 class Agreement(NamedTuple):
@@ -45,6 +49,13 @@ class Agreement(NamedTuple):
     gap_covariance: Tensor
     extent: PanelExtent
     frequency: BaseOffset | None
+
+    def blocks(self, part: Mapping[Key, TimeSeries]) -> list[Block]:
+        """The series of a part in their scale and without gaps, those of equal length side by side."""
+        values = {key: series.values for key, series in part.items()}
+        filler = GapFiller(self.gap_covariance)
+        blocks = side_by_side(values, self.plan.forgetting, self.scale_lag)
+        return [block.filled(filler) for block in blocks]
 
 
 def agree(survey: Survey, forecaster: KLMemoryForecaster) -> Agreement:

@@ -11,7 +11,7 @@ import functools
 import pickle
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -32,25 +32,11 @@ from klforecast.estimators.long_frames.columns import ID, TARGET, TIME, Columns,
 _BYTES = "klforecast_bytes"  # a column that no frame of a user has
 
 
-def fit(
-    df: Any,
-    forecaster: KLMemoryForecaster | None = None,
-    *,
-    n_parts: int = 8,
-    freq: str | BaseOffset | int | None = None,
-    engine: Any = None,
-    id_col: str = ID,
-    time_col: str = TIME,
-    target_col: str = TARGET,
-) -> PanelModel:
-    """Fit one model to all series of a frame of Dask, Ray, Spark or pandas.
+class Reading(TypedDict, total=False):
+    """How a frame is read, in keywords of `fit`, `predict` and `cross_validation`.
 
-    Parameters
+    Attributes
     ----------
-    df : DataFrame of an engine that Fugue knows
-        One row for each series and time.
-    forecaster : KLMemoryForecaster, optional
-        Whose arguments count; None takes the defaults.
     n_parts : int, default=8
         Partitions that the series are put into. Each is held whole by the process that works on it: some
         thousand series in each, and at least as many parts as processes.
@@ -60,6 +46,31 @@ def fit(
         None takes the one of the frame.
     id_col, time_col, target_col : str, default="unique_id", "ds", "y"
         Names of the columns.
+    """
+
+    n_parts: int
+    freq: str | BaseOffset | int | None
+    engine: Any
+    id_col: str
+    time_col: str
+    target_col: str
+
+
+def fit(
+    df: Any,
+    forecaster: KLMemoryForecaster | None = None,
+    **reading: Unpack[Reading],
+) -> PanelModel:
+    """Fit one model to all series of a frame of Dask, Ray, Spark or pandas.
+
+    Parameters
+    ----------
+    df : DataFrame of an engine that Fugue knows
+        One row for each series and time.
+    forecaster : KLMemoryForecaster, optional
+        Whose arguments count; None takes the defaults.
+    **reading
+        Of `Reading`.
 
     Returns
     -------
@@ -85,7 +96,7 @@ def fit(
         model = fit(frame, KLMemoryForecaster(horizon=28), n_parts=64, freq="D")
         predict(model, frame, h=28, level=[80], n_parts=64, freq="D").to_parquet("forecasts/")
     """
-    frame = _Frame.of(df, Columns(id_col, time_col, target_col), freq, n_parts, engine)
+    frame = _Frame.of(df, **reading)
     return _fit(frame, forecaster)
 
 
@@ -94,13 +105,7 @@ def predict(
     df: Any,
     h: int,
     level: Sequence[int | float] | None = None,
-    *,
-    n_parts: int = 8,
-    freq: str | BaseOffset | int | None = None,
-    engine: Any = None,
-    id_col: str = ID,
-    time_col: str = TIME,
-    target_col: str = TARGET,
+    **reading: Unpack[Reading],
 ) -> Any:  # DataFrame of the engine
     """Forecast h steps of every series of a frame.
 
@@ -114,7 +119,7 @@ def predict(
         Steps ahead.
     level : sequence of float, optional
         Coverages of central intervals in percent, as ``[80, 95]``.
-    n_parts, freq, engine, id_col, time_col, target_col
+    **reading
         As for `fit`.
 
     Returns
@@ -123,7 +128,7 @@ def predict(
         Columns of `LongForecaster.predict`, a row for each series and step, in any order. Engines that
         are lazy make them when they are asked for.
     """
-    frame = _Frame.of(df, Columns(id_col, time_col, target_col), freq, n_parts, engine)
+    frame = _Frame.of(df, **reading)
     return _fugue().get_native_as_df(_predict(frame, model, h, level))
 
 
@@ -135,12 +140,7 @@ def cross_validation(
     level: Sequence[int | float] | None = None,
     *,
     forecaster: KLMemoryForecaster | None = None,
-    n_parts: int = 8,
-    freq: str | BaseOffset | int | None = None,
-    engine: Any = None,
-    id_col: str = ID,
-    time_col: str = TIME,
-    target_col: str = TARGET,
+    **reading: Unpack[Reading],
 ) -> Any:  # DataFrame of the engine
     """Forecast the ends of all series from some cutoffs, with a fit at each.
 
@@ -158,7 +158,7 @@ def cross_validation(
         Coverages of central intervals in percent.
     forecaster : KLMemoryForecaster, optional
         Whose arguments count; None takes the defaults and the horizon h.
-    n_parts, freq, engine, id_col, time_col, target_col
+    **reading
         As for `fit`.
 
     Returns
@@ -166,7 +166,7 @@ def cross_validation(
     DataFrame of the engine
         Columns of `LongForecaster.cross_validation`.
     """
-    frame = _Frame.of(df, Columns(id_col, time_col, target_col), freq, n_parts, engine)
+    frame = _Frame.of(df, **reading)
     asked = KLMemoryForecaster(horizon=h) if forecaster is None else forecaster
     windows = []
     for number in reversed(range(n_windows)):
@@ -174,7 +174,7 @@ def cross_validation(
         windows.append(_predict(frame, _fit(frame, asked, spared), h, level, spared))
     fugue = _fugue()
     joined = functools.reduce(
-        lambda first, second: fugue.union(first, second, distinct=False, engine=engine), windows
+        lambda one, two: fugue.union(one, two, distinct=False, engine=frame.engine), windows
     )
     return fugue.get_native_as_df(joined)
 
@@ -192,12 +192,16 @@ class _Frame(NamedTuple):
     def of(
         cls,
         df: Any,
-        columns: Columns,
-        freq: str | BaseOffset | int | None,
-        n_parts: int,
-        engine: Any,
+        *,
+        n_parts: int = 8,
+        freq: str | BaseOffset | int | None = None,
+        engine: Any = None,
+        id_col: str = ID,
+        time_col: str = TIME,
+        target_col: str = TARGET,
     ) -> Self:
         fugue = _fugue()
+        columns = Columns(id_col, time_col, target_col)
         check_integer("n_parts", n_parts, minimum=1)
         known = fugue.get_column_names(df)
         missing = [name for name in columns if name not in known]

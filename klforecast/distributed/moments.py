@@ -6,7 +6,7 @@ whatever the number of series and rows. Windows before the newest rows are summe
 more without those, to be compared with local experts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from torch import Tensor
@@ -14,9 +14,10 @@ from torch import Tensor
 from klforecast.core.gram import PooledMoments, add_pooled, pool_moments
 from klforecast.core.stream import moments_before, moments_now, scale_before, start_stream
 from klforecast.distributed.agreement import Agreement
-from klforecast.estimators.fitting import judged_keys, measure
+from klforecast.estimators.fitting import judged_keys
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.sampling import sample_keys
+from klforecast.estimators.side_by_side import Block
 
 
 class PartMoments(NamedTuple):
@@ -67,21 +68,34 @@ def part_moments(part: Mapping[Key, TimeSeries], agreed: Agreement) -> PartMomen
     O(C (T log L + L^2)) for each series of T rows.
     """
     plan, lag = agreed.plan, agreed.scale_lag
-    values = {key: series.values for key, series in part.items()}
-    measured = measure(values, plan, lag, agreed.gap_covariance)
-    stream = start_stream(measured.rows, measured.statistics, plan, lag)
+    blocks = agreed.blocks(part)
+    # A block goes through as one series with the channels of all of its series.
+    rows = {(place,): block.rows for place, block in enumerate(blocks)}
+    statistics = {(place,): block.statistics for place, block in enumerate(blocks)}
+    stream = start_stream(rows, statistics, plan, lag)
     whole, before = list(moments_now(stream).values()), []
     if agreed.spared:
         changes = {
-            key: scale_before(rows, agreed.spared, plan.forgetting, lag)
-            for key, rows in measured.rows.items()
+            place: scale_before(wide, agreed.spared, plan.forgetting, lag)
+            for place, wide in rows.items()
         }
-        before = moments_before(stream, measured.rows, changes, agreed.spared)
+        before = moments_before(stream, rows, changes, agreed.spared)
+    channels = len(agreed.gap_covariance)
+    judged = set(judged_keys({key: series.index for key, series in part.items()}, plan))
     return PartMoments(
-        pool_moments(whole) if whole else None,
-        pool_moments(before) if before else None,
-        {key: measured.rows[key] for key in sorted(judged_keys(measured.rows, plan))},
+        pool_moments(whole, channels) if whole else None,
+        pool_moments(before, channels) if before else None,
+        _rows_of(judged, blocks),
     )
+
+
+def _rows_of(keys: Set[Key], blocks: Sequence[Block]) -> dict[Key, Tensor]:
+    """Scaled rows of some of the series, in the order of their labels."""
+    found: dict[Key, Tensor] = {}
+    for block in blocks:
+        apart = block.rows_apart()
+        found |= {key: apart[key].clone() for key in keys & apart.keys()}
+    return {key: found[key] for key in sorted(found)}
 
 
 def _sum(first: PooledMoments | None, second: PooledMoments | None) -> PooledMoments | None:

@@ -4,7 +4,7 @@ What is learned from all series together is in the model. What a series has for 
 local experts and their share, is a function of its rows and of the model, found anew in the pass that forecasts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,16 +12,16 @@ from torch import nn
 
 from klforecast.core.linear_core import LinearCore
 from klforecast.core.solve import Solved, settled_plan, solve_from_moments, solve_from_weights
-from klforecast.core.stream import scale_before
+from klforecast.data.scaling import Standardizer
 from klforecast.distributed.agreement import Agreement
 from klforecast.distributed.moments import PartMoments
 from klforecast.distributed.survey import Survey
-from klforecast.estimators.fitting import Measured, measure
 from klforecast.estimators.forecasting import Predictor, forecast_series
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.intervals import IntervalLevels
 from klforecast.estimators.local_pool import PooledPanel, learn_pool, pool_part
 from klforecast.estimators.newest_rows import levels_of_newest
+from klforecast.estimators.side_by_side import Block
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.ops.conformal import Calibration, calibrate
 from klforecast.ops.missing import GapFiller
@@ -84,15 +84,13 @@ class PanelModel(NamedTuple):
         return forecasts, np.concatenate(list(forecasts.values()))[..., None] + around
 
     def _predictor(self, part: Mapping[Key, TimeSeries]) -> Predictor:
-        plan, lag = self.agreed.plan, self.agreed.scale_lag
-        values = {key: series.values for key, series in part.items()}
-        measured = measure(values, plan, lag, self.agreed.gap_covariance)
-        reader = _reader(self.agreed, self.core, measured)
+        plan, blocks = self.agreed.plan, self.agreed.blocks(part)
+        reader = _reader(self.agreed, self.core, blocks)
         cutoffs = {key: series.index[-1] for key, series in part.items()}
         levels = IntervalLevels.start(cutoffs, reader.channels)
         pool = None
         if self.pooled is not None and self.earlier is not None:
-            before = _reader_before(self.agreed, self.earlier, measured)
+            before = _reader(self.agreed, self.earlier, blocks, self.agreed.spared)
             pool = pool_part(part, before, self.agreed.spared, self.pooled)
             if self.agreed.extent.series == 1:
                 fitted = Predictor(before, pool, levels, self.calibration)
@@ -168,11 +166,10 @@ def _panel_model(
     earlier, pooled = None, None
     if moments.before is not None and solved.core.mixture is not None:
         earlier = solve_from_weights(moments.before, plan, solved.core.mixture.weights)
-        values = {key: series.values for key, series in survey.sample.items()}
-        measured = measure(values, plan, agreed.scale_lag, agreed.gap_covariance)
+        blocks = agreed.blocks(survey.sample)
         learned = learn_pool(
             survey.sample,
-            _reader_before(agreed, earlier, measured),
+            _reader(agreed, earlier, blocks, agreed.spared),
             plan.horizon,
             agreed.seasons,
             agreed.spared,
@@ -185,27 +182,21 @@ def _panel_model(
     )
 
 
-def _reader(agreed: Agreement, core: nn.Module, measured: Measured) -> WindowReader:
+def _reader(
+    agreed: Agreement, core: nn.Module, blocks: Sequence[Block], spared: int = 0
+) -> WindowReader:
+    """Of a core that has not seen the newest `spared` rows, in the scale of those before them."""
     plan = agreed.plan
+    scalers: dict[Key, Standardizer] = {}
+    for block in blocks:
+        scalers |= block.scalers(spared, agreed.scale_lag)
     return WindowReader(
         core,
         None,
         None,
-        measured.scalers,
+        scalers,
         GapFiller(agreed.gap_covariance),
         plan.depth,
         plan.period,
         len(agreed.gap_covariance),
     )
-
-
-def _reader_before(agreed: Agreement, core: nn.Module, measured: Measured) -> WindowReader:
-    """Of the core that has not seen the newest rows, in the scale of those before them."""
-    plan = agreed.plan
-    earlier = {
-        key: scaler.then(
-            scale_before(measured.rows[key], agreed.spared, plan.forgetting, agreed.scale_lag)
-        )
-        for key, scaler in measured.scalers.items()
-    }
-    return _reader(agreed, core, measured)._replace(scalers=earlier)

@@ -16,6 +16,7 @@ import numpy as np
 import threadpoolctl
 import torch
 from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
 
 from klforecast.distributed.agreement import Agreement, agree
 from klforecast.distributed.moments import PartMoments, part_moments
@@ -104,11 +105,12 @@ def run(
 ) -> Iterator[Answer]:
     """Work on every part, on one thread each, and give the answers in their order.
 
-    The backend is joblib's: processes here, or those of Dask or Ray in `joblib.parallel_config`.
+    The backend is joblib's: processes here, or those of Dask or Ray in `joblib.parallel_config`. That of Ray gives no
+    answer before it has all of them.
     """
-    return Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(on_one_thread)(work, part) for part in parts
-    )
+    one_by_one = get_active_backend()[0].supports_return_generator
+    asked = (delayed(on_one_thread)(work, part) for part in parts)
+    return iter(Parallel(n_jobs=n_jobs, return_as="generator" if one_by_one else "list")(asked))
 
 
 def on_one_thread(work: Callable[[Any], Answer], part: Any) -> Answer:

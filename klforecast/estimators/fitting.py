@@ -10,7 +10,7 @@ horizon, more trust in what is fitted. From some 23,000 rows on every plan is th
 stream is never started anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import asdict
 from functools import partial
 from typing import NamedTuple
@@ -39,7 +39,7 @@ from klforecast.estimators.frames.context import fill_panel
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.options import Options
 from klforecast.estimators.sampling import sample_keys
-from klforecast.ops.arrays import to_tensor
+from klforecast.estimators.side_by_side import side_by_side
 from klforecast.ops.conformal import Calibration, Residuals, calibrate
 from klforecast.ops.missing import gap_covariance
 from klforecast.training.fit import Solver, fit_encoder_net, wrap_core
@@ -254,31 +254,26 @@ def measure(
     panel: Mapping[Key, np.ndarray],  # (time, channels) each, in the units of the data
     plan: CorePlan,
     scale_lag: int | None,
-    covariance: Tensor | None = None,
 ) -> Measured:
-    """Scale the rows of each series and fill their gaps.
+    """Scale the rows of each series and fill their gaps by the covariance of a sample of them.
 
     Parameters
     ----------
     panel, plan, scale_lag
         As for `fit_panel`.
-    covariance : Tensor of shape (channels, w), optional
-        By which gaps are filled; None finds it from these series, or from a sample of many.
     """
-    statistics = {
-        key: RowStatistics.of(rows, plan.forgetting, scale_lag) for key, rows in panel.items()
-    }
-    scaled = {
-        key: to_tensor(statistics[key].standardizer().transform(rows))
-        for key, rows in panel.items()
-    }
-    if covariance is None:
-        covariance = gap_covariance([scaled[key] for key in sample_keys(panel)], plan.period)
+    statistics: dict[Key, RowStatistics] = {}
+    by_block: dict[Key, Tensor] = {}
+    for block in side_by_side(panel, plan.forgetting, scale_lag):
+        statistics |= block.statistics_apart()
+        by_block |= block.rows_apart()
+    scaled = {key: by_block[key] for key in panel}
+    covariance = gap_covariance([scaled[key] for key in sample_keys(panel)], plan.period)
     filled, _ = fill_panel(list(scaled.values()), plan.period, covariance)
     return Measured(statistics, dict(zip(panel, filled, strict=True)), covariance)
 
 
-def judged_keys(rows: Mapping[Key, Rows], plan: CorePlan) -> list[Key]:
+def judged_keys(rows: Mapping[Key, Sized], plan: CorePlan) -> list[Key]:
     """Series whose windows give the weights of the experts: a sample of those that have any."""
     return sample_keys(key for key, part in rows.items() if len(part) >= plan.length)
 

@@ -202,3 +202,11 @@ def test_pooled_moments_have_the_gram_matrix_of_their_series():
         assert_close(
             window_gram(pooled, channel), window_gram(moments, channel), rtol=1e-12, atol=1e-12
         )
+
+
+def test_moments_of_series_side_by_side_are_pooled_as_those_of_each():
+    panel = [series(60, 2) for _ in range(3)]
+    alone = pool_moments([window_moments(rows, 10, 0.99) for rows in panel])
+    wide = [window_moments(torch.cat(some, dim=1), 10, 0.99) for some in (panel[:2], panel[2:])]
+    for found, known in zip(pool_moments(wide, channels=2), alone, strict=True):
+        assert_close(found, known, rtol=1e-12, atol=1e-9)

@@ -1,9 +1,15 @@
 """Frames of engines: the same forecasts as from one frame of pandas."""
 
+import os
+import signal
+import sys
+from shutil import which
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from joblib import parallel_config
 
 from klforecast import KLMemoryForecaster, LongForecaster
 from klforecast.distributed import cross_validation, fit, fit_parts, predict
@@ -12,6 +18,8 @@ from klforecast.estimators.long_frames.columns import Columns
 
 pytest.importorskip("fugue", reason="frames of engines need Fugue: pip install 'klforecast[dask]'")
 
+# Of Ray, about defaults of its own.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context")
 FORECASTER = KLMemoryForecaster(horizon=6)
 KEYS = ["unique_id", "ds"]
 
@@ -87,24 +95,108 @@ def test_a_frame_of_dask_is_forecast_by_two_processes():
         assert_same(found.compute(), known_forecast(frame))
 
 
-def test_parts_are_mapped_by_the_processes_of_a_cluster_of_dask():
-    distributed = pytest.importorskip("distributed", reason="needs pip install 'klforecast[dask]'")
-    from joblib import parallel_config
+@pytest.fixture(scope="module")
+def ray():
+    """Ray on this machine, with two processes."""
+    pytest.importorskip("fugue_ray", reason="needs pip install 'klforecast[ray]'")
+    import ray
 
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    # Of 200 that Ray takes by itself, each is a process to start.
+    ray.data.DataContext.get_current().default_hash_shuffle_parallelism = 2
+    yield ray
+    ray.shutdown()
+
+
+def test_a_frame_of_ray_is_forecast_by_two_processes(ray):
+    import pyarrow as pa
+
+    frame = long_frame()
+    # Pandas' own text is large_string in Arrow, which Fugue does not know.
+    columns = {
+        "unique_id": pa.array(frame["unique_id"].to_list()),
+        "ds": frame["ds"],
+        "y": frame["y"],
+    }
+    on_cluster = ray.data.from_arrow(pa.table(columns))
+    model = fit(on_cluster, FORECASTER, n_parts=2)
+    found = predict(model, on_cluster, h=6, level=[80], n_parts=2)
+    assert isinstance(found, ray.data.Dataset)
+    assert_same(found.to_pandas(), known_forecast(frame))
+
+
+# PySpark's own, of a newer pandas than it was made for.
+@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+@pytest.mark.filterwarnings("ignore:The copy keyword is deprecated")
+def test_a_frame_of_spark_is_forecast_by_two_threads():
+    sql = pytest.importorskip("pyspark.sql", reason="needs pip install 'klforecast[spark]'")
+    if which("java") is None:
+        pytest.skip("Spark needs a Java virtual machine")
+    frame = long_frame()
+    spark = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    session = spark.config("spark.sql.shuffle.partitions", "4").getOrCreate()
+    try:
+        on_cluster = session.createDataFrame(frame)
+        model = fit(on_cluster, FORECASTER, n_parts=2)
+        found = predict(model, on_cluster, h=6, level=[80], n_parts=2)
+        assert isinstance(found, sql.DataFrame)
+        assert_same(found.toPandas(), known_forecast(frame))
+    finally:
+        session.stop()
+
+
+@pytest.fixture
+def parts():
     series = series_of(long_frame(), Columns(*KEYS, "y"))
     keys = list(series)
-    parts = [{key: series[key] for key in keys[start::2]} for start in (0, 1)]
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster),
-        parallel_config(backend="dask"),
-    ):
-        found = fit_parts(parts, FORECASTER)
-    known = fit_parts(parts, FORECASTER)
+    return [{key: series[key] for key in keys[start::3]} for start in range(3)]
+
+
+@pytest.fixture
+def dask_processes():
+    """Two processes of Dask, on which joblib works."""
+    distributed = pytest.importorskip("distributed", reason="needs pip install 'klforecast[dask]'")
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    with cluster, distributed.Client(cluster), parallel_config(backend="dask"):
+        yield
+
+
+def assert_same_core(found, known):
     for name, values in known.core.state_dict().items():
         assert torch.equal(found.core.state_dict()[name], values), name
+
+
+def test_parts_are_mapped_by_the_processes_of_a_cluster_of_dask(parts, dask_processes):
+    known = fit_parts(parts, FORECASTER, n_jobs=1)
+    assert_same_core(fit_parts(parts, FORECASTER), known)
+
+
+def test_parts_are_mapped_by_the_processes_of_ray(parts, ray):
+    from ray.util.joblib import register_ray
+
+    register_ray()
+    known = fit_parts(parts, FORECASTER, n_jobs=1)
+    with parallel_config(backend="ray"):
+        found = fit_parts(parts, FORECASTER, n_jobs=2)
+    assert_same_core(found, known)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="is killed by a signal")
+def test_a_process_of_dask_that_is_killed_loses_nothing(parts, dask_processes, tmp_path):
+    test_process, surveyed, killed = os.getpid(), tmp_path / "surveyed", tmp_path / "killed"
+
+    def part():
+        if os.getpid() != test_process and not killed.exists():
+            if surveyed.exists():
+                killed.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            surveyed.touch()
+        return parts[1]
+
+    known = fit_parts(parts, FORECASTER, n_jobs=1)
+    found = fit_parts([parts[0], part, parts[2]], FORECASTER)
+    assert killed.exists()
+    assert_same_core(found, known)
 
 
 def test_a_column_that_is_missing_is_named():

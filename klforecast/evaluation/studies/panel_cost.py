@@ -59,6 +59,15 @@ def mixed_panel(series: int, rows: int, random_state: int = 0) -> pd.DataFrame:
     >>> mixed_panel(series=3, rows=24).groupby("series").size().tolist()
     [24, 24, 24]
     """
+    values = mixed_values(series, rows, random_state)
+    months = pd.period_range("2015-01", periods=rows, freq="M")
+    names = [f"s{number:06d}" for number in range(series)]
+    index = pd.MultiIndex.from_product([names, months], names=["series", "month"])
+    return pd.DataFrame({"y": values.ravel()}, index)
+
+
+def mixed_values(series: int, rows: int, random_state: int = 0) -> np.ndarray:  # (series, rows)
+    """The values of `mixed_panel`, in which every third series is of one kind."""
     rng = np.random.default_rng(random_state)
     time, size = np.arange(rows), (series, 1)
     level = 10.0 ** rng.uniform(1, 4, size)
@@ -68,11 +77,7 @@ def mixed_panel(series: int, rows: int, random_state: int = 0) -> pd.DataFrame:
     seasonal = level * trend * (1 + rng.uniform(0.05, 0.4, size) * np.sin(phase)) * noise
     demand = rng.poisson(3.0, (series, rows)) * (rng.uniform(size=(series, rows)) < 0.3)
     kind = (np.arange(series) % 3)[:, None]
-    values = np.choose(kind, [seasonal, level * noise, demand])
-    months = pd.period_range("2015-01", periods=rows, freq="M")
-    names = [f"s{number:06d}" for number in range(series)]
-    index = pd.MultiIndex.from_product([names, months], names=["series", "month"])
-    return pd.DataFrame({"y": values.ravel()}, index)
+    return np.choose(kind, [seasonal, level * noise, demand])
 
 
 def panel_cost(series: int, rows: int) -> PanelCost:
