@@ -67,14 +67,14 @@ class ClosedFormClassifier(RidgeAndForests):
             series,
             2 * F.one_hot(labels, len(class_weights)).double() - 1,
             weights,
-            lambda rows: _judges(labels[rows]),
+            lambda rows: judges(labels[rows]),
             labels,
             n_classes=len(class_weights),
             row_weights=row_weights,
         )
         self.class_weights_ = class_weights.double()
-        votes = torch.stack([self._log_votes(shares) for shares in unseen.values()])
-        self.temperature_, chosen = _choose_mixture(self.ridge_.left_out_, votes, labels, weights)
+        votes = torch.stack([log_votes(shares, self.class_weights_) for shares in unseen.values()])
+        self.temperature_, chosen = choose_mixture(self.ridge_.left_out_, votes, labels, weights)
         self.forest_weights_ = dict(zip(unseen, chosen.tolist(), strict=True))
         self.left_out_ = self._mixed(self.ridge_.left_out_, unseen)
         return self
@@ -90,28 +90,32 @@ class ClosedFormClassifier(RidgeAndForests):
         """Turn scores into probabilities."""
         return scores.softmax(dim=1)
 
-    def _log_votes(self, shares: Tensor) -> Tensor:  # (n, classes)
-        """Logarithms of the trees' shares, one more tree being for every class alike.
-
-        The leaves of a full-grown tree are of one class, whatever the weights of its rows: so the
-        weights of the classes multiply the shares.
-        """
-        votes = N_TREES * shares + 1 / shares.shape[1]
-        return (self.class_weights_ * votes).log().log_softmax(1)
-
     def _mixed(self, ridge: Tensor, forests: Mapping[str, Tensor]) -> Tensor:  # (n, classes)
         logits = ridge / self.temperature_
         for name, shares in forests.items():
-            logits = logits + self.forest_weights_[name] * self._log_votes(shares)
+            logits = logits + self.forest_weights_[name] * log_votes(shares, self.class_weights_)
         return logits
 
 
-def _judges(labels: Tensor) -> Tensor:  # (n,), bool
+def log_votes(
+    shares: Tensor,  # (n, classes), of the trees
+    class_weights: Tensor,  # (classes,)
+) -> Tensor:  # (n, classes)
+    """Logarithms of the trees' shares, one more tree being for every class alike.
+
+    The leaves of a full-grown tree are of one class, whatever the weights of its rows: so the
+    weights of the classes multiply the shares.
+    """
+    votes = N_TREES * shares + 1 / shares.shape[1]
+    return (class_weights * votes).log().log_softmax(1)
+
+
+def judges(labels: Tensor) -> Tensor:  # (n,), bool
     """Rows whose class has another row, which a model without them has seen."""
     return labels.bincount()[labels] > 1
 
 
-def _choose_mixture(
+def choose_mixture(
     scores: Tensor,  # (n, classes), left out
     votes: Tensor,  # (forests, n, classes), unseen
     labels: Tensor,  # (n,)
@@ -126,7 +130,7 @@ def _choose_mixture(
     """
     n_classes = scores.shape[1]
     typical = _TYPICAL_TEMPERATURE / (n_classes - 1)
-    judging = _judges(labels)
+    judging = judges(labels)
     count = int(judging.sum())
     if not count:
         return typical, votes.new_zeros(len(votes))

@@ -61,6 +61,11 @@ class RidgeAndForests:
         self.seed = seed
         self.n_jobs = n_jobs
 
+    def check_parts(self) -> None:
+        """Raise a ValueError unless there is a forest for each of the rows; for models read from a file."""
+        if set(self.forests_) != {"responses", "intervals"} or set(self.responses_) != set(POOLED):
+            raise ValueError(f"forests {set(self.forests_)} on responses {set(self.responses_)}")
+
     def _grow(
         self,
         series: Sequence[Tensor],  # (channels, length) each

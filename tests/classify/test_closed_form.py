@@ -5,7 +5,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from klforecast.classify import filter_features, kinds_ridge
-from klforecast.classify.closed_form import ClosedFormClassifier, _choose_mixture
+from klforecast.classify.closed_form import ClosedFormClassifier, choose_mixture
 from klforecast.classify.filter_features import KINDS, MODES_PER_GROUP, FilterFeatures
 
 
@@ -202,10 +202,10 @@ def test_votes_that_are_wrong_get_no_weight_and_votes_that_are_right_get_one():
     even = torch.full((40,), 1 / 40).double()
     right = (2.0 * F.one_hot(labels) - 1).double()
     noise = torch.randn(40, 2, generator=torch.Generator().manual_seed(0)).double()
-    assert _choose_mixture(right, 3 * noise[None], labels, even)[1] == 0
-    assert _choose_mixture(noise, right[None], labels, even)[1] >= 1
+    assert choose_mixture(right, 3 * noise[None], labels, even)[1] == 0
+    assert choose_mixture(noise, right[None], labels, even)[1] >= 1
     assert_close(
-        _choose_mixture(right, torch.stack([3 * noise, right]), labels, even)[1][0],
+        choose_mixture(right, torch.stack([3 * noise, right]), labels, even)[1][0],
         torch.tensor(0.0).double(),
     )
 
