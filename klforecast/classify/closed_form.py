@@ -23,6 +23,9 @@ from klforecast.ops.log_linear import log_linear_weights
 
 # The temperature is 10 at most, so that `net_`, the ridge alone, says something.
 _LEAST_OF_RIDGE = 0.1
+# How strongly a forest's weight is drawn to zero, as if by that many rows: of 51 training parts of 7 to 30
+# series the log loss is .810 with it and .812 without, of 54 of 40 to 200 it is .888 with and without.
+_PULL = 0.3
 # Temperature, times the classes less one, where no row can judge. Of training parts cut to one series
 # for each class, 19 UCR and UEA sets: log loss 1.22, 1.47 for even probabilities.
 _TYPICAL_TEMPERATURE = 4.0
@@ -125,7 +128,8 @@ def choose_mixture(
 
     Of m rows that judge, one more is supposed to be of any class (with two classes half of what
     Platt 1999 adds): where no row is wrong, a likelihood alone would ask for probabilities of zero
-    and one. Every row that cannot judge pulls the logarithm of the temperature towards what is
+    and one. Few rows would trust a forest blindly that happens to be right about them, so that its
+    weight is drawn to zero. Every row that cannot judge pulls the logarithm of the temperature towards what is
     typical where none can, and the weights towards zero.
     """
     n_classes = scores.shape[1]
@@ -140,6 +144,7 @@ def choose_mixture(
         targets[judging].double(),
         weights[judging],
         floors=(_LEAST_OF_RIDGE, *(0.0,) * len(votes)),
+        pulls=(0.0, *(_PULL / count,) * len(votes)),
     )
     share = count / len(labels)
     temperature = float(found[0]) ** -share * typical ** (1 - share)

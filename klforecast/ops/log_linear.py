@@ -1,6 +1,7 @@
 """Weights of several scores under which the answers are most likely: a log-linear opinion pool.
 
-    p(x) = softmax(sum_h a_h s_h(x))        a = argmin mean cross-entropy of p, with a_h >= floor_h
+    p(x) = softmax(sum_h a_h s_h(x))
+    a    = argmin mean cross-entropy of p + sum_h pull_h a_h^2, with a_h >= floor_h
 
 The loss is convex in a, so that there is one answer whatever the start. Steps are Newton's on the
 weights that are free to move, cut at the floors (Bertsekas 1982, SIAM J. Control Optim. 20(2)).
@@ -23,6 +24,7 @@ def log_linear_weights(
     targets: Tensor,  # (n, classes), they sum to one
     weights: Tensor,  # (n,)
     floors: Sequence[float],
+    pulls: Sequence[float],
 ) -> Tensor:  # (heads,)
     """Find the weights of the heads by maximum likelihood; O(heads^2 n classes) a step.
 
@@ -36,6 +38,8 @@ def log_linear_weights(
         Weight of each row in the loss.
     floors : sequence of float
         Least weight of each head.
+    pulls : sequence of float
+        How strongly each weight is drawn towards zero.
 
     Returns
     -------
@@ -47,21 +51,22 @@ def log_linear_weights(
 
     >>> truth = torch.tensor([[1.0, -1.0], [-1.0, 1.0]], dtype=torch.float64)
     >>> wanted = torch.tensor([[0.9, 0.1], [0.1, 0.9]], dtype=torch.float64)
-    >>> log_linear_weights(torch.stack([truth, -truth]), wanted, torch.ones(2), (0.0, 0.0))
+    >>> log_linear_weights(torch.stack([truth, -truth]), wanted, torch.ones(2), (0, 0), (0, 0))
     tensor([1.0986, 0.0000], dtype=torch.float64)
     """
     scores, weights = scores.double(), weights.double() / weights.sum()
     least = torch.tensor(floors, dtype=torch.float64)
+    pull = torch.tensor(pulls, dtype=torch.float64)
     found = least + 1 / len(least)
-    loss = _loss(found, scores, targets, weights)
+    loss = _loss(found, scores, targets, weights, pull)
     for _ in range(_MOST_STEPS):
-        slope, curvature = _derivatives(found, scores, targets, weights)
+        slope, curvature = _derivatives(found, scores, targets, weights, pull)
         free = (found > least) | (slope < 0)
         step = torch.zeros_like(found)
         step[free] = torch.linalg.solve(curvature[free][:, free], slope[free])
         for halving in range(_HALVINGS):
             moved = torch.maximum(found - step / 2**halving, least)
-            after = _loss(moved, scores, targets, weights)
+            after = _loss(moved, scores, targets, weights, pull)
             if after < loss:
                 break
         else:
@@ -72,13 +77,14 @@ def log_linear_weights(
     return found
 
 
-def _loss(found: Tensor, scores: Tensor, targets: Tensor, weights: Tensor) -> float:
+def _loss(found: Tensor, scores: Tensor, targets: Tensor, weights: Tensor, pull: Tensor) -> float:
     logits = torch.einsum("h,hnk->nk", found, scores)
-    return float(weights @ F.cross_entropy(logits, targets, reduction="none"))
+    losses = F.cross_entropy(logits, targets, reduction="none")
+    return float(weights @ losses + pull @ found.square())
 
 
 def _derivatives(
-    found: Tensor, scores: Tensor, targets: Tensor, weights: Tensor
+    found: Tensor, scores: Tensor, targets: Tensor, weights: Tensor, pull: Tensor
 ) -> tuple[Tensor, Tensor]:  # (heads,), (heads, heads)
     probabilities = torch.einsum("h,hnk->nk", found, scores).softmax(1)
     slope = torch.einsum("n,nk,hnk->h", weights, probabilities - targets, scores)
@@ -86,4 +92,4 @@ def _derivatives(
     curvature = torch.einsum("n,nk,hnk,gnk->hg", weights, probabilities, centred, centred)
     # A head without variance has no curvature, and two that agree have one between them.
     ridge = 1e-9 * (1 + curvature.diagonal().mean())
-    return slope, curvature + ridge * torch.eye(len(found), dtype=torch.float64)
+    return slope + 2 * pull * found, curvature + torch.diag(2 * pull + ridge)
