@@ -36,7 +36,8 @@ class _Family(NamedTuple):
     chunk: int
 
 
-KINDS = ("sides", "peak", "contest", "shape")
+POOLED = ("sides", "peak", "contest")
+KINDS = (*POOLED, "shape")
 SHAPE_STEPS = 128  # of the shape: a series of some hundred steps keeps all that lasts longer than a few of them
 MODES_PER_GROUP = 8  # of one combination of channels: the contest at each step is among them
 BIASES = 4  # quantiles of responses, a coarse picture of their distribution
@@ -178,7 +179,7 @@ class FilterFeatures:
         return names
 
     def _pool(self, series: Sequence[Tensor]) -> dict[str, Tensor]:
-        pooled: dict[str, list[Tensor]] = {kind: [] for kind in KINDS[:-1]}
+        pooled: dict[str, list[Tensor]] = {kind: [] for kind in POOLED}
         for (number, family), bank, biases in zip(_BANKS, self.banks_, self.biases_, strict=True):
             blocks = to_blocks([self._signal(values, number) for values in series], family.chunk)
             start = 0

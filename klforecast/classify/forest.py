@@ -20,6 +20,7 @@ from klforecast.ops.arrays import to_tensor
 
 _TREES_OF_FOLD = 40  # 200 in all, as in QUANT
 _FOLDS = 5  # with eight, 25 trees answer for a row, and their answer varies more
+N_TREES = _FOLDS * _TREES_OF_FOLD
 _SHARE = 0.1  # of the features, at each split; as in QUANT, where half of them are noise
 _MOST_TRIED = 1.3e9  # rows times features tried times depth times trees: ten seconds of one core
 _LEAST_TRIED = 10  # features at a split, however many rows
@@ -90,7 +91,7 @@ def grow_forest(
     its answer is that of a tree that knows nothing.
     """
     n, width = features.shape
-    work = _FOLDS * _TREES_OF_FOLD * n * np.log2(n + 1)
+    work = N_TREES * n * np.log2(n + 1)
     options: dict[str, Any] = {
         "n_estimators": _TREES_OF_FOLD,
         "max_features": max(1, int(min(_SHARE * width, max(_LEAST_TRIED, _MOST_TRIED / work)))),

@@ -2,7 +2,7 @@
 
     output(x) = W z(x) + b        z scaled spectral features, which stay; W, b the solved ridge
 
-The forest of the closed form is no part of it: trees have no gradients.
+The forests of the closed form are no part of it: trees have no gradients.
 """
 
 from typing import Any

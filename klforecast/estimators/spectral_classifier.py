@@ -2,7 +2,7 @@
 
 closed-form   a fixed bank of modes filters each series in both directions; the responses are pooled
               over time, and a ridge regression tells the classes apart, together with trees on
-              statistics over intervals. Seconds, no epochs.
+              these and on statistics over intervals. Seconds, no epochs.
 gradient      an ensemble of `SpectralSSM` networks, trained by epochs with early stopping, that correct
               the closed form or, with refine=False, answer alone.
 """
@@ -102,8 +102,8 @@ class SpectralClassifier:
         Parameters
         ----------
         solver : {"closed-form", "gradient"}, default="closed-form"
-            A ridge regression on pooled responses of fixed modes with trees on statistics over
-            intervals, or networks that correct it.
+            A ridge regression on pooled responses of fixed modes with trees on these and on
+            statistics over intervals, or networks that correct it.
         n_filters : int or None, default=None
             Modes of the closed form, rounded up to a multiple of 32. None: 1,536, fewer where the
             training part has very many steps.
@@ -191,7 +191,7 @@ class SpectralClassifier:
 
     @property
     def net_(self) -> NeuralNet:
-        """The ridge of the closed form as a fitted skorch net, without the forest.
+        """The ridge of the closed form as a fitted skorch net, without the forests.
 
         Made anew each time, so that fine-tuning it leaves the classifier as it is: ``net = c.net_``,
         then ``net.partial_fit(X, y)`` with series (n, channels, length) and class numbers, or

@@ -58,7 +58,7 @@ class SpectralRegressor:
 
     @property
     def net_(self) -> NeuralNet:
-        """The ridge of the closed form as a fitted skorch net, without the forest.
+        """The ridge of the closed form as a fitted skorch net, without the forests.
 
         Made anew each time, so that fine-tuning it leaves the regressor as it is: ``net = r.net_``, then
         ``net.partial_fit(X, y)`` with series (n, channels, length) and numbers (n, 1), float64, or

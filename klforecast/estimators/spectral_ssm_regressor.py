@@ -20,8 +20,8 @@ class SpectralSSMRegressor(
     """Tell a number from a series: extrinsic regression with complex state-space modes.
 
     The closed form of `SpectralSSMClassifier` with numbers in place of classes: a ridge regression
-    on pooled responses of fixed modes and extremely randomised trees on statistics over intervals,
-    mixed as they err least on series that they have not seen.
+    on pooled responses of fixed modes, and extremely randomised trees on these and on statistics over
+    intervals, mixed as they err least on series that they have not seen.
 
     The settings are documented at `__init__`.
 
@@ -38,7 +38,7 @@ class SpectralSSMRegressor(
     Notes
     -----
     `fit` takes time in proportion to series times steps times filters, about twenty nanoseconds each,
-    O(n^3) for up to 2,500 series, and up to ten seconds for the trees; beyond 2,500 series the ridge
+    O(n^3) for up to 2,500 series, and up to twenty seconds for the trees; beyond 2,500 series the ridge
     is spanned by 2,000 of them.
 
     Examples

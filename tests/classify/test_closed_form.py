@@ -5,7 +5,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from klforecast.classify import filter_features, kinds_ridge
-from klforecast.classify.closed_form import ClosedFormClassifier, _choose_mixture
+from klforecast.classify.closed_form import ClosedFormClassifier, choose_mixture
 from klforecast.classify.filter_features import KINDS, MODES_PER_GROUP, FilterFeatures
 
 
@@ -175,7 +175,7 @@ def test_where_places_decide_the_trees_do():
     model = ClosedFormClassifier(8).fit(*places(60, 0), EVEN)
     test, labels = places(100, 1)
     ridge = model.ridge_.answer(model.features_.transform(test))
-    assert model.forest_weight_ >= 1
+    assert sum(model.forest_weights_.values()) >= 1
     mixed = (model.scores(test).argmax(1) == labels).double().mean()
     assert mixed > (ridge.argmax(1) == labels).double().mean() + 0.1
 
@@ -202,8 +202,12 @@ def test_votes_that_are_wrong_get_no_weight_and_votes_that_are_right_get_one():
     even = torch.full((40,), 1 / 40).double()
     right = (2.0 * F.one_hot(labels) - 1).double()
     noise = torch.randn(40, 2, generator=torch.Generator().manual_seed(0)).double()
-    assert _choose_mixture(right, 3 * noise, labels, even)[1] == 0
-    assert _choose_mixture(noise, right, labels, even)[1] >= 1
+    assert choose_mixture(right, 3 * noise[None], labels, even)[1] == 0
+    assert choose_mixture(noise, right[None], labels, even)[1] >= 1
+    assert_close(
+        choose_mixture(right, torch.stack([3 * noise, right]), labels, even)[1][0],
+        torch.tensor(0.0).double(),
+    )
 
 
 def test_a_heavy_class_gets_more_of_the_votes():
