@@ -19,8 +19,9 @@ from klforecast.estimators.sampling import sample_keys
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.comparison import compared_origins, followed, forecasts_from
 from klforecast.local.excursions import newest_excursions
+from klforecast.local.fitting import Judged, fit_judged
 from klforecast.local.knowledge import PanelExtent, PanelKnowledge
-from klforecast.local.model import LONGEST, Judged, LocalModel, fit_judged, near_steps
+from klforecast.local.model import LONGEST, LocalModel, near_steps
 from klforecast.local.origins import Origins
 from klforecast.local.panel import align
 from klforecast.local.share import Compared, PanelGains, local_shares, panel_gains

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from klforecast.local.model import LONGEST, Judged, LocalModel, forecast
+from klforecast.local.fitting import Judged
+from klforecast.local.model import LONGEST, LocalModel, forecast
 from klforecast.local.origins import Origins, judged_steps
 from klforecast.local.share import YOUNG
 

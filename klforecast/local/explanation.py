@@ -57,7 +57,7 @@ def row_parts(
 
     Examples
     --------
-    >>> from klforecast.local.model import fit_local
+    >>> from klforecast.local.fitting import fit_local
     >>> line = np.arange(5.0, 65.0, 2.0)
     >>> row_parts(fit_local([line], horizon=3), line, steps=3, around=0.0).sum(axis=0).round(6)
     array([65., 67., 69.])
@@ -100,7 +100,7 @@ def copy_parts(model: LocalModel, past: np.ndarray, steps: int) -> dict[str, np.
 
     Examples
     --------
-    >>> from klforecast.local.model import fit_local
+    >>> from klforecast.local.fitting import fit_local
     >>> line = np.arange(5.0, 65.0, 2.0)
     >>> parts = copy_parts(fit_local([line], horizon=3), line, steps=3)
     >>> sum(part[1] for part in parts.values()).round(6)

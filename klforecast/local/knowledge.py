@@ -4,15 +4,15 @@ A series is weighed by its own errors beside what the panel says: the priors of 
 errors, and where all are judged. With that at hand the series of a panel may come in any parts, one after another or
 on several machines, and each has the weights that it has among all others.
 
-Letters   T rows of the longest series, E experts, L laws
+Letters   T rows of the longest series, E experts
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from klforecast.local.law_weights import PanelLaws
 from klforecast.local.origins import Origins
-from klforecast.local.residual_law import ErrorShape
 
 
 class PanelExtent(NamedTuple):
@@ -46,10 +46,7 @@ class PanelKnowledge(NamedTuple):
     origins : Origins
     priors : tuple of two ndarrays of shape (E,)
         Shares of the experts, for near and for all steps.
-    errors : ErrorShape or None
-        None where nothing was judged.
-    laws : ndarray of shape (L,)
-        Shares of the laws.
+    laws : PanelLaws
     """
 
     horizon: int
@@ -59,5 +56,4 @@ class PanelKnowledge(NamedTuple):
     with_log: bool
     origins: Origins
     priors: tuple[np.ndarray, np.ndarray]
-    errors: ErrorShape | None
-    laws: np.ndarray
+    laws: PanelLaws

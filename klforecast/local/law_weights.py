@@ -1,69 +1,175 @@
-"""Weights of the laws of a series: of errors around its forecast, and of its past itself at several speeds.
+"""The laws of a series, and their weights: of errors around its forecast, and of its past itself at several speeds.
 
-Pinball losses at rolling origins, whose mean over levels is half of the CRPS, give them as errors give those of experts
-(`weights`).
+Errors have two laws: of the rows as they are and of their logarithm (`residual_law`, `relative_law`), so that quantiles
+of a series that grows are chosen between a constant and a growing width by what its origins say. Pinball losses there,
+whose mean over levels is half of the CRPS, give the laws weights as errors give them to experts (`weights`).
 
 Letters   N series, T rows, K origins, J judged steps, L laws, Q levels
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
 from klforecast.local.empirical_law import FORGETTINGS, empirical_quantiles
 from klforecast.local.origins import Origins
 from klforecast.local.panel import movement
-from klforecast.local.residual_law import ResidualLaw, residual_quantiles
+from klforecast.local.relative_law import log_errors, log_movement, quantiles_around
+from klforecast.local.residual_law import ErrorShape, ResidualLaw, error_shape, law_of_series
 from klforecast.local.weights import Record, panel_prior, series_weights
 
 _JUDGED_LEVELS = np.arange(1, 10) / 10  # the nine of the CRPS
 _LAW_ORIGINS = 8  # of the origins, evenly spread: laws are compared with less effort than experts
-_OPTIMISM = 1.15  # of the losses of the law that was fitted to the errors that it is judged by
+_OPTIMISM = 1.15  # of the losses of the laws that were fitted to the errors that they are judged by
 
 
-def law_weights(
+class PanelLaws(NamedTuple):
+    """What the laws of the series of a panel have in common.
+
+    Attributes
+    ----------
+    plain, relative : ErrorShape or None
+        Of errors and of errors of the logarithm; None where nothing was judged.
+    prior : ndarray of shape (L,)
+        Shares of the laws.
+    """
+
+    plain: ErrorShape | None
+    relative: ErrorShape | None
+    prior: np.ndarray
+
+
+class Laws(NamedTuple):
+    """The laws of each series.
+
+    Attributes
+    ----------
+    plain : ResidualLaw
+        Of its errors.
+    relative : ResidualLaw or None
+        Of its errors of the logarithm; None in a panel without a positive series.
+    weights : ndarray of shape (N, L)
+        L is 5, or 4 without the relative law, which is the second.
+    """
+
+    plain: ResidualLaw
+    relative: ResidualLaw | None
+    weights: np.ndarray
+
+
+def fit_laws(
     past: np.ndarray,
     origins: Origins,
     truth: np.ndarray,
-    residuals: np.ndarray,
-    law: ResidualLaw,
-    prior: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:  # (N, L), (L,)
-    """Weights of the laws by their pinball losses at some of the origins.
+    forecasts: np.ndarray,
+    positive: np.ndarray,
+    with_log: bool,
+    panel: PanelLaws | None = None,
+) -> tuple[Laws, PanelLaws]:
+    """Fit the laws of errors at the origins, and weigh all laws by their pinball losses at some of them.
 
     Parameters
     ----------
     past : ndarray of shape (N, T)
     origins : Origins
-    truth, residuals : ndarray of shape (K, N, J)
-        What followed the origins, and the same less what was forecast; NaN where nothing was observed.
-    law : ResidualLaw
-        Fitted to these residuals.
-    prior : ndarray of shape (L,), optional
-        Of the panel, where these are a part of it; None finds it from these series.
+    truth, forecasts : ndarray of shape (K, N, J)
+        What followed the origins, and what was forecast; NaN where nothing was observed.
+    positive : ndarray of bool, shape (N,)
+        Series whose logarithm is taken.
+    with_log : bool
+        Whether there is a law of the logarithm at all.
+    panel : PanelLaws, optional
+        Of a panel that these series are a part of; None learns it from them.
 
     Returns
     -------
-    weights : ndarray of shape (N, L)
-    prior : ndarray of shape (L,)
+    Laws
+    PanelLaws
     """
-    unit = movement(past)
-    every = max(1, len(origins.offsets) // _LAW_ORIGINS)
-    places = range(0, len(origins.offsets), every)
-    losses = np.zeros((len(past), 1 + len(FORGETTINGS)))
+    rows = past.shape[1]
+    residuals, unit = truth - forecasts, movement(past)
+    shape = (
+        error_shape(residuals, origins.steps, unit, origins.offsets, rows)
+        if panel is None
+        else panel.plain
+    )
+    plain = law_of_series(shape, residuals, origins.steps, unit)
+    log_shape, relative = None, None
+    if with_log:
+        of_logs, log_unit = log_errors(truth, forecasts, positive), log_movement(past)
+        log_shape = (
+            error_shape(
+                of_logs[:, positive], origins.steps, log_unit[positive], origins.offsets, rows
+            )
+            if panel is None
+            else panel.relative
+        )
+        relative = law_of_series(log_shape, of_logs, origins.steps, log_unit)
+    record = _losses(past, origins, truth, forecasts, positive, plain, relative)
+    prior = panel_prior(record) if panel is None else panel.prior
+    laws = Laws(plain, relative, series_weights(record, prior))
+    return laws, PanelLaws(shape, log_shape, prior)
+
+
+def mixture_quantiles(
+    laws: Laws,
+    past: np.ndarray,  # (N, T)
+    point: np.ndarray,  # (N, H)
+    positive: np.ndarray,  # (N,)
+    steps: np.ndarray,  # (H,)
+    levels: np.ndarray,  # (Q,)
+) -> np.ndarray:  # (N, H, Q)
+    """Quantiles of all laws, averaged level by level.
+
+    Parameters
+    ----------
+    laws : Laws
+    past : ndarray of shape (N, T)
+        Up to the row from which steps are counted.
+    point : ndarray of shape (N, H)
+        Forecast that errors are added to.
+    positive : ndarray of bool, shape (N,)
+        Series whose logarithm is taken.
+    steps : ndarray of int, shape (H,)
+    levels : ndarray of shape (Q,)
+    """
+    around = quantiles_around(point, past, laws.plain, laws.relative, positive, steps, levels)
+    own = [empirical_quantiles(past, forgetting, levels)[:, None] for forgetting in FORGETTINGS]
+    mixed = np.zeros((*point.shape, len(levels)))
+    for share, each in zip(laws.weights.T, [*around, *own], strict=True):
+        mixed += share[:, None, None] * each
+    return mixed
+
+
+def _losses(
+    past: np.ndarray,
+    origins: Origins,
+    truth: np.ndarray,
+    forecasts: np.ndarray,
+    positive: np.ndarray,
+    plain: ResidualLaw,
+    relative: ResidualLaw | None,
+) -> Record:
+    """Pinball losses of every law."""
+    places = range(0, len(origins.offsets), max(1, len(origins.offsets) // _LAW_ORIGINS))
     known = np.isfinite(truth)
-    spread = residual_quantiles(law, unit, origins.steps, _JUDGED_LEVELS)
+    fitted = 1 if relative is None else 2
+    losses = np.zeros((len(past), fitted + len(FORGETTINGS)))
     for place in places:
-        seen = known[place, :, :, None]
-        gaps = np.where(seen, residuals[place, :, :, None] - spread, 0.0)
-        losses[:, 0] += _OPTIMISM * _pinball(gaps)
+        point = np.where(known[place], forecasts[place], 0.0)
+        around = quantiles_around(
+            point, past, plain, relative, positive, origins.steps, _JUDGED_LEVELS
+        )
         before = past[:, : past.shape[1] - origins.offsets[place]]
-        for number, forgetting in enumerate(FORGETTINGS, start=1):
-            quantile = empirical_quantiles(before, forgetting, _JUDGED_LEVELS)[:, None]
-            gaps = np.where(seen, truth[place, :, :, None] - quantile, 0.0)
+        own = [
+            empirical_quantiles(before, forgetting, _JUDGED_LEVELS)[:, None]
+            for forgetting in FORGETTINGS
+        ]
+        for number, quantiles in enumerate([*around, *own]):
+            gaps = np.where(known[place, :, :, None], truth[place, :, :, None] - quantiles, 0.0)
             losses[:, number] += _pinball(gaps)
-    record = Record(losses, known[list(places)].mean(axis=2).sum(axis=0))
-    if prior is None:
-        prior = panel_prior(record)
-    return series_weights(record, prior), prior
+    losses[:, :fitted] *= _OPTIMISM
+    return Record(losses, known[list(places)].mean(axis=2).sum(axis=0))
 
 
 def _pinball(gaps: np.ndarray) -> np.ndarray:  # (N, J, Q) -> (N,)

@@ -64,6 +64,10 @@ class ResidualLaw(NamedTuple):
     ratio: np.ndarray
     shape: np.ndarray
 
+    def of(self, rows: np.ndarray) -> "ResidualLaw":
+        """The law of some of the series, in this order."""
+        return self._replace(ratio=self.ratio[rows])
+
 
 class ErrorShape(NamedTuple):
     """What the series of a panel have in common.

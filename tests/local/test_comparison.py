@@ -2,7 +2,8 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 from klforecast.local.comparison import compared_origins, followed, forecasts_from
-from klforecast.local.model import fit_judged, forecast
+from klforecast.local.fitting import fit_judged
+from klforecast.local.model import forecast
 
 
 def test_what_followed_an_origin_is_known_for_series_that_had_begun():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from klforecast.local.excursions import newest_excursions, without_excursions
-from klforecast.local.model import fit_local, forecast, origins_of
+from klforecast.local.fitting import fit_local, origins_of
+from klforecast.local.model import forecast
 
 RNG = np.random.default_rng(6)
 

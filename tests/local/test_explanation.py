@@ -5,7 +5,8 @@ import pytest
 
 from klforecast.local.experts import count_experts, expert_copies
 from klforecast.local.explanation import copy_parts, row_parts
-from klforecast.local.model import fit_local, forecast
+from klforecast.local.fitting import fit_local
+from klforecast.local.model import forecast
 
 STEPS = 9
 

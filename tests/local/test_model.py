@@ -3,14 +3,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from klforecast.local.experts import expert_forecasts
+from klforecast.local.fitting import fit_judged, fit_local, origins_of
 from klforecast.local.intermittent import count_size
-from klforecast.local.model import (
-    fit_judged,
-    fit_local,
-    forecast,
-    origins_of,
-    quantiles,
-)
+from klforecast.local.model import forecast, quantiles
 from klforecast.local.panel import align
 
 

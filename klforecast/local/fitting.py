@@ -1,0 +1,231 @@
+"""What local experts learn from the known rows of a panel: weights of the bank, and laws of its errors.
+
+Every expert forecasts from rolling origins (`origins`), and its errors there give it weights (`weights`): first a prior
+of the panel, from some of its series, then those of each series. Errors of the mixtures give the laws (`law_weights`).
+
+Letters   N series, T rows, E experts, X further experts, K origins, J judged steps
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from klforecast.local.autoregression import autoregressive_orders
+from klforecast.local.excursions import without_excursions
+from klforecast.local.experts import count_experts, expert_forecasts, usable_periods
+from klforecast.local.intermittent import count_size
+from klforecast.local.knowledge import PanelExtent, PanelKnowledge
+from klforecast.local.law_weights import fit_laws
+from klforecast.local.model import AT_ONCE, LocalModel, near_steps, newest_rows, weighted
+from klforecast.local.origins import Origins, farthest_origin, futures, rolling_origins
+from klforecast.local.panel import are_positive
+from klforecast.local.shifts import on_present_level
+from klforecast.local.weights import Record, judge, panel_prior, series_weights
+
+_FOR_THE_PRIOR = 4  # times as many series as are asked at once say what the panel is like
+
+
+class Judged(NamedTuple):
+    """What a model would have forecast at rolling origins.
+
+    Attributes
+    ----------
+    origins : Origins
+    forecasts : ndarray of shape (K, N, J)
+        With the weights of the model; no meaning at steps that were not yet over.
+    shifted : ndarray of bool, shape (N,)
+        Series whose past was brought to its present level.
+    counted : ndarray of bool, shape (N,)
+        Series of counts with many zeros.
+    panel : PanelKnowledge
+    """
+
+    origins: Origins
+    forecasts: np.ndarray
+    shifted: np.ndarray
+    counted: np.ndarray
+    panel: PanelKnowledge
+
+
+def origins_of(pasts: Sequence[np.ndarray], horizon: int, periods: Sequence[int]) -> Origins:
+    """Where a further expert has to forecast to be weighed by `fit_local`.
+
+    Parameters
+    ----------
+    pasts, horizon, periods
+        As for `fit_local`.
+    """
+    past = newest_rows(pasts)
+    return rolling_origins(past, horizon, _judged_periods(past, horizon, periods))
+
+
+def _judged_periods(past: np.ndarray, horizon: int, periods: Sequence[int]) -> tuple[int, ...]:
+    rows = past.shape[1]
+    return usable_periods(periods, rows, farthest_origin(rows, horizon))
+
+
+def fit_local(
+    pasts: Sequence[np.ndarray],
+    horizon: int,
+    periods: Sequence[int] = (),
+    others: np.ndarray | None = None,
+) -> LocalModel:
+    """Weigh the bank, and further experts, on a panel.
+
+    Parameters
+    ----------
+    pasts : sequence of ndarray of shape (time,) or (time, channels)
+        Known rows of every series, NaN where nothing was observed; every channel is a series.
+    horizon : int
+        Steps ahead, at least 1.
+    periods : sequence of int
+        Lengths of seasons in steps; those longer than half of the rows are left out.
+    others : ndarray of shape (K, N, X, J), optional
+        Forecasts of further experts at the origins of `origins_of`, made without the rows that follow them.
+
+    Returns
+    -------
+    LocalModel
+
+    Raises
+    ------
+    ValueError
+        If the horizon is below 1, `others` has another shape, or the pasts are no panel.
+
+    Notes
+    -----
+    Time O(N K E (T + H)); memory for 512 series at once.
+
+    Examples
+    --------
+    >>> from klforecast.local.model import forecast
+    >>> line = np.arange(5.0, 125.0, 2.0)
+    >>> model = fit_local([line], horizon=12)
+    >>> forecast(model, [line], steps=3).round(6)
+    array([[125., 127., 129.]])
+    """
+    return fit_judged(pasts, horizon, periods, others)[0]
+
+
+def fit_judged(
+    pasts: Sequence[np.ndarray],
+    horizon: int,
+    periods: Sequence[int] = (),
+    others: np.ndarray | None = None,
+    panel: PanelKnowledge | None = None,
+    extent: PanelExtent | None = None,
+) -> tuple[LocalModel, Judged]:
+    """As `fit_local`, with the forecasts that the weights were found by.
+
+    Parameters
+    ----------
+    pasts, horizon, periods, others
+        As for `fit_local`.
+    panel : PanelKnowledge, optional
+        Of a panel that these series are a part of; None learns it from them.
+    extent : PanelExtent, optional
+        Of a panel that these series are a sample of; None for these alone.
+    """
+    if horizon < 1:
+        raise ValueError(f"horizon is {horizon}; pass at least 1")
+    whole = panel or extent
+    past = newest_rows(pasts, None if whole is None else whole.rows)
+    used = _judged_periods(past, horizon, periods) if panel is None else panel.periods
+    floor = np.where(np.where(np.isfinite(past), past, np.inf).min(axis=1) < 0, -np.inf, 0.0)
+    one = count_size(past)
+    past, shifted = on_present_level(past, horizon, used)
+    n = len(past)
+    origins = (
+        rolling_origins(past, horizon, used, extent and extent.series)
+        if panel is None
+        else panel.origins
+    )
+    k, j = len(origins.offsets), len(origins.steps)
+    if others is not None and (others.shape[:2] != (k, n) or others.shape[3:] != (j,)):
+        raise ValueError(
+            f"others has shape {others.shape}; pass ({k}, {n}, number of experts, {j}), "
+            "their forecasts at the origins of origins_of"
+        )
+    positive = are_positive(past)
+    # Who foresaw a spike guessed.
+    truth = futures(without_excursions(past), origins, used)
+    near = origins.steps <= near_steps(horizon)
+
+    # A linear core has a map for every channel of one series, and one map for all series of a panel.
+    typical = int(np.median(np.isfinite(past).sum(axis=1))) if len(pasts) > 1 else 0
+    orders = autoregressive_orders(typical, used[0] if used else 1)
+    with_log = bool(positive.any())
+    if panel is not None:
+        orders, with_log, positive = panel.orders, panel.with_log, positive & panel.with_log
+
+    def judged(rows: np.ndarray) -> tuple[np.ndarray, tuple[Record, Record]]:
+        made = _at_origins(past[rows], used, orders, origins, positive[rows], with_log)
+        if others is not None:
+            made = np.concatenate([made, others[:, rows]], axis=2)
+        return made, judge(made, truth[:, rows], origins.offsets, near, one[rows] > 0)
+
+    # Interleaved, so that the first of them already look like the panel.
+    apart = -(-n // AT_ONCE)
+    chunks = [np.arange(start, n, apart) for start in range(apart)]
+    first = [judged(rows) for rows in chunks[:_FOR_THE_PRIOR]]
+    near_prior, prior = (
+        (panel_prior(_joined([records[part] for _, records in first])) for part in (0, 1))
+        if panel is None
+        else panel.priors
+    )
+    priors = near_prior, prior
+    weights: list[np.ndarray] = []
+    mixed = np.empty_like(truth)
+    for number, rows in enumerate(chunks):
+        made, records = first[number] if number < len(first) else judged(rows)
+        own = np.stack([series_weights(r, p) for r, p in zip(records, priors, strict=True)], axis=1)
+        by_step = own[:, np.where(near, 0, 1)]
+        for place, forecasts in enumerate(made):
+            mixed[place, rows] = weighted(forecasts, by_step)
+        weights.append(own)
+    order = np.concatenate(chunks).argsort()
+    laws, panel_laws = fit_laws(
+        past, origins, truth, mixed, positive, with_log, None if panel is None else panel.laws
+    )
+    model = LocalModel(
+        horizon,
+        used,
+        positive,
+        np.concatenate(weights)[order],
+        laws.weights,
+        laws.plain,
+        floor,
+        orders,
+        one,
+        None if panel is None else panel.rows,
+        laws.relative,
+    )
+    learned = PanelKnowledge(
+        horizon, past.shape[1], used, orders, with_log, origins, priors, panel_laws
+    )
+    return model, Judged(origins, mixed, shifted, one > 0, learned)
+
+
+def _at_origins(
+    past: np.ndarray,
+    periods: Sequence[int],
+    orders: Sequence[int],
+    origins: Origins,
+    positive: np.ndarray,
+    with_log: bool,
+) -> np.ndarray:  # (K, N, E, J); steps that were not yet over are zero
+    n_experts = count_experts(periods, orders, with_log)
+    everything = np.zeros((len(origins.offsets), len(past), n_experts, len(origins.steps)))
+    for place, offset in enumerate(origins.offsets):
+        followed = origins.steps[origins.steps <= offset]
+        made = expert_forecasts(past[:, :-offset], periods, orders, followed, positive, with_log)
+        everything[place, :, :, : len(followed)] = made
+    return everything
+
+
+def _joined(records: Sequence[Record]) -> Record:
+    return Record(
+        np.concatenate([record.errors for record in records]),
+        np.concatenate([record.origins for record in records]),
+    )
