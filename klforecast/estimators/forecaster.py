@@ -54,6 +54,7 @@ from klforecast.estimators.parameters import check_fit, warn_of_shrunk
 from klforecast.estimators.paths import PATH_LEVELS, require_joint_errors, sample_paths
 from klforecast.estimators.tags import FORECASTER_TAGS
 from klforecast.estimators.window_reader import WindowReader
+from klforecast.estimators.years import YearEffects
 from klforecast.ops.conformal import Calibration
 from klforecast.ops.missing import GapFiller
 from klforecast.training.nets import ForecastNet
@@ -181,6 +182,8 @@ class KLMemoryForecaster(InspectedForecaster):
         names a single series.
     effects_ : Effects or None
         Effect of the covariates that help out of fold; None if none does.
+    years_ : YearEffects or None
+        What returns at the same date of every year; None where it helps no core out of fold.
     gap_covariance_ : Tensor, (channels, w)
         Covariance over w steps by which missing values are filled.
     calibration_ : Calibration
@@ -226,6 +229,7 @@ class KLMemoryForecaster(InspectedForecaster):
 
     net_: ForecastNet
     effects_: Effects | None
+    years_: YearEffects | None
     scalers_: dict[Key, Standardizer]
     gap_covariance_: Tensor
     calibration_: Calibration | None
@@ -781,10 +785,11 @@ class KLMemoryForecaster(InspectedForecaster):
 
     def _learn(self) -> None:
         """Learn from all known rows: the effect of X, then what the memory makes of the residual."""
-        separated = stages.separate_effects(
+        separated = stages.separate(
             self._rows, self._covariates, self._options(), self._is_pretrained
         )
         self._covariates, self.effects_ = separated.covariates, separated.effects
+        self.years_ = separated.years
         self.periods_ = separated.plan.periods
         if self._is_pretrained:
             self.scalers_ = stages.scale_residual(separated, self.forgetting, self.scale_lag_)
@@ -897,4 +902,5 @@ class KLMemoryForecaster(InspectedForecaster):
             self.memory_depth_,
             self.period_,
             self.n_channels_,
+            self.years_,
         )
