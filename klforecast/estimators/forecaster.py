@@ -229,7 +229,7 @@ class KLMemoryForecaster(InspectedForecaster):
 
     net_: ForecastNet
     effects_: Effects | None
-    years_: YearEffects | None
+    years_: YearEffects | None = None  # files of earlier versions have none
     scalers_: dict[Key, Standardizer]
     gap_covariance_: Tensor
     calibration_: Calibration | None

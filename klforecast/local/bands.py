@@ -9,8 +9,6 @@ Letters   T rows, C channels, B bands
 
 import numpy as np
 
-_OBSERVED = 0.75  # of the weights of an average; what is missing more of leans to one side
-
 
 def widening_bands(rows: np.ndarray, count: int) -> np.ndarray:  # (T, C) -> (B, T, C)
     """Bands of a series, the narrowest first; what they leave is its level.
@@ -25,7 +23,8 @@ def widening_bands(rows: np.ndarray, count: int) -> np.ndarray:  # (T, C) -> (B,
     Returns
     -------
     ndarray of shape (count, T, C)
-        NaN where a band looks beyond an end of the series, 2^(j+1) - 1 rows, or is missing too much.
+        NaN where a band looks beyond an end of the series, by 2^(j+1) - 1 rows, and where nothing was observed; gaps
+        are bridged by lines for their neighbours.
 
     Notes
     -----
@@ -39,10 +38,10 @@ def widening_bands(rows: np.ndarray, count: int) -> np.ndarray:  # (T, C) -> (B,
     array([nan,  0.,  0., -2.,  4., -2.,  0., nan])
     """
     bands = np.empty((count, *rows.shape))
-    finer = rows
+    missing, finer = np.isnan(rows), _bridged(rows)
     for number in range(count):
         coarser = _smoothed(finer, 2**number)
-        bands[number] = finer - coarser
+        bands[number] = np.where(missing, np.nan, finer - coarser)
         finer = coarser
     return bands
 
@@ -66,16 +65,19 @@ def local_means(rows: np.ndarray, reach: int) -> np.ndarray:  # (T, C)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
+def _bridged(rows: np.ndarray) -> np.ndarray:
+    bridged = rows.copy()
+    for channel in bridged.T:
+        known = np.flatnonzero(np.isfinite(channel))
+        if len(known):
+            within = slice(known[0], known[-1] + 1)
+            channel[within] = np.interp(np.arange(known[0], known[-1] + 1), known, channel[known])
+    return bridged
+
+
 def _smoothed(rows: np.ndarray, apart: int) -> np.ndarray:
     smoothed = np.full_like(rows, np.nan)
-    if len(rows) <= 2 * apart:
-        return smoothed
-    known = np.isfinite(rows)
-    filled = np.where(known, rows, 0.0)
-    sums, weights = (
-        (part[: -2 * apart] + 2 * part[apart:-apart] + part[2 * apart :]) / 4
-        for part in (filled, known.astype(np.float64))
-    )
-    enough = weights >= _OBSERVED
-    smoothed[apart:-apart] = np.where(enough, sums / np.where(enough, weights, 1), np.nan)
+    if len(rows) > 2 * apart:
+        neighbours = rows[: -2 * apart] + rows[2 * apart :]
+        smoothed[apart:-apart] = (neighbours + 2 * rows[apart:-apart]) / 4
     return smoothed
