@@ -1,6 +1,7 @@
 """The stages of a fit to all known rows, and of an update by new ones.
 
-    fit       cycles and plan -> effect of X -> events of the year -> core or encoder on the residual -> share of local experts
+    fit       cycles and plan -> effect of X, events of the year -> core or encoder on the residual
+              -> share of local experts
     update    the open stream absorbs the new rows -> core -> share of local experts
 
 A pretrained net is kept as it is: of the stages its fit has the effect of X and the scales alone.

@@ -1,6 +1,6 @@
 """What a fitted net reads and says: windows of the residual of each series, scaled, without gaps.
 
-rows of y  ->  residual = rows - effect of X and of the year  ->  (residual - mean) / scale  ->  gaps filled  ->  windows
+rows of y  ->  residual = rows - effect of X and year  ->  (residual - mean) / scale  ->  gaps filled  ->  windows
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +48,7 @@ class WindowReader(NamedTuple):
     years: YearEffects | None = None
 
     def is_residual(self, key: Key) -> bool:
-        """Whether something is added to the forecast of a series, so that bounds of its rows are none of the residual."""
+        """Whether something is added to the forecast of a series, which bounds of its rows are to hold with it."""
         return self.effects is not None or (self.years is not None and key in self.years.effects)
 
     def floor(self, key: Key) -> np.ndarray:  # (channels,), or one number

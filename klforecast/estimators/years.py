@@ -4,8 +4,8 @@
     residual   rows less it, which the core and the local experts forecast
     forecast   theirs and the effect of the date that is forecast
 
-How wide events may be is chosen as anything else about a core: out of fold. Cores are solved on the rows as they are and
-less effects of more and more bands, and a channel has those that it is forecast best without. Smooth seasons, which
+How wide events may be is chosen as anything else about a core: out of fold. Cores are solved on the rows as they are,
+and less effects of more and more bands, and a channel has those that it is forecast best without. Smooth seasons, which
 cores know from their windows, are so left to them.
 """
 
@@ -27,16 +27,22 @@ from klforecast.estimators.frames.indices import Stamp, kind_of_index, stamps_ah
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.sampling import sample_keys
 from klforecast.local.intermittent import count_size
-from klforecast.local.years import effect_of_years, places_of
+from klforecast.local.years import Places, effects_of_years, places_of
 
 _DAYS = 365.2425  # of a year
 _SHORTEST_YEAR = 26  # steps; a year of months is a season like any other, and windows hold it
-_YEARS = 10  # before a row and after it: what was usual longer ago says less, and the cost is bounded
+_YEARS = (
+    10  # before a row and after it: what was usual longer ago says less, and the cost is bounded
+)
 _SHORT = 8  # times that a season has to fit into a year to be taken for a matter of its own
 _WIDEST = 0.4  # of a year that a band looks to both sides, so that two whole years hold a row that both know
-_NARROWER = 2  # bands less in the next choice, a quarter of the width: three choices from days to seasons
+_NARROWER = (
+    2  # bands less in the next choice, a quarter of the width: three choices from days to seasons
+)
 _CHOICES = 3  # of widths; each costs a core
-_JUDGED_YEARS = 6  # newest ones that cores are compared on: longer series would take the time of a second fit
+_JUDGED_YEARS = (
+    6  # newest ones that cores are compared on: longer series would take the time of a second fit
+)
 # Of the squared error that more bands have to save: of noise, walks and smooth waves they save up to 1.5 % by chance
 # (docs/local_experts.md).
 _LEAST_GAIN = 0.02
@@ -93,7 +99,9 @@ class YearEffects(NamedTuple):
         places = steps + np.round((before - beyond) * self.year).astype(int)
         return known[np.clip(places, 0, len(known) - 1)]
 
-    def ahead(self, key: Key, cutoff: Stamp, steps: np.ndarray) -> np.ndarray:  # (n, channels), or a zero
+    def ahead(
+        self, key: Key, cutoff: Stamp, steps: np.ndarray
+    ) -> np.ndarray:  # (n, channels), or a zero
         """Effect at some steps after a cutoff."""
         return self.of(key, stamps_ahead(cutoff, steps, self.frequency))
 
@@ -133,8 +141,8 @@ def learn_years(
         return None
     season = min((period for period in periods if 1 < period <= year / _SHORT), default=1)
     widest = int(math.log2(_WIDEST * year))
-    widths = [bands for bands in range(widest, 0, -_NARROWER)][:_CHOICES][::-1]
-    found = [_effects(series, residual, frequency, year, season, bands) for bands in widths]
+    widths = list(range(widest, 0, -_NARROWER))[:_CHOICES][::-1]
+    found = _effects(series, residual, frequency, year, season, widths)
     chosen = _chosen(residual, found, int(_JUDGED_YEARS * year), plan_of)
     if not chosen:
         return None
@@ -200,43 +208,52 @@ def _effects(
     frequency: BaseOffset | None,
     year: float,
     season: int,
-    bands: int,
-) -> dict[Key, np.ndarray]:
-    """Effects of each series that knows two years; none of counts, which are few and whole."""
-    effects = {}
+    widths: Sequence[int],
+) -> dict[Key, np.ndarray]:  # (widths, T + A, channels) each
+    """Effects of each series that has any for some width; none of counts, which are few and whole."""
+    effects: dict[Key, np.ndarray] = {}
+    places: dict[tuple[Stamp, int], Places] = {}
     for key, rows in residual.items():
         if len(rows) < 2 * year:
             continue
-        by_date = same_places(series[key].index, frequency, year)
-        places = places_of(by_date, len(rows), season)
-        effects[key] = effect_of_years(rows, places, season, round(year), bands)
-        effects[key][:, count_size(rows.T) > 0] = 0.0
+        index = series[key].index
+        dates = (index[0], len(index))
+        if dates not in places:
+            places[dates] = places_of(same_places(index, frequency, year), len(rows), season)
+        found = effects_of_years(rows, places[dates], season, round(year), widths)
+        found[..., count_size(rows.T) > 0] = 0.0
+        if found.any():
+            effects[key] = found
     return effects
 
 
 def _chosen(
     residual: Mapping[Key, np.ndarray],
-    found: Sequence[Mapping[Key, np.ndarray]],
+    found: Mapping[Key, np.ndarray],  # (widths, T + A, channels) each
     most_rows: int,
     plan_of: PlanOf,
 ) -> dict[Key, np.ndarray]:
-    """Effects of the bands that each channel is forecast best without."""
-    keys = [key for key in found[0] if any(effects[key].any() for effects in found)]
-    if not keys:
+    """Effects of the width that each channel is forecast best without."""
+    if not found:
         return {}
-    judged = {key: residual[key][-most_rows:] for key in sample_keys(keys)}
+    judged = {key: residual[key][-most_rows:] for key in sample_keys(found)}
     scalers = {key: Standardizer.fit(rows) for key, rows in judged.items()}
     plan = plan_of(judged)
     least = _squared_error(judged, scalers, plan)
-    chosen = {key: np.zeros_like(found[0][key]) for key in keys}
-    for effects in found:
-        known = {key: effects[key][: len(residual[key])][-most_rows:] for key in judged}
-        less = {key: add_within_floats(rows, -known[key]) for key, rows in judged.items()}
+    width = np.full(len(least), -1)
+    for place in range(len(next(iter(found.values())))):
+        less = {
+            key: add_within_floats(rows, -found[key][place, : len(residual[key])][-most_rows:])
+            for key, rows in judged.items()
+        }
         error = _squared_error(less, scalers, plan)
         helps = error < (1 - _LEAST_GAIN) * least
-        least = np.where(helps, error, least)
-        for key in keys:
-            chosen[key][:, helps] = effects[key][:, helps]
+        least, width = np.where(helps, error, least), np.where(helps, place, width)
+    channels = np.arange(len(width))
+    chosen = {
+        key: np.where(width < 0, 0.0, effects[width, :, channels].T)
+        for key, effects in found.items()
+    }
     return {key: effect for key, effect in chosen.items() if effect.any()}
 
 

@@ -18,6 +18,7 @@ Source    blocks of neighbouring coefficients: Cai (1999), Annals of Statistics 
 Letters   T known rows, A rows ahead, C channels, J other years, P rows of a short season
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,9 @@ from klforecast.local.panel import are_positive
 _CHANCE = 0.01  # of a neighbourhood that years have nothing in common in, the usual strict level
 _REACH = 2  # times the width of a band to both sides: some three independent values
 _WIDTH = 1.5  # times 2^j rows between independent values of band j, the width of its kernel at half height
-_SEASONS = 8  # short seasons before and after a row that say what is usual, a quarter of a year of weeks
+_SEASONS = (
+    8  # short seasons before and after a row that say what is usual, a quarter of a year of weeks
+)
 _JUDGED = 5  # bands in which the two forms are compared: events of up to a month
 
 
@@ -73,7 +76,9 @@ def places_of(by_date: np.ndarray, rows: int, season: int) -> Places:
     return Places(by_date, np.where((by_date >= 0) & (near >= 0) & (near < rows), near, -1))
 
 
-def effect_of_years(rows: np.ndarray, places: Places, season: int, year: int, bands: int) -> np.ndarray:
+def effects_of_years(
+    rows: np.ndarray, places: Places, season: int, year: int, bands: Sequence[int]
+) -> np.ndarray:
     """What other years say of every known row and of those ahead.
 
     Parameters
@@ -85,12 +90,12 @@ def effect_of_years(rows: np.ndarray, places: Places, season: int, year: int, ba
         Rows of a short season, which is no matter of the year; 1 for none.
     year : int
         Rows of a year.
-    bands : int
-        Events that are wider than 2^bands rows are left to others.
+    bands : sequence of int
+        Ascending; events that are wider than 2^bands rows are left to others.
 
     Returns
     -------
-    ndarray of shape (T + A, C)
+    ndarray of shape (len(bands), T + A, C)
         To be taken off the rows; zero where years have nothing in common, or fewer than two were seen.
 
     Notes
@@ -105,17 +110,18 @@ def effect_of_years(rows: np.ndarray, places: Places, season: int, year: int, ba
     >>> noise[[50, 150, 250], 0] += 20
     >>> by_date = np.arange(360)[:, None] + np.array([-300, -200, -100, 100, 200])
     >>> by_date[(by_date < 0) | (by_date >= 260)] = -1
-    >>> effect_of_years(noise, Places(by_date, None), season=1, year=100, bands=3)[[350, 320]].round()
+    >>> places = Places(by_date, None)
+    >>> effects_of_years(noise, places, season=1, year=100, bands=[3])[0, [350, 320]].round()
     array([[18.,  0.],
            [ 0.,  0.]])
     """
-    plain = _effect(rows, places, season, bands)
+    plain = _effects(rows, places, season, bands)
     growing = are_positive(rows.T)
     if not growing.any():
         return plain
-    units = _units(rows, len(plain), year)
-    scaled = _effect(rows / units[: len(rows)], places, season, bands) * units
-    left = [_left_over(rows, effect, season) for effect in (plain, scaled)]
+    units = _units(rows, plain.shape[1], year)
+    scaled = _effects(rows / units[: len(rows)], places, season, bands) * units
+    left = [_left_over(rows, effects[-1], season) for effects in (plain, scaled)]
     return np.where(growing & (left[1] < left[0]), scaled, plain)
 
 
@@ -136,16 +142,16 @@ def without_season(rows: np.ndarray, season: int) -> np.ndarray:  # (T, C)
     return rows - np.where(known > 0, (lower + upper) / 2, 0.0)
 
 
-def _effect(rows: np.ndarray, places: Places, season: int, bands: int) -> np.ndarray:  # (T + A, C)
-    effect = np.zeros((len(places.by_date), rows.shape[1]))
-    for number, band in enumerate(widening_bands(without_season(rows, season), bands)):
-        narrow = places.by_season is not None and 2 ** (number + 1) < season
-        left = band
-        for others in (places.by_date, places.by_season) if narrow else (places.by_date,):
-            shared = _shared(left, others, 2**number)
-            effect += shared
-            left = left - shared[: len(rows)]
-    return effect
+def _effects(
+    rows: np.ndarray, places: Places, season: int, bands: Sequence[int]
+) -> np.ndarray:  # (len(bands), T + A, C)
+    effects = np.zeros((bands[-1], len(places.by_date), rows.shape[1]))
+    for number, left in enumerate(widening_bands(without_season(rows, season), bands[-1])):
+        effects[number] = _shared(left, places.by_date, 2**number)
+        if places.by_season is not None and 2 ** (number + 1) < season:
+            left = left - effects[number, : len(rows)]
+            effects[number] += _shared(left, places.by_season, 2**number)
+    return np.cumsum(effects, axis=0)[np.array(bands) - 1]
 
 
 def _shared(band: np.ndarray, others: np.ndarray, width: int) -> np.ndarray:  # (T, C) -> (T + A, C)

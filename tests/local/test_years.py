@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from klforecast.local.bands import local_means, widening_bands
-from klforecast.local.years import Places, effect_of_years, places_of, without_season
+from klforecast.local.years import Places, effects_of_years, places_of, without_season
 
 YEAR, ROWS = 365, 3 * 365
 
@@ -18,7 +18,7 @@ def by_date(rows, ahead=YEAR, year=YEAR, most=4):
 def effect(rows, season=1, bands=7):
     rows = np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
     places = places_of(by_date(len(rows)), len(rows), season)
-    return effect_of_years(rows, places, season, YEAR, bands)
+    return effects_of_years(rows, places, season, YEAR, [bands])[0]
 
 
 def noise(seed, rows=ROWS):
@@ -30,7 +30,8 @@ def test_bands_and_the_level_that_they_leave_add_up_to_the_series():
     bands = widening_bands(rows, 4)
     level = rows - bands.sum(axis=0)
     assert np.isfinite(level[15:-15]).all()
-    assert np.isnan(level[:15]).all() and np.isnan(level[-15:]).all()
+    assert np.isnan(level[:15]).all()
+    assert np.isnan(level[-15:]).all()
     assert np.abs(np.diff(level[15:-15], axis=0)).max() < 0.1
 
 
