@@ -30,6 +30,9 @@ from klforecast.local.intermittent import count_size
 from klforecast.local.years import Places, effects_of_years, places_of
 
 _DAYS = 365.2425  # of a year
+# Steps of a year of weeks, of business days and of days; other seasons of rows without dates are none: M4's weekly
+# series seem to have one of 313, and lost 2 % of their MASE with events of it.
+_COUNTED = (52, 53, 260, 261, 364, 365, 366)
 _SHORTEST_YEAR = 26  # steps; a year of months is a season like any other, and windows hold it
 _YEARS = (
     10  # before a row and after it: what was usual longer ago says less, and the cost is bounded
@@ -122,7 +125,7 @@ def learn_years(
         Their rows less the effect of covariates.
     frequency : offset or None
     periods : sequence of int
-        Seasons in steps. The longest of them is the year of rows without dates.
+        Seasons in steps, among which is the year of rows without dates.
     plan_of : callable
         Plans the core that effects are judged by.
 
@@ -154,7 +157,7 @@ def learn_years(
 
 
 def steps_of_a_year(index: pd.Index, periods: Sequence[int]) -> float | None:
-    """Steps of a year of dates, or of the longest season of rows without any; None for one that windows know.
+    """Steps of a year of dates, or of a season of rows without any that is a year; None for one that windows know.
 
     Examples
     --------
@@ -169,13 +172,13 @@ def steps_of_a_year(index: pd.Index, periods: Sequence[int]) -> float | None:
         span = (index[-1] - index[0]) / pd.Timedelta(days=1)
         year = _DAYS * (len(index) - 1) / span if span > 0 else 0.0
     else:
-        year = float(max(periods, default=0))
+        year = float(max((period for period in periods if period in _COUNTED), default=0))
     return year if _SHORTEST_YEAR <= year <= LONGEST_CYCLE else None
 
 
 def _is_known_to(plan: CorePlan, year: float, rows: int) -> bool:
     """Whether windows of a core hold whole years, and the rows more of them than others could tell it."""
-    return plan.edges[0] >= year and rows > _JUDGED_YEARS * year
+    return plan.edges[0] >= round(year) and rows > _JUDGED_YEARS * year
 
 
 def same_places(
