@@ -88,7 +88,7 @@ class KLMemoryForecaster(InspectedForecaster):
     period : int or None, default=None
         Steps of one cycle. None: detected; 1: no cycle. One of more than 1,440 steps, such as a year
         of hours, is read as its leading harmonics, beside the shorter cycles that are detected; it
-        takes rows of two such cycles.
+        takes rows of two such cycles. Events of the year are looked for where no period is named.
     n_components : int or None, default=None
         K-L components kept of the history; of each of its blocks, since the linear core reads a
         deep history in blocks that grow with age. None: chosen from the data.
@@ -112,7 +112,8 @@ class KLMemoryForecaster(InspectedForecaster):
         Whether a trained encoder corrects the closed form. False: it forecasts alone.
     local_experts : bool, default=True
         Whether the closed form is pooled with filters of each series' own past (exponential smoothing,
-        seasonal indices), as far as they forecast its newest rows better. Trained encoders have none.
+        seasonal indices), as far as they forecast its newest rows better, and what returns at the same date
+        of every year is taken off the rows and put back, if that helps. Trained encoders have none.
     token_mixer : {"factorized", "dense", "bottleneck"}, default="factorized"
         How components become memory tokens (trained encoders only).
     d_model, n_layers, n_heads, patch_length : int, default=64, 2, 4, 16

@@ -27,6 +27,8 @@ from klforecast.estimators.frames.indices import Stamp, kind_of_index, stamps_ah
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.sampling import sample_keys
 from klforecast.local.intermittent import count_size
+from klforecast.local.model import LONGEST
+from klforecast.local.shifts import on_present_level
 from klforecast.local.years import Places, effects_of_years, places_of
 
 _DAYS = 365.2425  # of a year
@@ -140,12 +142,13 @@ def learn_years(
     them knows what they share: there river flow and births by week were 5 % worse and 3 % better with effects.
     """
     year = steps_of_a_year(next(iter(series.values())).index, periods)
-    if year is None or _is_known_to(plan_of(residual), year, max(map(len, residual.values()))):
+    plan = plan_of(residual)
+    if year is None or _is_known_to(plan, year, max(map(len, residual.values()))):
         return None
     season = min((period for period in periods if 1 < period <= year / _SHORT), default=1)
     widest = int(math.log2(_WIDEST * year))
     widths = list(range(widest, 0, -_NARROWER))[:_CHOICES][::-1]
-    found = _effects(series, residual, frequency, year, season, widths)
+    found = _effects(series, residual, frequency, year, season, widths, plan)
     chosen = _chosen(residual, found, int(_JUDGED_YEARS * year), plan_of)
     if not chosen:
         return None
@@ -212,8 +215,12 @@ def _effects(
     year: float,
     season: int,
     widths: Sequence[int],
+    plan: CorePlan,
 ) -> dict[Key, np.ndarray]:  # (widths, T + A, channels) each
-    """Effects of each series that has any for some width; none of counts, which are few and whole."""
+    """Effects of each series that has any for some width.
+
+    None of counts, which are few and whole, nor where a level has just shifted: events are those of the former one.
+    """
     effects: dict[Key, np.ndarray] = {}
     places: dict[tuple[Stamp, int], Places] = {}
     for key, rows in residual.items():
@@ -224,7 +231,9 @@ def _effects(
         if dates not in places:
             places[dates] = places_of(same_places(index, frequency, year), len(rows), season)
         found = effects_of_years(rows, places[dates], season, round(year), widths)
-        found[..., count_size(rows.T) > 0] = 0.0
+        known = rows.T[:, -LONGEST:]
+        shifted = on_present_level(known, plan.horizon, [season] if season > 1 else []).shifted
+        found[..., shifted | (count_size(rows.T) > 0)] = 0.0
         if found.any():
             effects[key] = found
     return effects

@@ -148,3 +148,11 @@ def test_a_series_of_a_panel_has_events_of_its_own():
     assert np.abs(of_none).mean() < 1
     ahead = forecaster.predict().loc["peak"]["sold"]
     assert (ahead - truth.to_numpy()).abs().mean() < 12
+
+
+def test_events_of_a_former_level_are_not_put_on_a_new_unit():
+    y, truth = sales()
+    y.iloc[-28:] /= 1000
+    forecast = KLMemoryForecaster(HORIZON).fit(y).predict()
+    assert forecast.abs().max() < 1
+    assert (forecast.iloc[:5] - truth[:5] / 1000).abs().max() < 0.05
