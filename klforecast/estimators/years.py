@@ -231,7 +231,7 @@ def _effects(
         if dates not in places:
             places[dates] = places_of(same_places(index, frequency, year), len(rows), season)
         found = effects_of_years(rows, places[dates], season, round(year), widths)
-        known = rows.T[:, -LONGEST:]
+        known = rows.T[:, -LONGEST:].copy()
         shifted = on_present_level(known, plan.horizon, [season] if season > 1 else []).shifted
         found[..., shifted | (count_size(rows.T) > 0)] = 0.0
         if found.any():
