@@ -231,8 +231,9 @@ def _effects(
         if dates not in places:
             places[dates] = places_of(same_places(index, frequency, year), len(rows), season)
         found = effects_of_years(rows, places[dates], season, round(year), widths)
-        known = rows.T[:, -LONGEST:].copy()
-        shifted = on_present_level(known, plan.horizon, [season] if season > 1 else []).shifted
+        # The rise of a peak is a shift too, and none of the rows less the peak.
+        left = add_within_floats(rows, -found[-1, : len(rows)])[-LONGEST:].T
+        shifted = on_present_level(left, plan.horizon, [season] if season > 1 else []).shifted
         found[..., shifted | (count_size(rows.T) > 0)] = 0.0
         if found.any():
             effects[key] = found
