@@ -8,6 +8,7 @@ leaves events out.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,8 +113,8 @@ def compare(name: str, random_state: int) -> dict[str, Any]:
     row: dict[str, Any] = {"world": name, "draw": random_state}
     with one_thread():
         for kind, period in (("without", 7), ("with", None)):
-            make = KLMemoryForecaster(world.horizon, period=period)
-            forecaster, seconds = timed(lambda make=make: make.fit(y))
+            make = partial(KLMemoryForecaster(world.horizon, period=period).fit, y)
+            forecaster, seconds = timed(make)
             quantiles = forecaster.predict_quantiles(alpha=list(_NINE)).to_numpy()
             gaps = truth[:, None] - quantiles
             held = (gaps[:, 0] >= 0) & (gaps[:, -1] <= 0)
@@ -143,8 +144,8 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
     for name in dict.fromkeys(row["world"] for row in rows):
         frame = pd.DataFrame([row for row in rows if row["world"] == name])
         mean = frame.drop(columns=["world", "draw"]).mean()
-        errors = ("mae_365", "mae_364", "mae_mean", "mae_without", "mae_with")
-        errors += ("crps_without", "crps_with")
+        errors = [f"mae_{kind}" for kind in ("365", "364", "mean", "without", "with")]
+        errors += ["crps_without", "crps_with"]
         shares = ("held_without", "held_with", "found")
         lines.append(
             [name, *(f"{mean[key]:.1f}" for key in errors), *(f"{mean[key]:.0%}" for key in shares)]
