@@ -70,6 +70,11 @@ def exportable(forecaster: "KLMemoryForecaster", key: Key) -> AffineForecast:
             "forecasts follow covariates, or a long season, which a map of the past alone does not "
             "hold; fit without X and calendar_features, and with a period of up to 1,440 steps"
         )
+    if forecaster.years_ is not None:
+        raise ValueError(
+            "forecasts follow events of the year, which a map of the past alone does not hold; "
+            "fit with local_experts=False"
+        )
     pool = forecaster._pool
     floors = [-torch.inf] * forecaster.n_channels_
     if pool is not None:

@@ -54,6 +54,7 @@ from klforecast.estimators.parameters import check_fit, warn_of_shrunk
 from klforecast.estimators.paths import PATH_LEVELS, require_joint_errors, sample_paths
 from klforecast.estimators.tags import FORECASTER_TAGS
 from klforecast.estimators.window_reader import WindowReader
+from klforecast.estimators.years import YearEffects
 from klforecast.ops.conformal import Calibration
 from klforecast.ops.missing import GapFiller
 from klforecast.training.nets import ForecastNet
@@ -87,7 +88,7 @@ class KLMemoryForecaster(InspectedForecaster):
     period : int or None, default=None
         Steps of one cycle. None: detected; 1: no cycle. One of more than 1,440 steps, such as a year
         of hours, is read as its leading harmonics, beside the shorter cycles that are detected; it
-        takes rows of two such cycles.
+        takes rows of two such cycles. Events of the year are looked for where no period is named.
     n_components : int or None, default=None
         K-L components kept of the history; of each of its blocks, since the linear core reads a
         deep history in blocks that grow with age. None: chosen from the data.
@@ -111,7 +112,8 @@ class KLMemoryForecaster(InspectedForecaster):
         Whether a trained encoder corrects the closed form. False: it forecasts alone.
     local_experts : bool, default=True
         Whether the closed form is pooled with filters of each series' own past (exponential smoothing,
-        seasonal indices), as far as they forecast its newest rows better. Trained encoders have none.
+        seasonal indices), as far as they forecast its newest rows better, and what returns at the same date
+        of every year is taken off the rows and put back, if that helps. Trained encoders have none.
     token_mixer : {"factorized", "dense", "bottleneck"}, default="factorized"
         How components become memory tokens (trained encoders only).
     d_model, n_layers, n_heads, patch_length : int, default=64, 2, 4, 16
@@ -181,6 +183,8 @@ class KLMemoryForecaster(InspectedForecaster):
         names a single series.
     effects_ : Effects or None
         Effect of the covariates that help out of fold; None if none does.
+    years_ : YearEffects or None
+        What returns at the same date of every year; None where it helps no core out of fold.
     gap_covariance_ : Tensor, (channels, w)
         Covariance over w steps by which missing values are filled.
     calibration_ : Calibration
@@ -226,6 +230,7 @@ class KLMemoryForecaster(InspectedForecaster):
 
     net_: ForecastNet
     effects_: Effects | None
+    years_: YearEffects | None = None  # files of earlier versions have none
     scalers_: dict[Key, Standardizer]
     gap_covariance_: Tensor
     calibration_: Calibration | None
@@ -788,10 +793,11 @@ class KLMemoryForecaster(InspectedForecaster):
 
     def _learn(self) -> None:
         """Learn from all known rows: the effect of X, then what the memory makes of the residual."""
-        separated = stages.separate_effects(
+        separated = stages.separate(
             self._rows, self._covariates, self._options(), self._is_pretrained
         )
         self._covariates, self.effects_ = separated.covariates, separated.effects
+        self.years_ = separated.years
         self.periods_ = separated.plan.periods
         if self._is_pretrained:
             self.scalers_ = stages.scale_residual(separated, self.forgetting, self.scale_lag_)
@@ -908,4 +914,5 @@ class KLMemoryForecaster(InspectedForecaster):
             self.memory_depth_,
             self.period_,
             self.n_channels_,
+            self.years_,
         )

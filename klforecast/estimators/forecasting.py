@@ -3,7 +3,7 @@
     core      = net(window), scaled, with quantiles of its errors around it       `window_reader`, `intervals`
     pooled    = core and local experts as one                                     `pooling`
               and, in quantiles, what the last cycles held at a phase             `phases`
-    forecast  = mean + scale * pooled + effect of X                               `covariates.ahead`
+    forecast  = mean + scale * pooled + effect of X, and of the year              `covariates.ahead`, `years`
     quantiles = forecast + scale * (pooled quantiles - pooled) + doubt of X      whole where rows are counts
 
 Each of these is computed once in a call. Nothing is written.
@@ -21,6 +21,7 @@ from klforecast.estimators.covariates.ahead import (
     effect_ahead,
     effect_of_windows,
 )
+from klforecast.estimators.frames.indices import stamps_ahead
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.intervals import IntervalLevels, offsets
 from klforecast.estimators.local_pool import LocalPool
@@ -32,6 +33,7 @@ from klforecast.estimators.pooling import (
     settle_quantiles,
 )
 from klforecast.estimators.window_reader import WindowReader, WindowsOf
+from klforecast.estimators.years import YearEffects
 from klforecast.ops.adaptive_levels import adapted_levels
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.conformal import Calibration
@@ -100,6 +102,11 @@ def forecast_series(
             effect = effect_ahead(reader.effects, reader.covariates, key, past.index, steps[key])
         if effect is not None:
             forecasts[key] = forecasts[key] + effect.values()
+        if reader.years is not None:
+            events = reader.years.ahead(key, past.index[-1], steps[key])
+            forecasts[key] = np.maximum(
+                add_within_floats(forecasts[key], events), reader.floor(key)
+            )
         if pooled.around is not None and levels is not None:
             spread = multiply_within_floats(pooled.around[place][own], scaler.scale[:, None])
             point = forecasts[key][..., None]
@@ -180,6 +187,9 @@ def forecast_from_cutoffs(
         effect = effect_of_windows(reader.effects, reader.covariates, past.index, cutoffs, horizon)
     if effect is not None:
         forecasts = forecasts + effect.values()
+    if reader.years is not None:
+        events = _events_of_windows(reader.years, past, cutoffs, horizon)
+        forecasts = np.maximum(add_within_floats(forecasts, events), reader.floor(()))
     if pooled.around is None or levels is None:
         return forecasts, None
     around = multiply_within_floats(pooled.around, scaler.scale[:, None])
@@ -188,6 +198,16 @@ def forecast_from_cutoffs(
     if effect is not None:
         quantiles = add_within_floats(quantiles, doubt_quantiles(effect.doubt(), levels))
     return forecasts, quantiles
+
+
+def _events_of_windows(
+    years: YearEffects, past: TimeSeries, cutoffs: np.ndarray, horizon: int
+) -> np.ndarray:  # (n, horizon, channels), or a zero
+    """Events of the year after each cutoff of the one series of a fit."""
+    last = past.index[cutoffs.max() - 1]
+    ahead = stamps_ahead(last, np.arange(1, horizon + 1), years.frequency)
+    events = years.of((), past.index[: cutoffs.max()].append(ahead))
+    return events[cutoffs[:, None] + np.arange(horizon)] if len(events) > 1 else events
 
 
 def _core(

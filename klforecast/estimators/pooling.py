@@ -112,7 +112,7 @@ def settle_quantiles(
     """Quantiles in the units of the data, at zero where they end there, and whole where rows are counts.
 
     Half of the quantiles of a spare part are zero, and so are half of its rows: 1e-17 would leave these outside of
-    its intervals. Series whose covariates have an effect are left as they are.
+    its intervals. Series to whose forecast an effect is added are left as they are, above their floor.
 
     Parameters
     ----------
@@ -122,8 +122,10 @@ def settle_quantiles(
         Of the series in the pool.
     quantiles : ndarray of shape (..., channels, Q)
     """
-    if pool is None or reader.effects is not None:
+    if pool is None:
         return quantiles
+    if reader.is_residual(pool.keys[place]):
+        return np.maximum(quantiles, reader.floor(pool.keys[place])[..., None])
     shape = (len(pool.keys), -1, 1)
     floor = pool.model.floor.reshape(shape)[place]
     if pool.model.count_size is not None:
@@ -199,9 +201,7 @@ def in_present_units(pool: LocalPool, pasts: Sequence[np.ndarray]) -> LocalPool:
 def floor_of(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1, channels)
     """Scaled values below which nothing is forecast; the lowest float for none."""
     floors = pool.model.floor.reshape(len(pool.keys), -1)
-    if reader.effects is not None:
-        floors = np.full_like(floors, -np.inf)
-    return _scaled(pool, reader, floors[:, None])
+    return _scaled(pool, reader, np.where(_residuals(pool, reader), -np.inf, floors)[:, None])
 
 
 def _ceiling(
@@ -209,9 +209,13 @@ def _ceiling(
 ) -> np.ndarray:  # (series, 1, channels)
     """Scaled values above which no quantile lies; the largest float for none."""
     ceiling = np.stack([share_ceiling(past[-LONGEST:].T) for past in pasts])
-    if reader.effects is not None:
-        ceiling = np.full_like(ceiling, np.inf)
+    ceiling = np.where(_residuals(pool, reader), np.inf, ceiling)
     return _scaled(pool, reader, (ceiling / pool.units)[:, None])
+
+
+def _residuals(pool: LocalPool, reader: WindowReader) -> np.ndarray:  # (series, 1)
+    """Series that are bounded once an effect is added."""
+    return np.array([reader.is_residual(key) for key in pool.keys])[:, None]
 
 
 def _scaled(

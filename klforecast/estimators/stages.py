@@ -1,6 +1,7 @@
 """The stages of a fit to all known rows, and of an update by new ones.
 
-    fit       cycles and plan -> effect of X -> core or encoder on the residual -> share of local experts
+    fit       cycles and plan -> effect of X, events of the year -> core or encoder on the residual
+              -> share of local experts
     update    the open stream absorbs the new rows -> core -> share of local experts
 
 A pretrained net is kept as it is: of the stages its fit has the effect of X and the scales alone.
@@ -16,7 +17,7 @@ from pandas.tseries.offsets import BaseOffset
 from klforecast.core.pilot import plan_pilot
 from klforecast.core.plan import CorePlan, plan_core
 from klforecast.core.stream import EarlierCore
-from klforecast.data.scaling import Standardizer
+from klforecast.data.scaling import Standardizer, add_within_floats
 from klforecast.estimators import checks
 from klforecast.estimators.covariates.effects import Effects, learn_effects, residual_rows
 from klforecast.estimators.covariates.table import Covariates, with_long_season
@@ -39,6 +40,7 @@ from klforecast.estimators.newest_rows import levels_of_newest
 from klforecast.estimators.options import Options
 from klforecast.estimators.sampling import sample_keys
 from klforecast.estimators.window_reader import WindowReader
+from klforecast.estimators.years import YearEffects, learn_years
 from klforecast.local.comparison import rows_spared
 from klforecast.local.model import LONGEST
 from klforecast.ops.conformal import Calibration
@@ -65,12 +67,15 @@ class Separated(NamedTuple):
         Rows less the effect, in the units of the data.
     plan : Planned
         Of the core of the residual.
+    years : YearEffects or None
+        Events of the year, which are taken off the residual too.
     """
 
     covariates: Covariates | None
     effects: Effects | None
     residual: dict[Key, np.ndarray]
     plan: Planned
+    years: YearEffects | None = None
 
 
 class Learned(NamedTuple):
@@ -110,7 +115,34 @@ def make_plan(
     return Planned(plan_core(lengths, channels, horizon, periods, options.core), periods)
 
 
-def separate_effects(
+def separate(
+    rows: KnownRows, covariates: Covariates | None, options: Options, pretrained: bool
+) -> Separated:
+    """Learn what dates and X do to the rows, and take it off; events of the year where local experts are asked."""
+    separated = _separate_covariates(rows, covariates, options, pretrained)
+    if pretrained or not options.local_experts or options.period is not None:
+        return separated
+    frequency, plan = rows.frequency, separated.plan
+
+    def plan_of(panel: Mapping[Key, np.ndarray]) -> CorePlan:
+        lengths = [*map(len, panel.values())]
+        channels = next(iter(panel.values())).shape[1]
+        horizon = min(plan.core.horizon, checks.longest_horizon(max(lengths)))
+        return plan_core(lengths, channels, horizon, plan.periods, options.core)
+
+    years = learn_years(rows.series, separated.residual, frequency, plan.periods, plan_of)
+    if years is None:
+        return separated
+    residual = {
+        key: add_within_floats(part, -years.of(key, rows.series[key].index))
+        for key, part in separated.residual.items()
+    }
+    # A season may be seen only where the events are taken off.
+    planned = make_plan(residual, frequency, plan.core.horizon, options)
+    return separated._replace(residual=residual, plan=planned, years=years)
+
+
+def _separate_covariates(
     rows: KnownRows, covariates: Covariates | None, options: Options, pretrained: bool
 ) -> Separated:
     """Learn the effect of X, and of a long season where no net was pretrained, and take it off."""
@@ -159,8 +191,9 @@ def learn(rows: KnownRows, separated: Separated, options: Options) -> Learned:
     spared = _spared(rows, options, seasons)
     plan, panel = separated.plan, separated.residual
     fitted = fit_panel(panel, plan.core, _scale_lag(panel, plan), options, spared)
-    # Effects of covariates are not learned online, and what they leave over changes with them.
-    opened = open_stream(fitted.stream, rows.series) if separated.covariates is None else None
+    # Effects of covariates and years are not learned online, and what they leave over changes with them.
+    untouched = separated.covariates is None and separated.years is None
+    opened = open_stream(fitted.stream, rows.series) if untouched else None
     reader = WindowReader(
         fitted.net.module_,
         separated.effects,
@@ -170,6 +203,7 @@ def learn(rows: KnownRows, separated: Separated, options: Options) -> Learned:
         fitted.net.module_.depth,
         fitted.plan.period,
         rows.longest.values.shape[1],
+        separated.years,
     )
     pool = _weigh_local(
         rows, reader, fitted.earlier, fitted.calibration, fitted.plan.horizon, seasons, spared

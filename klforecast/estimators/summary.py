@@ -46,7 +46,7 @@ class Summary(NamedTuple):
     local_share : tuple of float
         Share of local experts in near and in far steps, mean over series and channels.
     covariates : tuple of label
-        Columns of X, features of the calendar and long seasons whose effect is taken.
+        Columns of X, features of the calendar, long seasons and events of the year whose effect is taken.
     expected_error : dict of label to float
         Mean absolute error by channel, in the units of y; empty where nothing could be held out.
     """
@@ -117,7 +117,10 @@ def summarize(forecaster: "KLMemoryForecaster") -> Summary:
         forecaster.encoder,
         {} if core is None or core.mixture is None else _shares(core.mixture),
         (float(local[0]), float(local[1])),
-        _kept(forecaster.effects_, forecaster._covariates),
+        (
+            *_kept(forecaster.effects_, forecaster._covariates),
+            *(["events of the year"] if forecaster.years_ is not None else []),
+        ),
         _expected_errors(forecaster),
     )
 

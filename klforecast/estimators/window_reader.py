@@ -1,6 +1,6 @@
 """What a fitted net reads and says: windows of the residual of each series, scaled, without gaps.
 
-rows of y  ->  residual = rows - effect of X  ->  (residual - mean) / scale  ->  gaps filled  ->  windows
+rows of y  ->  residual = rows - effect of X and year  ->  (residual - mean) / scale  ->  gaps filled  ->  windows
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from torch import nn
 
-from klforecast.data.scaling import Standardizer
+from klforecast.data.scaling import Standardizer, add_within_floats
 from klforecast.estimators.covariates.effects import Effects, residual_rows
 from klforecast.estimators.covariates.table import Covariates
 from klforecast.estimators.frames.context import FilledRows, extend_past, forecast_windows
 from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.years import YearEffects
 from klforecast.ops.missing import GapFiller
 
 WindowsOf = Callable[[slice], np.ndarray]
@@ -33,6 +34,7 @@ class WindowReader(NamedTuple):
     filler : GapFiller
     depth, period, channels : int
         Steps that the module reads; steps of one cycle; channels of each series.
+    years : YearEffects or None
     """
 
     module: nn.Module
@@ -43,6 +45,17 @@ class WindowReader(NamedTuple):
     depth: int
     period: int
     channels: int
+    years: YearEffects | None = None
+
+    def is_residual(self, key: Key) -> bool:
+        """Whether something is added to the forecast of a series, which bounds of its rows are to hold with it."""
+        return self.effects is not None or (self.years is not None and key in self.years.effects)
+
+    def floor(self, key: Key) -> np.ndarray:  # (channels,), or one number
+        """Values below which a series is not forecast once events of the year are added; minus infinity for none."""
+        if self.years is None or self.effects is not None:
+            return np.array(-np.inf)
+        return self.years.floors.get(key, np.array(-np.inf))
 
     def windows_before(self, places: Sequence[tuple[Key, TimeSeries]]) -> WindowsOf:
         """Windows at the ends of some pasts, made when a batch asks for them."""
@@ -74,8 +87,11 @@ class WindowReader(NamedTuple):
     def residual_rows(
         self, key: Key, series: TimeSeries, start: int = 0
     ) -> np.ndarray:  # (time - start, channels)
-        """Rows from `start` on, less the effect of covariates, in the units of the data."""
-        return residual_rows(self.effects, self.covariates, key, series, start)
+        """Rows from `start` on, less the effects of covariates and of the year, in the units of the data."""
+        rows = residual_rows(self.effects, self.covariates, key, series, start)
+        if self.years is None:
+            return rows
+        return add_within_floats(rows, -self.years.of(key, series.index[start:]))
 
     def residual(
         self, key: Key, series: TimeSeries, start: int = 0

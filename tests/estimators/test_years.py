@@ -1,0 +1,158 @@
+"""What returns at the same date of every year is forecast, and nothing is taken for it that does not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from klforecast import KLMemoryForecaster
+from klforecast.estimators.years import same_places, steps_of_a_year
+
+HORIZON = 40
+
+
+def sales(seed=0, end="2017-11-25", peak=150.0, weekly=20.0):
+    """Daily sales with a week, and a peak of the 25 days before Christmas."""
+    index = pd.date_range("2015-01-01", "2018-02-28")
+    month, day = index.month.to_numpy(), index.day.to_numpy()
+    rows = 100 + weekly * np.sin(2 * np.pi * index.dayofweek.to_numpy() / 7)
+    rows += peak * ((month == 12) & (day <= 25))
+    rows += 5 * np.random.default_rng(seed).normal(size=len(index))
+    y = pd.Series(rows, index)
+    return y[:end], y[pd.Timestamp(end) + index.freq :][:HORIZON]
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return KLMemoryForecaster(HORIZON).fit(sales()[0])
+
+
+def test_a_peak_that_two_decembers_showed_is_forecast_in_the_third(fitted):
+    y, truth = sales()
+    error = (fitted.predict() - truth).abs().mean()
+    last_year = np.abs(y.to_numpy()[-365:][:HORIZON] - truth).mean()
+    assert error < 0.6 * last_year
+    assert error < 8
+
+
+def test_intervals_hold_the_peak(fitted):
+    truth = sales()[1].to_numpy()
+    limits = fitted.predict_interval(coverage=0.9).to_numpy()
+    assert np.mean((truth >= limits[:, 0]) & (truth <= limits[:, 1])) > 0.75
+    assert (limits[:, 1] - limits[:, 0]).max() < 100
+
+
+def test_a_level_that_a_peak_has_raised_ends_with_it():
+    y, truth = sales(end="2017-12-12")
+    error = (KLMemoryForecaster(HORIZON).fit(y).predict() - truth).abs()
+    assert error.iloc[15:].mean() < 10
+
+
+def test_rows_without_a_year_are_forecast_as_if_none_had_been_looked_for():
+    y, _ = sales(peak=0.0)
+    forecaster = KLMemoryForecaster(HORIZON).fit(y)
+    assert forecaster.years_ is None
+    assert "events of the year" not in str(forecaster.summary())
+
+
+def test_one_december_is_no_event():
+    y, _ = sales(end="2016-11-25")
+    assert KLMemoryForecaster(HORIZON).fit(y).years_ is None
+
+
+def test_whoever_names_a_period_or_leaves_local_experts_out_gets_no_events():
+    y, _ = sales()
+    assert KLMemoryForecaster(HORIZON, period=7).fit(y).years_ is None
+    assert KLMemoryForecaster(HORIZON, local_experts=False).fit(y).years_ is None
+
+
+def test_dates_of_a_period_index_and_integers_with_a_year_are_places_too():
+    days = pd.date_range("2019-06-01", periods=900)
+    by_stamp = same_places(days, days.freq, steps_of_a_year(days, []))
+    by_period = same_places(days.to_period(), days.to_period().freq, steps_of_a_year(days, []))
+    np.testing.assert_array_equal(by_stamp, by_period)
+    row = days.get_loc("2021-03-01")
+    assert days[by_stamp[row][by_stamp[row] >= 0]].strftime("%d %m").unique().tolist() == ["01 03"]
+    counted = same_places(pd.RangeIndex(900), None, 365.0)
+    assert counted[800][counted[800] >= 0].tolist() == [70, 435]
+
+
+def test_weeks_and_business_days_find_the_nearest_row():
+    weeks = pd.date_range("2018-01-07", periods=160, freq="W")
+    places = same_places(weeks, weeks.freq, steps_of_a_year(weeks, []))
+    apart = np.abs((weeks[places[110][places[110] >= 0]] - weeks[110]).days) % 365.25
+    assert (np.minimum(apart, 365.25 - apart) <= 3.75).all()
+    business = pd.date_range("2018-01-01", periods=800, freq="B")
+    found = same_places(business, business.freq, steps_of_a_year(business, []))
+    assert (found[300:500] >= 0).any(axis=1).all()
+
+
+def test_windows_are_forecast_with_the_events_of_their_dates(fitted):
+    y, truth = sales()
+    whole = pd.concat([y, truth])
+    windows = fitted.predict_windows(whole, [len(y)], alpha=[0.5])
+    alone = fitted.predict_quantiles(alpha=[0.5]).to_numpy()
+    np.testing.assert_allclose(windows[0, :, :, 0], alone, rtol=1e-6)
+    with pytest.raises(TypeError, match="events of the year are found by stamps"):
+        fitted.predict_windows(whole.to_numpy(), [len(y)])
+
+
+def test_a_year_later_the_events_are_those_of_whole_years_ago(fitted):
+    stamps = pd.to_datetime(["2017-12-10", "2018-12-10", "2020-12-10", "2013-12-10"])
+    events = np.concatenate([fitted.years_.of((), stamps[[place]]) for place in range(4)])
+    np.testing.assert_allclose(events[:, 0], 150, rtol=0.2)
+
+
+def test_new_rows_move_the_context_or_are_learned_from():
+    y, truth = sales()
+    for learn in (False, True):
+        forecaster = KLMemoryForecaster(HORIZON).fit(y)
+        forecaster.update(truth[:15], update_params=learn)
+        ahead = forecaster.predict(fh=range(1, 21))
+        assert (ahead - truth[15:35]).abs().mean() < 10
+
+
+def test_a_file_holds_the_events(fitted, tmp_path):
+    fitted.save(tmp_path / "sales.safetensors")
+    loaded = KLMemoryForecaster.load(tmp_path / "sales.safetensors")
+    pd.testing.assert_series_equal(loaded.predict(), fitted.predict())
+
+
+def test_contributions_add_up_to_the_forecast(fitted):
+    parts = fitted.explain()
+    total = parts.groupby("step")["value"].sum().to_numpy()
+    np.testing.assert_allclose(total, fitted.predict().to_numpy(), rtol=1e-6)
+    events = parts[parts["part"] == "year"]["value"]
+    assert events.max() > 100
+
+
+def test_a_map_of_the_past_does_not_hold_them(fitted, tmp_path):
+    with pytest.raises(ValueError, match="events of the year"):
+        fitted.export(tmp_path / "core.pt2", format="torch")
+
+
+def test_sales_that_were_never_below_zero_are_forecast_above_it():
+    y, _ = sales(peak=-95.0, weekly=0.0)
+    y = y.clip(lower=0.0)
+    forecaster = KLMemoryForecaster(HORIZON).fit(y)
+    assert forecaster.years_ is not None
+    assert (forecaster.predict() >= 0).all()
+    assert (forecaster.predict_interval(coverage=0.9).to_numpy() >= 0).all()
+
+
+def test_a_series_of_a_panel_has_events_of_its_own():
+    with_peak, truth = sales(seed=1)
+    shops = {"peak": with_peak, "none": sales(seed=2, peak=0.0)[0]}
+    panel = pd.concat(shops, names=["shop", "day"])
+    forecaster = KLMemoryForecaster(HORIZON).fit(panel.to_frame("sold"))
+    of_none = forecaster.years_.of(("none",), truth.index)
+    assert np.abs(of_none).mean() < 1
+    ahead = forecaster.predict().loc["peak"]["sold"]
+    assert (ahead - truth.to_numpy()).abs().mean() < 12
+
+
+def test_events_of_a_former_level_are_not_put_on_a_new_unit():
+    y, truth = sales()
+    y.iloc[-28:] /= 1000
+    forecast = KLMemoryForecaster(HORIZON).fit(y).predict()
+    assert forecast.abs().max() < 1
+    assert (forecast.iloc[:5] - truth[:5] / 1000).abs().max() < 0.05
