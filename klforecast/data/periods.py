@@ -10,7 +10,9 @@ summed only to the first lag J at which r has faded or grows again: that account
 memory of the series and leaves out the cycle that is tested. Two correlograms are looked at, of the
 series freed of trend and outliers and of its first differences: a stochastic trend hides a cycle in
 the one, noise hides it in the other. After a period is accepted its mean cycle is subtracted, so
-that the next one has to show in what is left.
+that the next one has to show in what is left. What is left after a season is no short memory: days of bad
+weather and months of five weekends come back at many lags. So the next period has to exceed chance once more,
+with the sum over all lags up to T / 3 of the correlogram that is left when its own cycle is taken off.
 """
 
 from collections.abc import Sequence
@@ -251,7 +253,11 @@ def _search(rows: np.ndarray, known: tuple[int, ...]) -> tuple[int, float] | Non
         first = int(lags[accepted & (r >= 0.8 * r[accepted].max())][0])
         strength = float(correlogram[first]) * share
         period = _top_of_hill(correlogram, first)
-        if (best is None or strength > best[1]) and _repeats(looked_at, period):
+        if best is not None and strength <= best[1]:
+            continue
+        if _repeats(looked_at, period) and (
+            not known or correlogram[first] > quantile * _error_of_the_rest(looked_at, period)
+        ):
             best = period, strength
     return best
 
@@ -261,6 +267,13 @@ def _repeats(rows: np.ndarray, period: int) -> bool:
     n = len(rows)
     left = np.sum(_without_cycle(rows, period) ** 2, axis=0) / (n - period)
     return bool(np.mean(1 - left / (np.sum(rows**2, axis=0) / n)) > _SMALLEST_REPEAT)
+
+
+def _error_of_the_rest(rows: np.ndarray, period: int) -> float:
+    """Standard error of an autocorrelation by all that a series has beside a cycle, further ones too."""
+    n = len(rows)
+    left = _autocorrelation(_without_cycle(rows, period))[1 : n // 3]
+    return float(np.sqrt((1 + 2 * np.sum(left**2)) / (n - period)))
 
 
 def _without_cycle(rows: np.ndarray, period: int) -> np.ndarray:

@@ -30,6 +30,7 @@ from klforecast.estimators.pooling import (
     Pooled,
     pool_series,
     pool_windows,
+    settle_point,
     settle_quantiles,
 )
 from klforecast.estimators.window_reader import WindowReader, WindowsOf
@@ -96,7 +97,8 @@ def forecast_series(
     forecasts, around = {}, []
     for place, (key, past) in enumerate(places):
         own, scaler = steps[key] - 1, reader.scalers[key]
-        forecasts[key] = scaler.inverse_transform(pooled.point[place][own])
+        point = scaler.inverse_transform(pooled.point[place][own])
+        forecasts[key] = settle_point(fitted.pool, reader, place, point)
         effect = None
         if reader.covariates is not None:
             effect = effect_ahead(reader.effects, reader.covariates, key, past.index, steps[key])
@@ -109,10 +111,10 @@ def forecast_series(
             )
         if pooled.around is not None and levels is not None:
             spread = multiply_within_floats(pooled.around[place][own], scaler.scale[:, None])
-            point = forecasts[key][..., None]
-            limits = add_within_floats(point, spread)
+            middle = forecasts[key][..., None]
+            limits = add_within_floats(middle, spread)
             settled = settle_quantiles(fitted.pool, reader, place, limits)
-            np.subtract(settled, point, out=spread, where=settled != limits)
+            np.subtract(settled, middle, out=spread, where=settled != limits)
             if effect is not None:
                 spread = add_within_floats(spread, doubt_quantiles(effect.doubt(), levels))
             around.append(spread)
@@ -181,7 +183,7 @@ def forecast_from_cutoffs(
     core = _core(fitted, windows_of, keys, cutoffs, horizon, read)
     pooled = pool_windows(fitted.pool, reader, past, cutoffs, core, read)
     pooled = _with_phases(fitted, pooled, windows_of, cutoffs, read)
-    forecasts = scaler.inverse_transform(pooled.point)
+    forecasts = settle_point(fitted.pool, reader, 0, scaler.inverse_transform(pooled.point))
     effect = None
     if reader.covariates is not None:
         effect = effect_of_windows(reader.effects, reader.covariates, past.index, cutoffs, horizon)

@@ -25,7 +25,7 @@ from klforecast.ops.adaptive_levels import LEVEL_TABLE, quantiles_at
 from klforecast.ops.arrays import to_tensor
 
 _VALUES_PER_BATCH = 2**22  # 32 MB in float64, of the pasts that are forecast from at once
-# Of the scale of a series, below which a quantile is at the end of its range: the sums on the way there round.
+# Of the scale of a series, below which a forecast is at the end of its range: the sums on the way there round.
 _ROUNDING = 1e-12
 _MOST_BITS = 400  # by which rows may exceed the unit: sums of their squares are floats up to 2^1024
 
@@ -103,6 +103,25 @@ def pool_windows(
     return Pooled(point, around)
 
 
+def settle_point(
+    pool: LocalPool | None,
+    reader: WindowReader,
+    place: int,
+    point: np.ndarray,  # (..., channels)
+) -> np.ndarray:
+    """A forecast in the units of the data, at zero where it ends there: rain of -1e-17 is none.
+
+    Parameters
+    ----------
+    pool, reader, place
+        As for `settle_quantiles`.
+    point : ndarray of shape (..., channels)
+    """
+    if pool is None or reader.is_residual(pool.keys[place]):
+        return point
+    return _on_the_floor(pool, reader, place, point[..., None])[..., 0]
+
+
 def settle_quantiles(
     pool: LocalPool | None,
     reader: WindowReader,
@@ -126,15 +145,21 @@ def settle_quantiles(
         return quantiles
     if reader.is_residual(pool.keys[place]):
         return np.maximum(quantiles, reader.floor(pool.keys[place])[..., None])
-    shape = (len(pool.keys), -1, 1)
-    floor = pool.model.floor.reshape(shape)[place]
     if pool.model.count_size is not None:
-        one = pool.model.count_size.reshape(shape)[place] * pool.units[place][:, None]
+        sizes = pool.model.count_size.reshape(len(pool.keys), -1, 1)
+        one = sizes[place] * pool.units[place][:, None]
         counted = one > 0
         whole = multiply_within_floats(np.round(quantiles / np.where(counted, one, 1.0)), one)
         quantiles = np.where(counted, whole, quantiles)
+    return _on_the_floor(pool, reader, place, quantiles)
+
+
+def _on_the_floor(
+    pool: LocalPool, reader: WindowReader, place: int, values: np.ndarray
+) -> np.ndarray:  # (..., channels, Q)
+    floor = pool.model.floor.reshape(len(pool.keys), -1, 1)[place]
     rounding = _ROUNDING * reader.scalers[pool.keys[place]].scale[:, None]
-    return np.where(quantiles - floor <= rounding, floor, quantiles)
+    return np.where(values - floor <= rounding, floor, values)
 
 
 def _pooled(

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from klforecast.data import find_periods, load
@@ -89,6 +90,15 @@ def test_a_growing_cycle_is_one_period_and_not_its_multiples_and_neighbours(peri
     assert find_periods((size * np.sin(2 * np.pi * time / period) + noise)[:, None]) == (
         int(period),
     )
+
+
+@pytest.mark.parametrize("years", [18, 20])
+def test_months_of_four_and_of_five_weekends_are_no_period_beside_the_year(years):
+    days = pd.date_range("1969-01-01", periods=round(365.25 * years), freq="D")
+    year = 1 + 0.04 * np.sin(2 * np.pi * days.dayofyear / 365.25)
+    daily = pd.Series(np.where(days.dayofweek < 5, 1.05, 0.8) * year, days)
+    months = daily.resample("MS").mean()[:-1]
+    assert find_periods(months.to_numpy()[:, None], "MS") == (12,)
 
 
 def test_two_cycles_are_enough_for_a_period_of_the_calendar():

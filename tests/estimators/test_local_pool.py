@@ -161,3 +161,11 @@ def test_quantiles_of_rare_counts_are_whole_and_end_at_zero():
     np.testing.assert_allclose(quantiles, np.round(quantiles), atol=1e-9)
     assert (quantiles[:, 0] == 0).mean() > 0.9
     assert fitted.predict(fh=[1]).to_numpy().max() < 3
+
+
+def test_a_forecast_at_its_floor_is_zero_and_not_the_rounding_below_it():
+    rng = np.random.default_rng(35)
+    rain = 1.7 * (rng.random(300) < 0.1) * rng.exponential(size=300)
+    rain[-40:] = 0.0
+    forecast = KLMemoryForecaster(6).fit(rain).predict()
+    assert (np.asarray(forecast) >= 0).all()

@@ -14,6 +14,19 @@ def shares(core, local, rare=False):
     return local_shares(Compared(errors, OFFSETS, STEPS, 120, np.array([rare])), 7, 480)[0]
 
 
+def test_in_few_horizons_too_a_core_that_errs_four_times_as_much_has_next_to_nothing():
+    origins = np.array([7, 14, 21])
+
+    def of_local(times):
+        errors = np.ones((3, 1, 2, 7)) * np.array([times, 1.0])[:, None]
+        compared = Compared(errors, origins, STEPS, 21, np.array([False]))
+        return local_shares(compared, horizon=7, rows=84)[0, 1]
+
+    assert 0.6 < of_local(2.0) < 0.8
+    assert of_local(4.0) > 0.85
+    assert of_local(5.0) == of_local(50.0) < 0.9
+
+
 def test_of_two_that_err_alike_each_has_about_half():
     alike = np.full(len(OFFSETS), 1.0)
     assert shares(alike, alike) == pytest.approx([0.45, 0.45], abs=0.1)
