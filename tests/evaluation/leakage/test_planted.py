@@ -211,7 +211,7 @@ def test_one_prepared_from_training_rows_alone_passes(y):
 SLOW = {
     "bagging, airline", "bagging, weekly", "constant series, K-L", "K-L memory, airline",
     "K-L memory, shift", "SCINet", "NLinear", "RBF", "RBF, airline", "ETS", "ARIMA", "local level",
-    "trees", "neighbours", "ridge", "ensemble", "log pipeline", "target pipeline", "STL, airline",
+    "trees", "neighbours", "ridge",
 }  # fmt: skip
 
 
