@@ -21,10 +21,6 @@ from klforecast.local.weights import Record, panel_prior, series_weights
 _JUDGED_LEVELS = np.arange(1, 10) / 10  # the nine of the CRPS
 _LAW_ORIGINS = 8  # of the origins, evenly spread: laws are compared with less effort than experts
 _OPTIMISM = 1.15  # of the losses of the laws that were fitted to the errors that they are judged by
-# Of the losses of the law of the logarithm besides, which few origins hardly tell from the plain one. Without it the
-# CRPS of M1 before its test part is 1.3 % above that of the plain law alone, with it .3 %; at 1.1 most of what the law
-# gains elsewhere is gone (docs/method/local_experts.md).
-_DOUBT = 1.05
 
 
 class PanelLaws(NamedTuple):
@@ -173,7 +169,6 @@ def _losses(
             gaps = np.where(known[place, :, :, None], truth[place, :, :, None] - quantiles, 0.0)
             losses[:, number] += _pinball(gaps)
     losses[:, :fitted] *= _OPTIMISM
-    losses[:, 1:fitted] *= _DOUBT
     return Record(losses, known[list(places)].mean(axis=2).sum(axis=0))
 
 
