@@ -230,7 +230,7 @@ class KLMemoryForecaster(InspectedForecaster):
 
     net_: ForecastNet
     effects_: Effects | None
-    years_: YearEffects | None = None  # files of earlier versions have none
+    years_: YearEffects | None
     scalers_: dict[Key, Standardizer]
     gap_covariance_: Tensor
     calibration_: Calibration | None
@@ -336,7 +336,6 @@ class KLMemoryForecaster(InspectedForecaster):
                 "input_length": 4,
                 "memory_depth": 8,
                 "period": 1,
-                "n_components": 2,
                 "local_experts": False,
             },
         ]

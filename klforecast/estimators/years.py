@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from pandas.tseries.offsets import BaseOffset
 
 from klforecast.core.plan import CorePlan
@@ -30,6 +29,7 @@ from klforecast.local.intermittent import count_size
 from klforecast.local.model import LONGEST
 from klforecast.local.shifts import on_present_level
 from klforecast.local.years import Places, effects_of_years, places_of
+from klforecast.ops.arrays import to_tensor
 
 _DAYS = 365.2425  # of a year
 # Steps of a year of weeks, of business days and of days; other seasons of rows without dates are none: M4's weekly
@@ -274,7 +274,7 @@ def _squared_error(
     panel: Mapping[Key, np.ndarray], scalers: Mapping[Key, Standardizer], plan: CorePlan
 ) -> np.ndarray:  # (channels,)
     """Mean over the windows that a core was not solved on."""
-    scaled = [torch.from_numpy(scalers[key].transform(rows)) for key, rows in panel.items()]
+    scaled = [to_tensor(scalers[key].transform(rows)) for key, rows in panel.items()]
     filled, _ = fill_panel(scaled, plan.period)
     residuals = solve_from_plan(filled, plan).residuals
     assert residuals is not None, "errors are held by default"

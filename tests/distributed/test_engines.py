@@ -21,6 +21,14 @@ pytest.importorskip("fugue", reason="frames of engines need Fugue: pip install '
 # Of Ray, about defaults of its own.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context")
 FORECASTER = KLMemoryForecaster(horizon=6)
+
+
+@pytest.fixture(autouse=True)
+def main_module_with_a_file(monkeypatch):
+    """PySpark takes the main module of a worker of the tests, which has no file, for doctests of its own, and exits."""
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
+
+
 KEYS = ["unique_id", "ds"]
 
 

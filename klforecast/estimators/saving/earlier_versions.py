@@ -15,6 +15,7 @@ Tree = dict[str, Any]  # an object of JSON
 _NO_STREAM = "_open_stream"
 _DROPPED = "_following"
 _SINCE: dict[str, Any] = {"_pool": None, "periods_": []}  # what later fits have learned besides
+_LEARNED_LATER = {"years_": None}  # by forecasters of version 3, which wrote files before
 _RECORDS = {
     "_rows": ("KnownRows", ("series", "cutoffs", "frequency", "columns", "index_names")),
     "_followed": ("FollowedLevels", ("levels", "learned_until", "scored_until")),
@@ -72,6 +73,18 @@ def from_version_2(state: Tree) -> Tree:
     if isinstance(names := fitted.get("_pretrained_attrs"), list):
         fitted["_pretrained_attrs"] = [_ATTRIBUTES.get(str(name), name) for name in names]
     return {"parameters": _renamed(state["parameters"], _PARAMETERS), "fitted": fitted}
+
+
+def with_learned_later(state: Tree) -> Tree:
+    """What any version wrote, with what a forecaster of it did not look for yet.
+
+    Examples
+    --------
+    >>> with_learned_later({"parameters": {}, "fitted": {"effects_": None}})["fitted"]
+    {'years_': None, 'effects_': None}
+    """
+    fitted = state["fitted"]
+    return {**state, "fitted": {**_LEARNED_LATER, **fitted}} if "effects_" in fitted else state
 
 
 def _present_net(net: Tree) -> Tree:

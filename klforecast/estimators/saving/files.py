@@ -27,7 +27,11 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from klforecast.estimators.arguments import check_path
-from klforecast.estimators.saving.earlier_versions import from_version_1, from_version_2
+from klforecast.estimators.saving.earlier_versions import (
+    from_version_1,
+    from_version_2,
+    with_learned_later,
+)
 from klforecast.estimators.saving.grammar import BROKEN, Field, attributes_of, parameters_of
 
 FORMAT = "klforecast estimator"
@@ -164,6 +168,7 @@ def load_estimator(cls: type["SavedEstimator"], path: str | os.PathLike) -> Any:
             state = from_version_1(state)
         if format_version in ("1", "2"):
             state = from_version_2(state)
+        state = with_learned_later(state)
         return _made_of(cls, state, tensors, os.path.getsize(path))
     except ValueError as error:
         raise ValueError(

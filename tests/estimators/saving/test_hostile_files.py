@@ -30,7 +30,7 @@ from klforecast import (
 )
 
 N_CASES = int(os.environ.get("KLFORECAST_HOSTILE_FILES", "300"))
-TINY = {"horizon": 2, "input_length": 4, "memory_depth": 8, "period": 1, "n_components": 2}
+TINY = {"horizon": 2, "input_length": 4, "memory_depth": 8, "period": 1}
 NET = {"encoder": "transformer", "d_model": 4, "n_layers": 1, "n_heads": 1, "patch_length": 2}
 NAMES = (
     "module",
