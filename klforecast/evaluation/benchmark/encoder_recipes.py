@@ -94,7 +94,6 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
         "the window divided by its deviation, which the script leaves; rate less by a tenth an epoch "
         "instead of a fifth",
         {192: {"lr": 0.03}, 336: {"lr": 0.01, "batch_size": 128}, 720: {"lr": 0.03}},
-        measured_as="a convolution over 3 steps instead of 13, and no dropout",
     ),
     "olinear": EncoderRecipe(
         {
