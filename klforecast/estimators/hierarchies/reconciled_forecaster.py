@@ -153,9 +153,7 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
         """Small settings with which sktime's checks run in seconds."""
-        light = KLMemoryForecaster(
-            2, input_length=2, memory_depth=4, period=1, n_components=1, local_experts=False
-        )
+        light = KLMemoryForecaster(2, input_length=2, memory_depth=4, period=1, local_experts=False)
         return [
             {"forecaster": light, "n_paths": 20, "random_state": 0},
             {"forecaster": light, "method": "bu", "n_paths": 20, "return_totals": False},
