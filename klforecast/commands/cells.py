@@ -23,6 +23,15 @@ def is_missing(values: pd.Series) -> pd.Series:
     return empty if not is_text(values) else empty | values.astype(str).str.lower().isin(_MISSING)
 
 
+def refuse_missing(table: Table, column: str, what: str) -> None:
+    """Raise where a cell of a column holds no value; `what` says what its row lacks."""
+    missing = np.flatnonzero(is_missing(table.frame[column]))
+    if len(missing):
+        raise ValueError(
+            f"{table.where(missing[0])}, column {column!r}: {what}; fill it in or take the row out"
+        )
+
+
 def looks_numeric(table: Table, column: str) -> bool:
     """Tell whether all cells of a column are numbers or missing, and some are numbers."""
     values = table.frame[column]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from klforecast.commands.cells import is_missing
+from klforecast.commands.cells import refuse_missing
 from klforecast.commands.roles import Roles
 from klforecast.commands.table_file import Table
 from klforecast.commands.time_cells import times
@@ -22,14 +22,8 @@ def index_of(table: Table, roles: Roles) -> pd.MultiIndex:
         when = times(table, roles.time)
     parts = []
     for name in roles.ids:
-        values = table.frame[name]
-        missing = np.flatnonzero(is_missing(values))
-        if len(missing):
-            raise ValueError(
-                f"{table.where(missing[0])}, column {name!r}: the row names no series; fill it in or "
-                "take the row out"
-            )
-        parts.append(values.astype(str))
+        refuse_missing(table, name, "the row names no series")
+        parts.append(table.frame[name].astype(str))
     if parts:
         labels = parts[0].str.cat(parts[1:], sep="/") if len(parts) > 1 else parts[0]
     else:

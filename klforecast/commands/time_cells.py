@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype
 
-from klforecast.commands.cells import is_missing, is_text
+from klforecast.commands.cells import is_missing, is_text, refuse_missing
 from klforecast.commands.table_file import Table
 
 _YEAR = r"(?:1[89]|20|21)\d{2}"
@@ -60,12 +60,7 @@ def times(table: Table, column: str) -> pd.Index:
         If a cell is missing or no time, or day and month cannot be told apart.
     """
     values = table.frame[column]
-    missing = np.flatnonzero(is_missing(values))
-    if len(missing):
-        raise ValueError(
-            f"{table.where(missing[0])}, column {column!r}: there is no time; fill it in or take the "
-            "row out"
-        )
+    refuse_missing(table, column, "there is no time")
     if is_datetime64_any_dtype(values.dtype):
         stamps = pd.DatetimeIndex(values)
         return stamps if stamps.tz is None else _on_one_clock(stamps.tz_localize(None), stamps)
