@@ -142,8 +142,10 @@ def learn_years(
     them knows what they share: there river flow and births by week were 5 % worse and 3 % better with effects.
     """
     year = steps_of_a_year(next(iter(series.values())).index, periods)
+    if year is None:
+        return None
     plan = plan_of(residual)
-    if year is None or _is_known_to(plan, year, max(map(len, residual.values()))):
+    if _is_known_to(plan, year, max(map(len, residual.values()))):
         return None
     season = min((period for period in periods if 1 < period <= year / _SHORT), default=1)
     widest = int(math.log2(_WIDEST * year))
