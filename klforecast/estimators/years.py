@@ -25,6 +25,7 @@ from klforecast.estimators.frames.context import fill_panel
 from klforecast.estimators.frames.indices import Stamp, kind_of_index, stamps_ahead, step_numbers
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.sampling import sample_keys
+from klforecast.local.common_years import common_effects
 from klforecast.local.intermittent import count_size
 from klforecast.local.model import LONGEST
 from klforecast.local.shifts import on_present_level
@@ -51,6 +52,8 @@ _JUDGED_YEARS = (
 # Of the squared error that more bands have to save: of noise, walks and smooth waves they save up to 1.5 % by chance
 # (docs/method/local_experts.md).
 _LEAST_GAIN = 0.02
+
+_LEAST_SERIES = 4  # that events are shared by: fewer would have what one of them did
 
 PlanOf = Callable[[Mapping[Key, np.ndarray]], CorePlan]
 """The plan of a core for some rows."""
@@ -190,7 +193,7 @@ def same_places(
     index: pd.Index, frequency: BaseOffset | None, year: float
 ) -> np.ndarray:  # (T + A, J) int
     """Known rows at the date of each row, and of those of the year ahead, in other years; -1 for none."""
-    rows, ahead = len(index), math.ceil(year) + 1
+    rows, ahead = len(index), _ahead(year)
     most = min(_YEARS, int((rows + ahead) / year))
     years = [number for number in range(-most, most + 1) if number]
     if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex):
@@ -225,14 +228,16 @@ def _effects(
     """
     effects: dict[Key, np.ndarray] = {}
     places: dict[tuple[Stamp, int], Places] = {}
+    common = _common(series, residual, frequency, year, season, widths)
     for key, rows in residual.items():
-        if len(rows) < 2 * year:
-            continue
         index = series[key].index
-        dates = (index[0], len(index))
-        if dates not in places:
-            places[dates] = places_of(same_places(index, frequency, year), len(rows), season)
-        found = effects_of_years(rows, places[dates], season, round(year), widths)
+        found = common.get(key, np.zeros((len(widths), len(rows) + _ahead(year), rows.shape[1])))
+        if len(rows) >= 2 * year:
+            dates = (index[0], len(index))
+            if dates not in places:
+                places[dates] = places_of(same_places(index, frequency, year), len(rows), season)
+            left = add_within_floats(rows, -found[-1, : len(rows)])
+            found = found + effects_of_years(left, places[dates], season, round(year), widths)
         # The rise of a peak is a shift too, and none of the rows less the peak.
         left = add_within_floats(rows, -found[-1, : len(rows)])[-LONGEST:].T
         shifted = on_present_level(left, plan.horizon, [season] if season > 1 else []).shifted
@@ -240,6 +245,43 @@ def _effects(
         if found.any():
             effects[key] = found
     return effects
+
+
+def _common(
+    series: Mapping[Key, TimeSeries],
+    residual: Mapping[Key, np.ndarray],
+    frequency: BaseOffset | None,
+    year: float,
+    season: int,
+    widths: Sequence[int],
+) -> dict[Key, np.ndarray]:  # (widths, T + A, channels) each
+    """Events that dated series share; none of rows without dates, whose numbers need not be of one time."""
+    keys = [key for key, rows in residual.items() if not (count_size(rows.T) > 0).all()]
+    index = {key: series[key].index for key in keys}
+    if len(keys) < _LEAST_SERIES or not isinstance(
+        index[keys[0]], pd.DatetimeIndex | pd.PeriodIndex
+    ):
+        return {}
+    first = min(own[0] for own in index.values())
+    starts = [int(step_numbers(index[key][:1], first, frequency)[0]) for key in keys]
+    length = max(start + len(index[key]) for start, key in zip(starts, keys, strict=True))
+    dates = stamps_ahead(first, np.arange(length), frequency)
+    if length < 2 * year:
+        return {}
+    places = places_of(same_places(dates, frequency, year), length, season)
+    found = common_effects(
+        [residual[key] for key in keys], starts, places, season, round(year), widths
+    )
+    ahead = _ahead(year)
+    return {
+        key: effects[:, : len(residual[key]) + ahead]
+        for key, effects in zip(keys, found, strict=True)
+    }
+
+
+def _ahead(year: float) -> int:
+    """Steps beyond the rows that effects are found for."""
+    return math.ceil(year) + 1
 
 
 def _chosen(
