@@ -9,7 +9,7 @@ The noise of a single series falls out of the mean of many, so that a panel know
 be sure of, and a series of a few months has those of the others.
 
 Source    shrinkage of each coefficient to that of the group: Efron & Morris (1975), Journal of the American
-          Statistical Association 70(350), doi:10.1080/01621459.1975.10479864; the variance between series: DerSimonian &
+          Statistical Association 70(350), doi:10.1080/01621459.1975.10479864; their variance: DerSimonian &
           Laird (1986), Controlled Clinical Trials 7(3), doi:10.1016/0197-2456(86)90046-2.
 Letters   T rows of a series, U of all dates, A rows ahead, C channels, B bands
 """
