@@ -53,7 +53,7 @@ SETS = {
 """Short sets, each with what loads it and the steps of a year."""
 
 _SERIES = 200  # a fit takes a second
-_CUTOFFS = 3  # that judge: one alone says little, on M3 it found a number that cost 2 %
+_CUTOFFS = 3  # that judge; one alone says little
 _CYCLES = 2  # in the samples of the regressor
 _LEAST_HORIZONS = _CUTOFFS + 3  # that a series needs: one is lost, and two are learned from
 
