@@ -8,13 +8,13 @@ from torch import Tensor
 
 from klforecast.core.plan import CorePlan, plan_core
 from klforecast.distributed.survey import Survey
-from klforecast.estimators import checks
 from klforecast.estimators.cycles import local_seasons, long_season, window_periods
 from klforecast.estimators.fitting import measure
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.options import Options
 from klforecast.estimators.parameters import check_parameters, check_sizes
+from klforecast.estimators.shrinking import longest_horizon, shrink_horizon
 from klforecast.estimators.side_by_side import Block, side_by_side
 from klforecast.local.comparison import rows_spared
 from klforecast.local.knowledge import PanelExtent
@@ -91,14 +91,14 @@ def agree(survey: Survey, forecaster: KLMemoryForecaster) -> Agreement:
             f"the longest series shows a season of {season} steps, which is longer than any window, and "
             "parts have no harmonics; pass period=1 or the period of a shorter cycle, or fit without parts"
         )
-    horizon = checks.shrink_horizon(options.horizon, longest)
+    horizon = shrink_horizon(options.horizon, longest)
     sampled = {key: series.values for key, series in survey.sample.items()}
     periods = window_periods(list(sampled.values()), survey.frequency, options.period)
     lengths = survey.row_counts().tolist()
     plan = plan_core(lengths, channels, horizon, periods, options.core)
     scale_lag = horizon if survey.n_series > 1 else None
     seasons = local_seasons(periods, survey.frequency, options.period)
-    asked = min(options.horizon, checks.longest_horizon(longest))
+    asked = min(options.horizon, longest_horizon(longest))
     return Agreement(
         plan,
         scale_lag,

@@ -2,7 +2,6 @@
 
 import os
 import reprlib
-import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -171,14 +170,4 @@ def check_magnitude(name: str, values: np.ndarray) -> None:
         raise ValueError(
             f"{name} holds values of up to {largest:.0e}, whose squares overflow; divide it by a "
             f"constant, so that all are below {_LARGEST:.0e}"
-        )
-
-
-def warn_shrunk(name: str, wanted: int | None, got: int) -> None:
-    """Warn if the data allowed less than the user asked for."""
-    if wanted is not None and got < wanted:
-        warnings.warn(
-            f"{name}={wanted} is more than the data allow; {name}_={got} is used",
-            UserWarning,
-            stacklevel=2,
         )

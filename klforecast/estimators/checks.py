@@ -246,55 +246,6 @@ def warn_unused_exogenous(name: str) -> None:
     )
 
 
-def longest_horizon(rows: int) -> int:
-    """Steps that can be learned ahead: as many for the past as for the future, and as many windows."""
-    return max(1, rows // 3)
-
-
-def shrink_horizon(horizon: int, rows: int) -> int:
-    """Shrink the horizon to a third of the longest series, with a warning that says so."""
-    possible = longest_horizon(rows)
-    if horizon <= possible:
-        return horizon
-    warnings.warn(
-        f"horizon={horizon} is too long for {rows} rows: the model learns {possible} steps ahead "
-        "and forecasts later steps from its own forecasts",
-        UserWarning,
-        stacklevel=2,
-    )
-    return possible
-
-
-def warn_no_history(n_components: int, depth: int) -> None:
-    """Warn that there is no history before the window of which components could be kept."""
-    warnings.warn(
-        f"n_components={n_components} has no effect: the memory reaches back {depth} steps, all of "
-        "which are read as they are; pass a smaller input_length, a larger memory_depth or more rows",
-        UserWarning,
-        stacklevel=2,
-    )
-
-
-def warn_no_share(n_components: int) -> None:
-    """Warn that nothing which reads components has a share in the forecast."""
-    warnings.warn(
-        f"n_components={n_components} has no effect: no map from components has a share in the forecast, "
-        "as where rows are too few to hold some of them out; pass more rows or a shorter horizon",
-        UserWarning,
-        stacklevel=2,
-    )
-
-
-def warn_no_season(period: int, rows: int) -> None:
-    """Warn that a cycle was seen less than twice."""
-    warnings.warn(
-        f"a cycle of {period} steps has no effect: it takes {2 * period} rows to see it twice, and y "
-        f"has {rows}",
-        UserWarning,
-        stacklevel=2,
-    )
-
-
 def _check_index(index: pd.Index, where: str) -> None:
     """Raise unless each row has a stamp that can be counted, and the name of its series."""
     if len(index) == 0:

@@ -8,7 +8,7 @@ from pandas.tseries.offsets import BaseOffset
 from klforecast.core.season import LONGEST_CYCLE
 from klforecast.data.panel_periods import find_panel_periods
 from klforecast.data.periods import candidate_seasons
-from klforecast.estimators.checks import warn_no_season
+from klforecast.estimators.shrinking import warn_no_season
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.missing import interpolate
 

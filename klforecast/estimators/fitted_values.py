@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from sktime.forecasting.base import BaseForecaster
 
-from klforecast.estimators.checks import longest_horizon
 from klforecast.estimators.covariates.table import Covariates
 from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows, join_series
 from klforecast.estimators.rolling.cutoffs import Windows, check_windows
 from klforecast.estimators.rolling.forecasts import forecast_windows
 from klforecast.estimators.rolling.tidy import tidy_frame
+from klforecast.estimators.shrinking import longest_horizon
 
 _SHARES = (0.25, 0.5)  # of the rows that the fits see: two are less than a fit to all of them
 

@@ -34,11 +34,11 @@ from klforecast.core.stream import (
     start_stream,
 )
 from klforecast.data.scaling import RowStatistics, Standardizer
-from klforecast.estimators.checks import longest_horizon
 from klforecast.estimators.frames.context import fill_panel
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.options import Options
 from klforecast.estimators.sampling import sample_keys
+from klforecast.estimators.shrinking import longest_horizon
 from klforecast.estimators.side_by_side import side_by_side
 from klforecast.ops.conformal import Calibration, Residuals, calibrate
 from klforecast.ops.missing import gap_covariance

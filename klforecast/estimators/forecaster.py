@@ -50,8 +50,9 @@ from klforecast.estimators.intervals import IntervalLevels
 from klforecast.estimators.local_pool import LocalPool
 from klforecast.estimators.memory_options import MemoryOptions
 from klforecast.estimators.options import Options
-from klforecast.estimators.parameters import check_fit, warn_of_shrunk
+from klforecast.estimators.parameters import check_fit
 from klforecast.estimators.paths import PATH_LEVELS, require_joint_errors, sample_paths
+from klforecast.estimators.shrinking import warn_of_shrunk
 from klforecast.estimators.tags import FORECASTER_TAGS
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.estimators.years import YearEffects
@@ -330,7 +331,7 @@ class KLMemoryForecaster(InspectedForecaster):
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
         """Small settings with which sktime's checks run in seconds."""
         return [
-            {"horizon": 3, "random_state": 0},
+            {"horizon": 3, "period": 1, "random_state": 0},
             {
                 "horizon": 2,
                 "input_length": 4,

@@ -106,9 +106,7 @@ def forecast_series(
             forecasts[key] = forecasts[key] + effect.values()
         if reader.years is not None:
             events = reader.years.ahead(key, past.index[-1], steps[key])
-            forecasts[key] = np.maximum(
-                add_within_floats(forecasts[key], events), reader.floor(key)
-            )
+            forecasts[key] = reader.with_events(key, forecasts[key], events)
         if pooled.around is not None and levels is not None:
             spread = multiply_within_floats(pooled.around[place][own], scaler.scale[:, None])
             middle = forecasts[key][..., None]
@@ -191,7 +189,7 @@ def forecast_from_cutoffs(
         forecasts = forecasts + effect.values()
     if reader.years is not None:
         events = _events_of_windows(reader.years, past, cutoffs, horizon)
-        forecasts = np.maximum(add_within_floats(forecasts, events), reader.floor(()))
+        forecasts = reader.with_events((), forecasts, events)
     if pooled.around is None or levels is None:
         return forecasts, None
     around = multiply_within_floats(pooled.around, scaler.scale[:, None])

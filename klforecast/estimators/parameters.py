@@ -15,14 +15,8 @@ from klforecast.estimators.arguments import (
     check_seed,
     check_weights,
     show,
-    warn_shrunk,
 )
-from klforecast.estimators.checks import (
-    check_channels,
-    check_values,
-    warn_no_history,
-    warn_no_share,
-)
+from klforecast.estimators.checks import check_channels, check_values
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.memory_options import MemoryOptions
 from klforecast.modules.encoders import ENCODERS
@@ -134,26 +128,6 @@ def check_fit(
     check_values(panel, columns)
     if channels is not None:
         check_channels(channels, len(columns))
-
-
-def warn_of_shrunk(
-    parameters: Mapping[str, Any],
-    input_length: int,
-    memory_depth: int,
-    n_components: int,
-    maps_components: bool,
-) -> None:
-    """Warn of each size for which the data allowed less than was asked for."""
-    warn_shrunk("input_length", parameters["input_length"], input_length)
-    if parameters["memory"] != "history" or parameters["memory_options"] is not None:
-        return
-    warn_shrunk("memory_depth", parameters["memory_depth"], memory_depth)
-    if parameters["n_components"] is not None and not n_components:
-        warn_no_history(parameters["n_components"], memory_depth)
-    elif parameters["n_components"] is not None and not maps_components:
-        warn_no_share(parameters["n_components"])
-    else:
-        warn_shrunk("n_components", parameters["n_components"], n_components)
 
 
 def _check_size(name: str, value: int | None, most: int, rows: int) -> None:

@@ -15,9 +15,9 @@ from klforecast.estimators.arguments import (
     check_integer,
     check_magnitude,
     check_number,
-    warn_shrunk,
 )
 from klforecast.estimators.saving.files import SavedEstimator
+from klforecast.estimators.shrinking import warn_shrunk
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.kl_regression import kl_regression
 

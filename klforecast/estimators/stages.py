@@ -18,7 +18,6 @@ from klforecast.core.pilot import plan_pilot
 from klforecast.core.plan import CorePlan, plan_core
 from klforecast.core.stream import EarlierCore
 from klforecast.data.scaling import Standardizer, add_within_floats
-from klforecast.estimators import checks
 from klforecast.estimators.covariates.effects import Effects, learn_effects, residual_rows
 from klforecast.estimators.covariates.table import Covariates, with_long_season
 from klforecast.estimators.cycles import local_seasons, long_season, window_periods
@@ -39,6 +38,7 @@ from klforecast.estimators.local_pool import LocalPool, fit_pool
 from klforecast.estimators.newest_rows import levels_of_newest
 from klforecast.estimators.options import Options
 from klforecast.estimators.sampling import sample_keys
+from klforecast.estimators.shrinking import longest_horizon, shrink_horizon
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.estimators.years import YearEffects, learn_years
 from klforecast.local.comparison import rows_spared
@@ -127,7 +127,7 @@ def separate(
     def plan_of(panel: Mapping[Key, np.ndarray]) -> CorePlan:
         lengths = [*map(len, panel.values())]
         channels = next(iter(panel.values())).shape[1]
-        horizon = min(plan.core.horizon, checks.longest_horizon(max(lengths)))
+        horizon = min(plan.core.horizon, longest_horizon(max(lengths)))
         return plan_core(lengths, channels, horizon, plan.periods, options.core)
 
     years = learn_years(rows.series, separated.residual, frequency, plan.periods, plan_of)
@@ -149,9 +149,9 @@ def _separate_covariates(
     series, longest = rows.series, rows.longest.values
     # A pretrained net has its horizon already, and no warning is due.
     horizon = (
-        min(options.horizon, checks.longest_horizon(len(longest)))
+        min(options.horizon, longest_horizon(len(longest)))
         if pretrained
-        else checks.shrink_horizon(options.horizon, len(longest))
+        else shrink_horizon(options.horizon, len(longest))
     )
     panel = {key: part.values for key, part in series.items()}
     plan = make_plan(panel, rows.frequency, horizon, options)
@@ -180,7 +180,7 @@ def pretrain(
 ) -> tuple[Fitted, list[int]]:
     """Learn from a panel without covariates; return the cycles too."""
     rows = {(place,): values for place, values in enumerate(panel)}
-    horizon = checks.shrink_horizon(options.horizon, max(map(len, panel)))
+    horizon = shrink_horizon(options.horizon, max(map(len, panel)))
     plan = make_plan(rows, frequency, horizon, options)
     return fit_panel(rows, plan.core, _scale_lag(rows, plan), options), plan.periods
 
@@ -278,7 +278,7 @@ def _spared(rows: KnownRows, options: Options, seasons: Sequence[int]) -> int:
     if not options.local_experts:
         return 0
     lengths = [len(part.values) for part in rows.series.values()]
-    horizon = min(options.horizon, checks.longest_horizon(max(lengths)))
+    horizon = min(options.horizon, longest_horizon(max(lengths)))
     return rows_spared(lengths, horizon, seasons)
 
 

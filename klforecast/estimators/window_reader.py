@@ -57,6 +57,10 @@ class WindowReader(NamedTuple):
             return np.array(-np.inf)
         return self.years.floors.get(key, np.array(-np.inf))
 
+    def with_events(self, key: Key, forecasts: np.ndarray, events: np.ndarray) -> np.ndarray:
+        """Forecasts of a series with events of the year, (..., channels) both, not below its floor."""
+        return np.maximum(add_within_floats(forecasts, events), self.floor(key))
+
     def windows_before(self, places: Sequence[tuple[Key, TimeSeries]]) -> WindowsOf:
         """Windows at the ends of some pasts, made when a batch asks for them."""
         return lambda batch: np.stack([self._window(key, past) for key, past in places[batch]])

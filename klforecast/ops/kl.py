@@ -29,6 +29,7 @@ from torch import Tensor
 
 from klforecast.ops.kernels import kernel_matrix
 from klforecast.ops.linalg import fix_signs, orientation, require_finite, rounding_floor, safe_eigh
+from klforecast.ops.measures import step_weights
 from klforecast.ops.precision import exact, like
 
 
@@ -179,7 +180,7 @@ def kernel_kl(
         Quadrature weight of a step. None is 1 / T, the midpoint rule on the unit interval: with
         tau / T fixed the eigenvalues then converge as T grows, and they sum to 1. A number gives
         every step that weight (1.0: the plain T x T matrix; tau / (T - 1): that of Spectral Memory,
-        see `interval_measure`). A tensor weighs steps unequally, for example older ones less.
+        see `klforecast.ops.measures.interval_measure`). A tensor weighs steps unequally, for example older ones less.
 
     Returns
     -------
@@ -213,30 +214,8 @@ def kernel_kl(
     covariance = kernel_matrix(T, kernel, tau)
     if T == 0:
         return _nothing(covariance.new_zeros(0, 0), n_components)
-    root = _weights(T, measure).sqrt()
+    root = step_weights(T, measure).sqrt()
     return covariance_kl(root[:, None] * covariance * root, n_components)
-
-
-def interval_measure(T: int, tau: float) -> float:
-    """Weight of a step in an interval of length tau that T steps span: tau / (T - 1).
-
-    It is the measure of Spectral Memory (Marquez 2025). Against the default of `kernel_kl` the modes
-    are the same and every eigenvalue is tau T / (T - 1) times as large.
-
-    Parameters
-    ----------
-    T : int
-        Number of steps; fewer than two count as two.
-    tau : float
-        Time scale of the kernel, in steps.
-
-    Examples
-    --------
-    >>> from klforecast.ops.kl import interval_measure
-    >>> interval_measure(65, tau=64.0)
-    1.0
-    """
-    return tau / max(T - 1, 1)
 
 
 def covariance_kl(
@@ -381,20 +360,6 @@ def _centred(rows: Tensor) -> Tensor:  # (..., T, d) -> (..., T, d)
     spread, level = (part.detach().abs().amax(dim=-2, keepdim=True) for part in (centred, rows))
     varies = spread > rows.shape[-2] * torch.finfo(rows.dtype).eps * level
     return centred * varies
-
-
-def _weights(T: int, measure: float | Tensor | None) -> Tensor:  # -> (T,)
-    weights = torch.as_tensor(
-        1.0 / T if measure is None else measure, dtype=torch.float64, device="cpu"
-    )
-    if weights.shape not in ((), (T,)):
-        raise ValueError(
-            f"got a measure of shape {tuple(weights.shape)}; pass one weight, or one for each of "
-            f"the {T} steps"
-        )
-    if not (weights.isfinite().all() and (weights >= 0).all()):
-        raise ValueError("got a measure with negative or non-finite weights; pass weights >= 0")
-    return weights.expand(T)
 
 
 def _checked(history: Tensor, n_components: int) -> Tensor:

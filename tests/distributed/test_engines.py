@@ -85,17 +85,24 @@ def test_windows_are_forecast_by_a_fit_to_the_rows_before_them():
     assert (joined["y"] == joined["y_known"]).all()
 
 
-def test_a_frame_of_dask_is_forecast_by_two_processes():
+@pytest.fixture(scope="module")
+def dask():
+    """Client of Dask with two processes on this machine, whose imports take longer than a test."""
     distributed = pytest.importorskip("distributed", reason="needs pip install 'klforecast[dask]'")
-    import dask.dataframe as dd
-
-    frame = long_frame()
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None
         ) as cluster,
-        distributed.Client(cluster),
+        distributed.Client(cluster, set_as_default=False) as client,
     ):
+        yield client
+
+
+def test_a_frame_of_dask_is_forecast_by_two_processes(dask):
+    from dask import dataframe as dd
+
+    frame = long_frame()
+    with dask.as_current():
         on_cluster = dd.from_pandas(frame, npartitions=3)
         model = fit(on_cluster, FORECASTER, n_parts=4)
         found = predict(model, on_cluster, h=6, level=[80], n_parts=4)
@@ -161,11 +168,8 @@ def parts():
 
 
 @pytest.fixture
-def dask_processes():
-    """Two processes of Dask, on which joblib works."""
-    distributed = pytest.importorskip("distributed", reason="needs pip install 'klforecast[dask]'")
-    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
-    with cluster, distributed.Client(cluster), parallel_config(backend="dask"):
+def joblib_on_dask(dask):
+    with dask.as_current(), parallel_config(backend="dask"):
         yield
 
 
@@ -174,7 +178,7 @@ def assert_same_core(found, known):
         assert torch.equal(found.core.state_dict()[name], values), name
 
 
-def test_parts_are_mapped_by_the_processes_of_a_cluster_of_dask(parts, dask_processes):
+def test_parts_are_mapped_by_the_processes_of_a_cluster_of_dask(parts, joblib_on_dask):
     known = fit_parts(parts, FORECASTER, n_jobs=1)
     assert_same_core(fit_parts(parts, FORECASTER), known)
 
@@ -190,7 +194,7 @@ def test_parts_are_mapped_by_the_processes_of_ray(parts, ray):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="is killed by a signal")
-def test_a_process_of_dask_that_is_killed_loses_nothing(parts, dask_processes, tmp_path):
+def test_a_process_of_dask_that_is_killed_loses_nothing(parts, joblib_on_dask, tmp_path):
     test_process, surveyed, killed = os.getpid(), tmp_path / "surveyed", tmp_path / "killed"
 
     def part():

@@ -2,12 +2,12 @@
 
     python -m klforecast.evaluation.studies.component_search --out rows.jsonl --page table.md
 
-Three sets of monthly series of four to eleven years, all cut before their official test parts. Of each, 200 series
-lose their last horizon; a search looks for the number of components on the rows before it:
+Five sets of quarterly and monthly series of five to thirty years, all cut before their official test parts. Of each, up
+to 200 series lose their last horizon; a search looks for the number of components on the rows before it, by absolute
+errors at three cutoffs that are a horizon apart:
 
-    sktime          ForecastingGridSearchCV over KLMemoryForecaster, one model for all series of a panel, judged on the
-                    horizon before the one that was lost
-    scikit-learn    GridSearchCV over KLMemoryRegressor, whose samples are windows of the series, judged on the same
+    sktime          ForecastingGridSearchCV over KLMemoryForecaster, one model for all series of a panel
+    scikit-learn    GridSearchCV over KLMemoryRegressor, whose samples are windows of the series
 
 Then every number of the grid forecasts the lost horizon. A gain is the logarithm of the ratio of two mean absolute
 errors of a series, in percent, less than zero where the number that was found is better; its mean over the series has
@@ -27,7 +27,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.model_selection import GridSearchCV
 from sktime.forecasting.model_selection import ForecastingGridSearchCV
 from sktime.performance_metrics.forecasting import MeanAbsoluteScaledError
-from sktime.split import SingleWindowSplitter
+from sktime.split import ExpandingGreedySplitter
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.regressor import KLMemoryRegressor
@@ -44,20 +44,29 @@ from klforecast.evaluation.suites.competitions import competition_task
 from klforecast.evaluation.suites.gift_eval import gift_eval_task
 
 SETS = {
-    "M1/monthly": competition_task,
-    "M3/monthly": competition_task,
-    "hospital/M/short": gift_eval_task,
+    "M1/quarterly": (competition_task, 4),
+    "M3/quarterly": (competition_task, 4),
+    "M1/monthly": (competition_task, 12),
+    "M3/monthly": (competition_task, 12),
+    "hospital/M/short": (gift_eval_task, 12),
 }
-"""Short sets, each with what loads it."""
+"""Short sets, each with what loads it and the steps of a year."""
 
-PERIOD = 12
-"""Months of a year."""
-
-# One mode, a quarter and a half of the second cycle, and all of it, which is the default.
-GRID = (1, 3, 6, PERIOD)
 _SERIES = 200  # a fit takes a second
+_CUTOFFS = 3  # that judge; one alone says little
 _CYCLES = 2  # in the samples of the regressor
-_LEAST_HORIZONS = 4  # that a series needs: one is lost, one judges, and two are learned from
+_LEAST_HORIZONS = _CUTOFFS + 3  # that a series needs: one is lost, and two are learned from
+
+
+def grid_of(period: int) -> list[int]:
+    """One mode, a quarter and a half of the second cycle, and all of it, which is the default.
+
+    Examples
+    --------
+    >>> grid_of(12), grid_of(4)
+    ([1, 3, 6, 12], [1, 2, 4])
+    """
+    return sorted({1, period // 4, period // 2, period})
 
 
 class Panel(NamedTuple):
@@ -65,19 +74,21 @@ class Panel(NamedTuple):
 
     Attributes
     ----------
-    horizon : int
+    horizon, period : int
     known : mapping of str to ndarray of shape (time,)
     lost : mapping of str to ndarray of shape (horizon,)
     """
 
     horizon: int
+    period: int
     known: Mapping[str, np.ndarray]
     lost: Mapping[str, np.ndarray]
 
 
 def panel_of(name: str) -> Panel:
     """Series of a set, spread evenly over it."""
-    task = SETS[name](name)
+    load, period = SETS[name]
+    task = load(name)
     h = task.horizon
     values = {
         key: frame.to_numpy(dtype=float)[: -h * task.n_windows, 0]
@@ -87,7 +98,10 @@ def panel_of(name: str) -> Panel:
     places = np.linspace(0, len(names) - 1, min(len(names), _SERIES)).round().astype(int)
     chosen = [names[place] for place in places]
     return Panel(
-        h, {key: values[key][:-h] for key in chosen}, {key: values[key][-h:] for key in chosen}
+        h,
+        period,
+        {key: values[key][:-h] for key in chosen},
+        {key: values[key][-h:] for key in chosen},
     )
 
 
@@ -101,7 +115,8 @@ class Found(NamedTuple):
 def search_forecaster(panel: Panel, local_experts: bool) -> Found:
     """Search with sktime over a forecaster of the panel."""
     with warnings.catch_warnings():
-        # Beside its level a cycle of twelve steps has eleven modes, which every fit with twelve says.
+        # Beside its level a cycle of twelve steps has eleven modes, which every fit with twelve says; and where rows
+        # are too few for a map, a fit says that it has none.
         warnings.filterwarnings("ignore", message="n_components", category=UserWarning)
         return _search_forecaster(panel, local_experts)
 
@@ -109,14 +124,14 @@ def search_forecaster(panel: Panel, local_experts: bool) -> Found:
 def _search_forecaster(panel: Panel, local_experts: bool) -> Found:
     y = pd.concat({key: pd.DataFrame({"y": rows}) for key, rows in panel.known.items()})
     y.index.names = ["series", "step"]
-    ahead = range(1, panel.horizon + 1)
+    ahead, grid = range(1, panel.horizon + 1), grid_of(panel.period)
     forecaster = KLMemoryForecaster(
-        panel.horizon, period=PERIOD, local_experts=local_experts, random_state=0
+        panel.horizon, period=panel.period, local_experts=local_experts, random_state=0
     )
     search = ForecastingGridSearchCV(
         forecaster,
-        SingleWindowSplitter(fh=ahead),
-        {"n_components": list(GRID)},
+        ExpandingGreedySplitter(panel.horizon, _CUTOFFS),
+        {"n_components": grid},
         scoring=MeanAbsoluteScaledError(),
         refit=False,
         backend=None,
@@ -124,33 +139,42 @@ def _search_forecaster(panel: Panel, local_experts: bool) -> Found:
     ).fit(y)
     scores = search.cv_results_["mean_test_MeanAbsoluteScaledError"]
     forecasts = {}
-    for number in GRID:
+    for number in grid:
         made = forecaster.clone().set_params(n_components=number).fit(y).predict(fh=ahead)["y"]
         forecasts[number] = {key: made.loc[key].to_numpy() for key in panel.known}
-    return Found(dict(zip(GRID, map(float, scores), strict=True)), forecasts)
+    return Found(dict(zip(grid, map(float, scores), strict=True)), forecasts)
 
 
 def search_regressor(panel: Panel) -> Found:
     """Search with scikit-learn over a regression on windows, each less its mean and in units of it."""
-    length, h = _CYCLES * PERIOD, panel.horizon
+    length, h, grid = _CYCLES * panel.period, panel.horizon, grid_of(panel.period)
     cut = [sliding_window_view(rows, length + h) for rows in panel.known.values()]
     windows = np.concatenate(cut)
     past, future, _ = _relative(windows[:, :length], windows[:, length:])
     ages = np.concatenate([np.arange(len(own))[::-1] for own in cut])
-    # The newest window of each series judges those that end before its future starts.
-    split = [(np.flatnonzero(ages >= h), np.flatnonzero(ages == 0))]
+    # One window of each series judges those that end before its future starts.
+    split = [
+        (np.flatnonzero(ages >= age + h), np.flatnonzero(ages == age))
+        for age in range(0, _CUTOFFS * h, h)
+        if (ages >= age + h).any()
+    ]
+    # By squared errors, its default, a few series that multiply would choose for all.
     search = GridSearchCV(
-        KLMemoryRegressor(), {"n_components": list(GRID)}, cv=split, refit=False
+        KLMemoryRegressor(),
+        {"n_components": grid},
+        scoring="neg_mean_absolute_error",
+        cv=split,
+        refit=False,
     ).fit(past, future)
     newest = np.stack([rows[-length:] for rows in panel.known.values()])
     inputs, _, unit = _relative(newest, newest)
     forecasts = {}
-    for number in GRID:
+    for number in grid:
         made = KLMemoryRegressor(number).fit(past, future).predict(inputs)
         own = (made + 1) * unit
         forecasts[number] = dict(zip(panel.known, own, strict=True))
     scores = {
-        n: -float(s) for n, s in zip(GRID, search.cv_results_["mean_test_score"], strict=True)
+        n: -float(s) for n, s in zip(grid, search.cv_results_["mean_test_score"], strict=True)
     }
     return Found(scores, forecasts)
 
@@ -192,7 +216,7 @@ def measure(panel: Panel, search: Callable[[Panel], Found]) -> dict[str, Any]:
         "found": found,
         "worst": worst,
         "beside_worst": (logs[found] - logs[worst]).tolist(),
-        "beside_default": (logs[found] - logs[PERIOD]).tolist(),
+        "beside_default": (logs[found] - logs[max(logs)]).tolist(),
     }
 
 
@@ -228,7 +252,7 @@ def page_of(rows: Sequence[Mapping[str, Any]]) -> str:
     return markdown_table(columns, lines)
 
 
-_GAINS = {"beside_worst": "error beside the least liked", "beside_default": f"beside {PERIOD}"}
+_GAINS = {"beside_worst": "error beside the least liked", "beside_default": "beside all of a cycle"}
 
 
 def _mean(values: Sequence[float]) -> str:

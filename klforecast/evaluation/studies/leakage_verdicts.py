@@ -13,7 +13,7 @@ from typing import NamedTuple
 from klforecast.evaluation.leakage import leakage_report
 from klforecast.evaluation.leakage.trials.cheats.every import cheats
 from klforecast.evaluation.leakage.trials.honest import Trial
-from klforecast.evaluation.leakage.trials.odd import odd_ones
+from klforecast.evaluation.leakage.trials.odd.every import odd_ones
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.evaluation.studies.timing import timed
 

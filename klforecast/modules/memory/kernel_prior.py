@@ -8,7 +8,8 @@ Both give the same modes; components differ by one factor, the root of tau T / (
 
 from functools import lru_cache
 
-from klforecast.ops.kl import KLDecomposition, interval_measure, kernel_kl
+from klforecast.ops.kl import KLDecomposition, kernel_kl
+from klforecast.ops.measures import interval_measure
 
 MEASURES = ("interval", "unit")
 

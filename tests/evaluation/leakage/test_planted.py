@@ -38,7 +38,7 @@ from klforecast.evaluation.leakage.trials.honest import (
     ReadsX,
     wandering,
 )
-from klforecast.evaluation.leakage.trials.odd import odd_ones
+from klforecast.evaluation.leakage.trials.odd.every import odd_ones
 
 
 @pytest.fixture
@@ -207,11 +207,12 @@ def test_one_prepared_from_training_rows_alone_passes(y):
     assert report.passed, str(report)
 
 
-# Of these only the study asks: they take seconds each, or need what the suite does not install.
+# Of these only the study asks: they take seconds each and another of their kind is here, or need what the suite does
+# not install.
 SLOW = {
     "bagging, airline", "bagging, weekly", "constant series, K-L", "K-L memory, airline",
     "K-L memory, shift", "SCINet", "NLinear", "RBF", "RBF, airline", "ETS", "ARIMA", "local level",
-    "trees", "neighbours", "ridge",
+    "trees", "neighbours", "ridge", "STL, weekly", "log pipeline",
 }  # fmt: skip
 
 

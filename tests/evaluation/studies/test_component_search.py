@@ -4,7 +4,6 @@ import pytest
 from klforecast.evaluation.json_lines import read_lines
 from klforecast.evaluation.studies import component_search
 from klforecast.evaluation.studies.component_search import (
-    GRID,
     Found,
     Panel,
     main,
@@ -14,7 +13,8 @@ from klforecast.evaluation.studies.component_search import (
     search_regressor,
 )
 
-HORIZON = 3
+HORIZON, PERIOD = 3, 12
+GRID = component_search.grid_of(PERIOD)
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The default of config ``remember_data``:FutureWarning"
@@ -29,6 +29,7 @@ def panel():
     rows = {f"s{i}": np.tile(year, 6) * (1 + i) + rng.standard_normal(72) for i in range(4)}
     return Panel(
         HORIZON,
+        PERIOD,
         {key: row[:-HORIZON] for key, row in rows.items()},
         {key: row[-HORIZON:] for key, row in rows.items()},
     )

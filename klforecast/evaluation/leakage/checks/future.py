@@ -5,7 +5,7 @@ which even a rounded or clipped dependence cannot hide. Where a forecast moves, 
 changed, to say which of them it reads: 0 is the first row after the cutoff.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from klforecast.evaluation.leakage.routes import ROUTES, Route, routes_with_late
 from klforecast.evaluation.leakage.study import Study, World
 
 NAME = "future_perturbation"
+FUTURES = ("noise", "upside down", "far away")
 _EXPECTED = "the forecast is bit-equal whatever comes after its cutoff"
 _FAR = 1e3  # training deviations; no rounding or clipping of an honest kind hides it
 _MOST_SWEEPS = 64  # batches, each of a horizon of windows
@@ -72,19 +73,20 @@ def _later_features(study: Study, table: pd.DataFrame) -> Row:
     )
 
 
-def other_futures(study: Study, start: int) -> Iterator[tuple[str, World]]:
+def other_futures(
+    study: Study, start: int, names: Sequence[str] = FUTURES
+) -> Iterator[tuple[str, World]]:
     """Yield worlds that agree with the truth before row `start` and in no row from there on."""
     true = study.truth.values
-    shape = true[start:].shape
-    noise = study.rng("future").standard_normal(shape)
-    scaled = study.scaler.transform(true[start:])
-    for name, future in (
-        ("noise", noise),
-        ("upside down", -scaled),
-        ("far away", _FAR + _FAR * noise),
-    ):
+    noise = study.rng("future").standard_normal(true[start:].shape)
+    futures = {
+        "noise": noise,
+        "upside down": -study.scaler.transform(true[start:]),
+        "far away": _FAR + _FAR * noise,
+    }
+    for name in names:
         values = true.copy()
-        values[start:] = study.scaler.inverse_transform(future)
+        values[start:] = study.scaler.inverse_transform(futures[name])
         yield name, study.world(values)
 
 
@@ -126,29 +128,32 @@ def _batches(study: Study, name: str) -> Iterator[tuple[np.ndarray, Iterator[tup
     last = len(study.cutoffs) - 1
     # update_predict has to start behind the training part.
     firsts = [k for k in (0, last // 2) if k > 0 or name != "update_predict"]
-    for k in sorted({*firsts, last}):
+    firsts = sorted({*firsts, last})
+    for k in firsts:
         cutoffs = study.cutoffs[: k + 1] if name != "fit" else study.cutoffs[k : k + 1]
         yield cutoffs, other_futures(study, int(cutoffs[-1]))
     if name in ("update_predict", "fit"):
-        rest = study.cutoffs[1:] if name == "update_predict" else study.cutoffs
-        for k in range(len(rest)):
-            cutoffs = rest[: k + 1] if name == "update_predict" else rest[k : k + 1]
-            yield cutoffs, _far(study, int(cutoffs[-1]))
+        # Both are asked for the last cutoff alone.
+        start = 1 if name == "update_predict" else 0
+        for k in sorted(set(range(start, len(study.cutoffs))) - set(firsts)):
+            yield study.cutoffs[k : k + 1], _far(study, int(study.cutoffs[k]))
         return
     many = study.many_cutoffs
     if name == "update":
-        many = many[np.unique(np.linspace(0, len(many) - 1, _MOST_UPDATES, dtype=int))]
+        # Here too there is no batch: a forecaster of its own is moved to each.
+        for k in np.unique(np.linspace(0, len(many) - 1, _MOST_UPDATES, dtype=int)):
+            yield many[k : k + 1], _far(study, int(many[k]))
+        return
     for k in range(len(many)):
         yield many[: k + 1], _far(study, int(many[k]))
-    if name == "predict_windows":
-        # Every cutoff once, a horizon of them at a time, for one that copies what it is asked for.
-        ends = np.arange(study.train_end, len(study.y) - study.horizon + 1, study.horizon)[1:]
-        for end in ends[:: -(-len(ends) // _MOST_SWEEPS) or 1]:
-            yield np.arange(end - study.horizon + 1, end + 1), _far(study, int(end))
+    # Every cutoff once, a horizon of them at a time, for one that copies what it is asked for.
+    ends = np.arange(study.train_end, len(study.y) - study.horizon + 1, study.horizon)[1:]
+    for end in ends[:: -(-len(ends) // _MOST_SWEEPS) or 1]:
+        yield np.arange(end - study.horizon + 1, end + 1), _far(study, int(end))
 
 
 def _far(study: Study, start: int) -> Iterator[tuple[str, World]]:
-    return ((name, world) for name, world in other_futures(study, start) if name == "far away")
+    return other_futures(study, start, ["far away"])
 
 
 def _rows_read(study: Study, route: Route, cutoffs: np.ndarray) -> str:
