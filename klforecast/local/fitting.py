@@ -15,6 +15,7 @@ from klforecast.local.autoregression import autoregressive_orders
 from klforecast.local.excursions import without_excursions
 from klforecast.local.experts import count_experts, expert_forecasts, usable_periods
 from klforecast.local.intermittent import count_size
+from klforecast.local.kinds import expert_kinds, tempered_by_kind
 from klforecast.local.knowledge import PanelExtent, PanelKnowledge
 from klforecast.local.law_weights import fit_laws
 from klforecast.local.model import AT_ONCE, LocalModel, near_steps, newest_rows, weighted
@@ -175,11 +176,16 @@ def fit_judged(
         else panel.priors
     )
     priors = near_prior, prior
+    further = 0 if others is None else others.shape[2]
+    kinds = [expert_kinds(used, orders, with_log, each, further) for each in (False, True)]
     weights: list[np.ndarray] = []
     mixed = np.empty_like(truth)
     for number, rows in enumerate(chunks):
         made, records = first[number] if number < len(first) else judged(rows)
         own = np.stack([series_weights(r, p) for r, p in zip(records, priors, strict=True)], axis=1)
+        for each, its in enumerate(kinds):
+            alike = positive[rows] == bool(each)
+            own[alike] = tempered_by_kind(own[alike], its)
         by_step = own[:, np.where(near, 0, 1)]
         for place, forecasts in enumerate(made):
             mixed[place, rows] = weighted(forecasts, by_step)

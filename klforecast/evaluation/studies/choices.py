@@ -125,6 +125,7 @@ ALTERNATIVES = (
     ),
     *_constants("core.plan", _SHRINKAGE=(5.0, 20.0, 1e9), _SHORT_COMPONENTS=(8,)),
     *_constants("local.weights", _SHARPNESS=(0.1, 0.4), _PANEL=(30.0, 300.0), _SURPRISE=(np.inf,)),
+    *_constants("local.kinds", _OF_COPIES=(0.3, 1.0), _OF_SLOPES=(0.5, 1.0)),
     *_constants("local.model", _NEAR=(1.0,), LONGEST=(1000,)),
     *_constants("local.intermittent", _INTERMITTENT=(np.inf,)),
     *_constants("local.comparison", _HORIZONS=(5, 20), _FARTHEST=(24, np.inf)),
