@@ -88,12 +88,18 @@ class IntervalFeatures:
     def _some(self, series: Sequence[Tensor]) -> Tensor:
         values = torch.stack([self._resampled(one) for one in series])
         derived = views(values)
-        parts = [
-            interval_statistics(derived[interval.view][:, channel], interval)
-            for channel, chosen in enumerate(self.intervals_)
-            for interval in chosen
-        ]
-        return torch.cat(parts, dim=1).float()
+        # Of many channels those that share an interval are sorted at once.
+        sharing: dict[Interval, list[int]] = {}
+        for channel, chosen in enumerate(self.intervals_):
+            for interval in chosen:
+                sharing.setdefault(interval, []).append(channel)
+        found = {
+            interval: iter(
+                interval_statistics(derived[interval.view][:, channels], interval).float().unbind(1)
+            )
+            for interval, channels in sharing.items()
+        }
+        return torch.cat([next(found[one]) for chosen in self.intervals_ for one in chosen], dim=1)
 
     def _resampled(self, values: Tensor) -> Tensor:  # (channels, length_)
         scaled = (values - self.mean_) / self.scale_

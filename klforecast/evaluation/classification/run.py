@@ -188,9 +188,7 @@ def _score(cell: ClassificationCell, data: ClassificationSet) -> dict[str, Any]:
     answers = model.classes[probabilities.argmax(axis=1)]
     return {
         "accuracy": float((answers == data.test.labels).mean()),
-        "log_loss": float(log_loss(data.test.labels, probabilities, labels=model.classes))
-        if cell.model != "minirocket"
-        else None,
+        "log_loss": float(log_loss(data.test.labels, probabilities, labels=model.classes)),
         "fit_seconds": seconds,
         "fit_cpu_seconds": cpu,
         "predict_cpu_seconds": predict_cpu,
