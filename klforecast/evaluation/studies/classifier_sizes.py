@@ -1,6 +1,7 @@
-"""What the closed-form classifier costs and knows on sizes and faults of real data.
+r"""What the closed-form classifier costs and knows on sizes and faults of real data.
 
-    python -m klforecast.evaluation.studies.classifier_sizes --out docs/results/classifier_sizes.jsonl
+    python -m klforecast.evaluation.studies.classifier_sizes --out docs/results/classifier_sizes.jsonl \
+        --table docs/results/classifier_sizes.md
 
 Every series is white noise in which a wave sounds for a quarter of the time, from a random step on; its
 frequency is the class. With a wave p_k of class k that starts at step s the best rule of all is known,
@@ -25,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 
 from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
 from klforecast.evaluation import machine
+from klforecast.evaluation.json_lines import read_lines
 from klforecast.evaluation.studies.command import (
     append_rows,
     make_parser,
@@ -226,17 +228,18 @@ def measure_alone(names: Sequence[str], seed: int) -> Iterator[dict[str, Any]]:
 
 
 def render_table(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Write a Markdown table, one line for each row."""
+    """Write a Markdown table, one line for each case that has a row; of several the last counts."""
+    last = {row["case"]: row for row in rows}
     columns = ("case", "fit s", "predict s", "peak MB", "accuracy")
     lines = [
         (
-            row["case"],
+            name,
             f"{row['fit_cpu_seconds']:.1f}",
             f"{row['predict_cpu_seconds']:.1f}",
             f"{row['peak_memory_mb']:,.0f}",
             *(f"{row[what]:.3f}" for what in _ACCURACIES),
         )
-        for row in rows
+        for name, row in ((name, last[name]) for name in CASES if name in last)
     ]
     return markdown_table((*columns, "ridge, raw", "ridge, spectrum", "best rule"), lines)
 
@@ -246,9 +249,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__, rows=True)
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--table", type=Path, help="page to write; default: the terminal")
+    parser.add_argument(
+        "--table", type=Path, help="page to write, of all rows in the file; default: the terminal"
+    )
     options = parser.parse_args(arguments)
-    rows = []
+    rows = read_lines(options.out) if options.out and options.out.exists() else []
     for row in measure_alone(options.cases, options.seed):
         append_rows(options.out, [row])
         rows.append(row)
