@@ -75,6 +75,23 @@ class IntervalFeatures:
                 self.intervals_[channel].append(interval)
         return self
 
+    def keep(
+        self,
+        asked: Tensor,  # (features,), bool
+    ) -> Tensor:  # (features,), their places among those that stay
+        """Forget the intervals of which no feature is asked for; one stays in any case.
+
+        Of many channels trees ask for few, and what is forgotten is not computed for new series.
+        """
+        sizes = torch.tensor([one.size for chosen in self.intervals_ for one in chosen])
+        owner = torch.arange(len(sizes)).repeat_interleave(sizes)
+        stays = torch.zeros(len(sizes), dtype=torch.bool)
+        stays[owner[asked]] = True
+        stays[0] |= not asked.any()
+        verdicts = iter(stays.tolist())
+        self.intervals_ = [[one for one in chosen if next(verdicts)] for chosen in self.intervals_]
+        return stays[owner].cumsum(0) - 1
+
     def transform(
         self,
         series: Sequence[Tensor],  # (channels, length) each

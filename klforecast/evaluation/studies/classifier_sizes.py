@@ -83,10 +83,10 @@ CASES: dict[str, Case] = {
     "the same, class_weight='balanced'": Case(
         train=(240, 40, 20), settings={"class_weight": "balanced"}
     ),
-    "500 channels, all sound": Case(train=(34, 33, 33), channels=500, sounding=500, energy=100),
-    "500 channels, one sounds": Case(train=(34, 33, 33), channels=500, energy=100),
+    "500 channels, all sound": Case((34, 33, 33), 90, channels=500, sounding=500, energy=100),
+    "500 channels, one sounds": Case((34, 33, 33), 90, channels=500, energy=100),
     "60 series of 50,000 steps": Case(
-        train=(20, 20, 20), test=60, lengths=(50_000, 50_000), energy=250
+        train=(20, 20, 20), test=30, lengths=(50_000, 50_000), energy=250
     ),
     "100,000 series": Case(train=(33_334, 33_333, 33_333), test=1200),
 }
