@@ -148,13 +148,15 @@ class FilterFeatures:
         order = sorted(range(len(series)), key=lambda i: series[i].shape[1])
         longest = series[order[-1]].shape[1]
         at_once = max(1, int(_VALUES_AT_ONCE / (_GROUPS_AT_ONCE * MODES_PER_GROUP * longest)))
-        parts: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
+        features: dict[str, Tensor] = {}
         for start in range(0, len(order), at_once):
-            some = [series[i] for i in order[start : start + at_once]]
-            for kind, features in self._pool(some).items():
-                parts[kind].append(features)
-        back = torch.tensor(order).argsort()
-        return {kind: torch.cat(part)[back] for kind, part in parts.items()}
+            places = order[start : start + at_once]
+            for kind, pooled in self._pool([series[i] for i in places]).items():
+                if kind not in features:
+                    # Filled part by part: they are the largest thing in memory, and are there once.
+                    features[kind] = pooled.new_empty(len(series), pooled.shape[1])
+                features[kind][places] = pooled
+        return features
 
     def names(self, channels: Sequence[str]) -> dict[str, list[str]]:
         """Name the features of each kind, in their order.

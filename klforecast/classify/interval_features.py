@@ -75,6 +75,23 @@ class IntervalFeatures:
                 self.intervals_[channel].append(interval)
         return self
 
+    def keep(
+        self,
+        asked: Tensor,  # (features,), bool
+    ) -> Tensor:  # (features,), their places among those that stay
+        """Forget the intervals of which no feature is asked for; one stays in any case.
+
+        Of many channels trees ask for few, and what is forgotten is not computed for new series.
+        """
+        sizes = torch.tensor([one.size for chosen in self.intervals_ for one in chosen])
+        owner = torch.arange(len(sizes)).repeat_interleave(sizes)
+        stays = torch.zeros(len(sizes), dtype=torch.bool)
+        stays[owner[asked]] = True
+        stays[0] |= not asked.any()
+        verdicts = iter(stays.tolist())
+        self.intervals_ = [[one for one in chosen if next(verdicts)] for chosen in self.intervals_]
+        return stays[owner].cumsum(0) - 1
+
     def transform(
         self,
         series: Sequence[Tensor],  # (channels, length) each
@@ -88,12 +105,18 @@ class IntervalFeatures:
     def _some(self, series: Sequence[Tensor]) -> Tensor:
         values = torch.stack([self._resampled(one) for one in series])
         derived = views(values)
-        parts = [
-            interval_statistics(derived[interval.view][:, channel], interval)
-            for channel, chosen in enumerate(self.intervals_)
-            for interval in chosen
-        ]
-        return torch.cat(parts, dim=1).float()
+        # Of many channels those that share an interval are sorted at once.
+        sharing: dict[Interval, list[int]] = {}
+        for channel, chosen in enumerate(self.intervals_):
+            for interval in chosen:
+                sharing.setdefault(interval, []).append(channel)
+        found = {
+            interval: iter(
+                interval_statistics(derived[interval.view][:, channels], interval).float().unbind(1)
+            )
+            for interval, channels in sharing.items()
+        }
+        return torch.cat([next(found[one]) for chosen in self.intervals_ for one in chosen], dim=1)
 
     def _resampled(self, values: Tensor) -> Tensor:  # (channels, length_)
         scaled = (values - self.mean_) / self.scale_

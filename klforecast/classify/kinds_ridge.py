@@ -33,7 +33,7 @@ _FEWEST_JUDGES = 3
 # Strength where no row can judge, chosen together with the temperature of `closed_form`.
 _TYPICAL_STRENGTH = 0.3
 _DIRECT = 2500  # rows, for which the eigendecomposition takes some ten seconds
-_AT_ONCE = 1000  # rows of a block, whose products with all landmarks are 16 MB
+_AT_ONCE = 1000  # rows of a block, whose projections are 16 MB
 _LANDMARKS = 2000  # fewer than `_DIRECT`, and enough that the rows beside them are spanned
 
 Judges = Callable[[Tensor], Tensor]
@@ -79,23 +79,24 @@ class KindsRidge:
         options: dict[str, Any] = (
             {"strengths": (_TYPICAL_STRENGTH,)} if few else {"judging": judging}
         )
+        fit: LooRidge | StreamedRidge
         if len(targets) > _DIRECT:
-            spanning = {kind: values[order[:_LANDMARKS]] for kind, values in rows.items()}
-            fit: LooRidge | StreamedRidge
-            fit, dual = _solve_streamed(
-                lambda some: self._cross(some, spanning), rows, spanning, targets, weights, options
-            )
+            basis = self._basis({kind: values[order[:_LANDMARKS]] for kind, values in rows.items()})
+            fit = streamed_ridge(lambda: _blocks(rows), targets, weights, basis=basis, **options)
+            coef = (basis.double() @ fit.coef).split([part.shape[1] for part in rows.values()])
+            self._coef = dict(zip(rows, coef, strict=True))
             self._intercept = fit.intercept
         else:
-            spanning, cross = rows, self._cross(rows, rows)
-            modes = gram_modes(center_gram(cross, weights), weights)
-            fit = loo_ridge(*modes, targets, weights, **options)
+            cross = self._cross(rows)
+            fit = loo_ridge(
+                *gram_modes(center_gram(cross, weights), weights), targets, weights, **options
+            )
             dual = fit.dual
+            self._coef = {
+                kind: weight * (rows[kind].T @ dual.to(rows[kind].dtype)).double()
+                for kind, weight in self.weights_.items()
+            }
             self._intercept = fit.intercept - weights @ cross @ dual
-        self._coef = {
-            kind: weight * (spanning[kind].T @ dual.to(spanning[kind].dtype)).double()
-            for kind, weight in self.weights_.items()
-        }
         self.strength_ = fit.strength
         self.left_out_ = fit.left_out
         return self
@@ -122,10 +123,24 @@ class KindsRidge:
         """Map from `rows` to answers, and what is added."""
         return torch.cat(list(self._coef.values())), self._intercept
 
-    def _cross(self, rows: dict[str, Tensor], others: dict[str, Tensor]) -> Tensor:
-        """Weighted inner products of rows, (n, others)."""
+    def _cross(self, rows: dict[str, Tensor]) -> Tensor:  # (n, n)
+        """Weighted inner products of rows."""
         return _total(
-            weight * _products(rows[kind], others[kind]) for kind, weight in self.weights_.items()
+            weight * _products(rows[kind], rows[kind]) for kind, weight in self.weights_.items()
+        )
+
+    def _basis(self, landmarks: dict[str, Tensor]) -> Tensor:  # (features, r)
+        """Map from features of all kinds, side by side, to the leading modes of some rows."""
+        gram = self._cross(landmarks)
+        even = torch.full((len(gram),), 1 / len(gram), dtype=gram.dtype)
+        eigenvalues, modes = torch.linalg.eigh(center_gram(gram, even))
+        kept = eigenvalues > 1e-6 * eigenvalues.max()
+        dual = modes[:, kept] * eigenvalues[kept].rsqrt()
+        return torch.cat(
+            [
+                self.weights_[kind] * (rows.T @ dual.to(rows.dtype))
+                for kind, rows in landmarks.items()
+            ]
         )
 
     def _scaled(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -174,25 +189,7 @@ def _choose_weights(
     return dict(zip(KINDS, mean.tolist(), strict=True))
 
 
-def _solve_streamed(
-    cross: Callable[[dict[str, Tensor]], Tensor],  # inner products of some rows with the landmarks
-    rows: dict[str, Tensor],
-    landmarks: dict[str, Tensor],
-    targets: Tensor,  # (n, outputs)
-    weights: Tensor,  # (n,)
-    options: dict[str, Any],
-) -> tuple[StreamedRidge, Tensor]:
-    """Ridge in the span of the landmarks; its coefficients are ``landmark rows.T @ dual``."""
-    gram = cross(landmarks)
-    even = torch.full((len(gram),), 1 / len(gram), dtype=gram.dtype)
-    eigenvalues, modes = torch.linalg.eigh(center_gram(gram, even))
-    kept = eigenvalues > 1e-6 * eigenvalues.max()
-    basis = modes[:, kept] * eigenvalues[kept].rsqrt()
-
-    def blocks() -> Iterator[Tensor]:
-        for start in range(0, len(targets), _AT_ONCE):
-            some = {kind: values[start : start + _AT_ONCE] for kind, values in rows.items()}
-            yield cross(some) @ basis
-
-    fit = streamed_ridge(blocks, targets, weights, **options)
-    return fit, basis @ fit.coef
+def _blocks(rows: dict[str, Tensor]) -> Iterator[Tensor]:
+    """Features of all kinds, side by side, of some rows at a time."""
+    parts = (values.split(_AT_ONCE) for values in rows.values())
+    yield from (torch.cat(some, dim=1) for some in zip(*parts, strict=True))

@@ -97,7 +97,19 @@ class RidgeAndForests:
             for name, rows in seen.items()
         }
         self.forests_ = {name: forest for name, (forest, _) in grown.items()}
+        self.forests_["intervals"] = self._without_idle(seen["intervals"].shape[1])
         return {name: unseen for name, (_, unseen) in grown.items()}
+
+    def _without_idle(self, n_features: int) -> Forest:
+        """Let the intervals go that no tree asks for; the same trees on those that are left."""
+        forest = self.forests_["intervals"]
+        inner = forest.feature >= 0
+        asked = torch.zeros(n_features, dtype=torch.bool)
+        asked[forest.feature[inner].long()] = True
+        places = self.intervals_.keep(asked).to(forest.feature.dtype)
+        feature = forest.feature.clone()
+        feature[inner] = places[feature[inner].long()]
+        return forest._replace(feature=feature)
 
     def _answers(
         self,

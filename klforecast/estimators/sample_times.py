@@ -20,6 +20,7 @@ def timed_series(
     place: int,
     n_channels: int | None,
     unit: float | None,
+    owner: str = "classifier",
 ) -> tuple[list[Tensor], float]:
     """Turn a channel of times into gaps, which become the last row of each series.
 
@@ -32,6 +33,8 @@ def timed_series(
         Channels beside the times that the estimator was fitted on; None while it is being fitted.
     unit : float or None
         Time of a regular step; None for the median time between two samples.
+    owner : str, default="classifier"
+        What the estimator is, for the message.
 
     Returns
     -------
@@ -52,7 +55,8 @@ def timed_series(
                 f"series {number} of X has {len(values)} channels, and time_channel={place} asks for "
                 "one of times and another one; pass series with both"
             )
-    checked = check_series([np.delete(values, place, axis=0) for values in series], n_channels)
+    values_alone = [np.delete(values, place, axis=0) for values in series]
+    checked = check_series(values_alone, n_channels, owner)
     times = [values[place, : part.shape[1]] for values, part in zip(series, checked, strict=True)]
     steps = [_steps(number, moments) for number, moments in enumerate(times)]
     unit = float(np.median(np.concatenate(steps))) if unit is None else unit

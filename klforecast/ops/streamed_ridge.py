@@ -3,7 +3,8 @@
     G = sum_i w_i (z_i - m)(z_i - m)'        c = sum_i w_i (z_i - m)(y_i - n)'        m, n weighted means
     coefficients = (G + s k I)^-1 c          residual left out as in `loo_ridge`
 
-Of the rows only G, with the square of their features, is held, and what is answered for each row.
+Rows may come as longer ones and a basis, z = block B. Of the rows only G, with the square of their
+features, is held, and what is answered for each row.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,7 @@ from torch import Tensor
 from klforecast.ops.loo_ridge import STRENGTHS
 
 Blocks = Callable[[], Iterable[Tensor]]
-"""Gives the same rows, (m, features) float64 at a time, whenever it is called."""
+"""Gives the same rows, (m, features) at a time, whenever it is called; in float64, or as the basis is."""
 
 
 class StreamedRidge(NamedTuple):
@@ -40,6 +41,8 @@ class StreamedRidge(NamedTuple):
 
 class _Modes(NamedTuple):
     mean: Tensor  # (features,), of the rows
+    rotation: Tensor  # (features of a block, r), from a block to its modes
+    middle: Tensor  # (r,), of the rotated blocks
     output_mean: Tensor  # (outputs,)
     directions: Tensor  # (features, r)
     eigenvalues: Tensor  # (r,)
@@ -52,6 +55,7 @@ def streamed_ridge(
     weights: Tensor,  # (n,), they sum to one
     strengths: Sequence[float] = STRENGTHS,
     judging: Tensor | None = None,  # (n,), bool
+    basis: Tensor | None = None,  # (features of a block, features)
 ) -> StreamedRidge:
     """Fit a ridge regression of the strength that leaves least error on rows left out.
 
@@ -61,6 +65,8 @@ def streamed_ridge(
         Rows in their order; see `Blocks`. It is called three times.
     targets, weights, strengths, judging
         As for `loo_ridge`.
+    basis : Tensor (features of a block, features) or None, default=None
+        A row is a row of a block times this; None: the row of the block itself.
 
     Returns
     -------
@@ -68,7 +74,8 @@ def streamed_ridge(
 
     Notes
     -----
-    O(n features^2 + features^3) time, O(features^2 + n outputs) memory beside a block.
+    O(n features^2 + features^3) time, O(features^2 + n outputs) memory beside a block. With a basis the
+    three products with it, each of n times its size, are computed as precisely as it is.
 
     Examples
     --------
@@ -79,24 +86,24 @@ def streamed_ridge(
     >>> fit.coef.round(decimals=4), fit.intercept.round(decimals=4)
     (tensor([[3.]], dtype=torch.float64), tensor([1.], dtype=torch.float64))
     """
-    modes = _modes(blocks, targets, weights)
+    modes = _modes(blocks, basis, targets, weights)
     # Rows without variance leave nothing to shrink, and any scale will do.
     scale = modes.eigenvalues.sum() / len(targets)
     scale = scale if scale > 0 else torch.ones_like(scale)
     judges = torch.ones(len(targets), dtype=torch.bool) if judging is None else judging
     candidates = torch.tensor(strengths, dtype=targets.dtype)
     errors = torch.zeros_like(candidates)
-    for place, rows in _placed(blocks):
-        missed = _left_out_errors(rows, modes, targets[place], weights[place], candidates * scale)
+    for place, block in _placed(blocks):
+        missed = _left_out_errors(block, modes, targets[place], weights[place], candidates * scale)
         # Every row counts by its weight, and `missed` is of rows times its root.
         errors += missed[:, judges[place]].square().sum(dim=(1, 2))
     best = candidates[errors.argmin()]
     left_out = torch.cat(
         [
             targets[place]
-            - _left_out_errors(rows, modes, targets[place], weights[place], best[None] * scale)[0]
+            - _left_out_errors(block, modes, targets[place], weights[place], best[None] * scale)[0]
             / weights[place, None].sqrt()
-            for place, rows in _placed(blocks)
+            for place, block in _placed(blocks)
         ]
     )
     shrunk = modes.rotated / (modes.eigenvalues + best * scale)[:, None]
@@ -104,10 +111,11 @@ def streamed_ridge(
     return StreamedRidge(coef, modes.output_mean - modes.mean @ coef, float(best), left_out)
 
 
-def _modes(blocks: Blocks, targets: Tensor, weights: Tensor) -> _Modes:
+def _modes(blocks: Blocks, basis: Tensor | None, targets: Tensor, weights: Tensor) -> _Modes:
     first = second = cross = targets.new_zeros(())
     output_mean = weights @ targets
-    for place, rows in _placed(blocks):
+    for place, block in _placed(blocks):
+        rows = block if basis is None else (block @ basis).double()
         weighted = weights[place, None] * rows
         first = first + weighted.sum(dim=0)
         second = second + weighted.mT @ rows
@@ -116,17 +124,25 @@ def _modes(blocks: Blocks, targets: Tensor, weights: Tensor) -> _Modes:
     floor = torch.finfo(eigenvalues.dtype).eps * len(eigenvalues) * eigenvalues.max()
     kept = eigenvalues > floor
     directions = directions[:, kept]
-    return _Modes(first, output_mean, directions, eigenvalues[kept], directions.mT @ cross)
+    return _Modes(
+        first,
+        directions if basis is None else (basis.double() @ directions).to(basis.dtype),
+        first @ directions,
+        output_mean,
+        directions,
+        eigenvalues[kept],
+        directions.mT @ cross,
+    )
 
 
 def _left_out_errors(
-    rows: Tensor,  # (m, features)
+    block: Tensor,  # (m, features of a block)
     modes: _Modes,
     targets: Tensor,  # (m, outputs)
     weights: Tensor,  # (m,)
     ridges: Tensor,  # (strengths,), what is added to the eigenvalues
 ) -> Tensor:  # (strengths, m, outputs), times the root of the weights
-    projected = (rows - modes.mean) @ modes.directions
+    projected = (block @ modes.rotation).double() - modes.middle
     shrunk = 1 / (modes.eigenvalues + ridges[:, None])  # (strengths, r)
     residual = targets - modes.output_mean - projected @ (shrunk[..., None] * modes.rotated)
     leverage = weights * (projected.square() @ shrunk.mT).mT  # (strengths, m)
@@ -136,6 +152,6 @@ def _left_out_errors(
 
 def _placed(blocks: Blocks) -> Iterable[tuple[slice, Tensor]]:
     start = 0
-    for rows in blocks():
-        yield slice(start, start + len(rows)), rows
-        start += len(rows)
+    for block in blocks():
+        yield slice(start, start + len(block)), block
+        start += len(block)

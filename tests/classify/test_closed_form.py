@@ -7,6 +7,7 @@ from torch.testing import assert_close
 from klforecast.classify import filter_features, kinds_ridge
 from klforecast.classify.closed_form import ClosedFormClassifier, choose_mixture
 from klforecast.classify.filter_features import KINDS, MODES_PER_GROUP, FilterFeatures
+from klforecast.classify.interval_features import IntervalFeatures
 
 
 def waves(n, seed, lengths=(50,), n_channels=1):
@@ -218,3 +219,14 @@ def test_a_heavy_class_gets_more_of_the_votes():
     test, _ = places(60, 1)
     shares = even.probabilities(even.scores(test)).mean(0)
     assert heavy.probabilities(heavy.scores(test)).mean(0)[1] > shares[1] + 0.1
+
+
+def test_trees_answer_the_same_without_the_intervals_that_none_asks_for(monkeypatch):
+    series, labels = waves(20, 0, n_channels=4)
+    test, _ = waves(10, 1, n_channels=4)
+    fewer = ClosedFormClassifier(8).fit(series, labels, EVEN)
+    monkeypatch.setattr(IntervalFeatures, "keep", lambda self, asked: torch.arange(len(asked)))
+    whole = ClosedFormClassifier(8).fit(series, labels, EVEN)
+    kept, all_there = (sum(map(len, model.intervals_.intervals_)) for model in (fewer, whole))
+    assert kept < all_there
+    assert_close(fewer.scores(test), whole.scores(test), rtol=0, atol=0)

@@ -4,6 +4,7 @@ from torch.testing import assert_close
 
 from klforecast.classify import interval_features
 from klforecast.classify.interval_features import IntervalFeatures
+from klforecast.ops.interval_statistics import interval_statistics, views
 
 
 def series(lengths, n_channels=1):
@@ -47,3 +48,35 @@ def test_a_channel_without_variance_says_nothing():
     found = IntervalFeatures().fit(both).transform(both)
     assert torch.isfinite(found).all()
     assert (found.std(0) == 0).sum() >= found.shape[1] // 2
+
+
+def test_channels_that_share_an_interval_have_the_statistics_of_each_alone():
+    some = series([40] * 6, 3)
+    features = IntervalFeatures().fit(some)
+    derived = views((torch.stack(some) - features.mean_) / features.scale_)
+    alone = [
+        interval_statistics(derived[interval.view][:, channel], interval)
+        for channel, chosen in enumerate(features.intervals_)
+        for interval in chosen
+    ]
+    assert_close(features.transform(some), torch.cat(alone, dim=1).float())
+
+
+def test_what_is_not_asked_for_is_forgotten_and_the_rest_stays_the_same():
+    some = series([40] * 6, 3)
+    features = IntervalFeatures().fit(some)
+    whole = features.transform(some)
+    asked = torch.zeros(whole.shape[1], dtype=torch.bool)
+    asked[[1, 30, 31, 400]] = True
+    places = features.keep(asked)
+    left = features.transform(some)
+    assert left.shape[1] < 80
+    assert_close(left[:, places[asked]], whole[:, asked])
+
+
+def test_one_interval_stays_where_none_is_asked_for():
+    some = series([40] * 6, 3)
+    features = IntervalFeatures().fit(some)
+    features.keep(torch.zeros(features.transform(some).shape[1], dtype=torch.bool))
+    assert sum(map(len, features.intervals_)) == 1
+    assert features.transform(some).shape[1] > 0

@@ -1,4 +1,4 @@
-"""Classifiers of series at uneven times, which one of the channels tells."""
+"""Classifiers and regressors of series at uneven times, which one of the channels tells."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,12 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from klforecast import SpectralSSMClassifier, SpectralSSMPanelClassifier
+from klforecast import (
+    SpectralSSMClassifier,
+    SpectralSSMPanelClassifier,
+    SpectralSSMPanelRegressor,
+    SpectralSSMRegressor,
+)
 from klforecast.estimators.sample_times import timed_series
 
 SMALL = {"n_filters": 32, "random_state": 0}
@@ -107,3 +112,56 @@ def test_a_timed_classifier_is_saved_with_its_unit(tmp_path):
     assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
     assert loaded.time_unit_ == classifier.time_unit_
     assert torch.is_tensor(loaded.model_.mean_)
+
+
+def paces(n=60, samples=40, seed=0):
+    """The same sequence of phases, sampled at times that go by faster or slower: the pace is the number."""
+    rng = np.random.default_rng(seed)
+    y = rng.uniform(1.0, 2.0, n)
+    phase = np.cumsum(rng.uniform(0.1, 1.5, (n, samples)), axis=1)
+    times = phase * y[:, None] + rng.uniform(0, 100, (n, 1))
+    return np.stack([times, np.sin(phase)], axis=1), y
+
+
+def test_a_number_that_only_the_times_tell_is_learned():
+    (X, y), (X_new, y_new) = paces(), paces(seed=1)
+    assert SpectralSSMRegressor(time_channel=0, **SMALL).fit(X, y).score(X_new, y_new) > 0.7
+    blind = SpectralSSMRegressor(**SMALL).fit(X[:, 1], y)
+    assert blind.score(X_new[:, 1], y_new) < 0.2
+
+
+def test_neither_the_unit_nor_the_origin_of_time_matters_for_a_number():
+    X, y = paces(n=20)
+    other = X.copy()
+    other[:, 0] = 60 * (X[:, 0] + 1000)
+    a, b = (SpectralSSMRegressor(time_channel=0, **SMALL).fit(part, y) for part in (X, other))
+    np.testing.assert_allclose(a.predict(X), b.predict(other), atol=1e-4)
+    assert b.time_unit_ == pytest.approx(60 * a.time_unit_)
+
+
+def test_even_times_are_no_times_for_a_number():
+    X, y = paces(n=20)
+    X[:, 0] = np.arange(40)
+    timed = SpectralSSMRegressor(time_channel=0, **SMALL).fit(X, y)
+    plain = SpectralSSMRegressor(**SMALL).fit(X[:, 1], y)
+    assert_array_equal(timed.predict(X), plain.predict(X[:, 1]))
+
+
+def test_a_timed_panel_regressor_is_saved_and_predicts_without_writing(tmp_path, state_of):
+    X, y = paces(n=20)
+    frames = [
+        pd.DataFrame({"value": row[1, :end], "at": row[0, :end]})
+        for row, end in zip(X, range(21, 41), strict=True)
+    ]
+    regressor = SpectralSSMPanelRegressor(time_channel="at", **SMALL).fit(frames, y)
+    before = state_of(regressor)
+    answers = regressor.predict([frame[["at", "value"]] for frame in frames])
+    assert state_of(regressor) == before
+    assert regressor.n_channels_ == 1
+    regressor.save(tmp_path / "timed.klf")
+    loaded = SpectralSSMPanelRegressor.load(tmp_path / "timed.klf")
+    assert_array_equal(loaded.predict(frames), answers)
+    with pytest.raises(ValueError, match="the times of series 0 of X are missing"):
+        regressor.predict([frame.assign(at=1.0) for frame in frames])
+    with pytest.raises(ValueError, match=r"'when' and X has the channels \['value', 'at'\]"):
+        SpectralSSMPanelRegressor(time_channel="when", **SMALL).fit(frames, y)

@@ -91,3 +91,15 @@ def test_blocks_without_variance_predict_the_mean(problem):
     fit = streamed_ridge(lambda: torch.ones(12, 5).double().split(5), y, weights)
     assert_close(fit.coef, torch.zeros(5, 2).double())
     assert_close(fit.intercept, weights @ y)
+
+
+def test_a_basis_of_blocks_is_multiplied_before(problem):
+    x, y, weights = problem
+    basis = torch.randn(x.shape[1], 4, generator=torch.Generator().manual_seed(0)).double()
+    wanted = streamed_ridge(lambda: (x @ basis).split(5), y, weights)
+    fit = streamed_ridge(lambda: x.split(5), y, weights, basis=basis)
+    for found, expected in zip(fit, wanted, strict=True):
+        assert_close(found, expected)
+    single = streamed_ridge(lambda: x.float().split(5), y, weights, basis=basis.float())
+    assert single.coef.dtype == torch.float64
+    assert_close(single.left_out, wanted.left_out, rtol=1e-4, atol=1e-4)

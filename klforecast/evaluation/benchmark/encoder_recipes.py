@@ -125,8 +125,6 @@ ENCODER_RECIPES: dict[str, EncoderRecipe] = {
         {"input_length": 96, "lr": 7e-5, "d_model": 256, "d_ff": 256, "n_layers": 2},
         "nothing",
         {336: {"lr": 5e-5}, 720: {"lr": 5e-5}},
-        measured_as="16 states a channel instead of 2, a convolution over 4 channels instead of 2, layers "
-        "normalised before instead of after",
     ),
     "timesnet": EncoderRecipe(
         {"input_length": 96, "lr": 1e-4, "d_model": 16, "d_ff": 32, "n_layers": 2},

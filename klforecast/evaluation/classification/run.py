@@ -7,6 +7,8 @@ on the training part; the test part is scored once.
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
+from itertools import product
+from math import isnan, nan
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -44,6 +46,7 @@ DATASETS = (
     "Trace",
     "TwoLeadECG",
 )
+_FIELDS = {"accuracy": 3, "log_loss": 3, "fit_cpu_seconds": 1}  # of the table, with their digits
 _IDENTITY = ("dataset", "dataset_sha256", "model", "params", "seed", "versions")
 
 
@@ -102,9 +105,9 @@ def classification_cells() -> CellKind[ClassificationCell]:
 
 
 def render_table(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Write a Markdown table: one line per set, one column of accuracy and seconds per model.
+    """Write a Markdown table: one line per set, columns of accuracy, log loss and seconds per model.
 
-    Accuracies are averaged over seeds. Means are over the sets that every model has finished.
+    All are averaged over seeds. Means are over the sets that every model has finished.
 
     Parameters
     ----------
@@ -119,32 +122,37 @@ def render_table(rows: Iterable[Mapping[str, Any]]) -> str:
     names = sorted({name for name, _ in cells}, key=str.lower)
     whole = [name for name in names if all((name, model) in cells for model in models)]
     header = ["data", "train", "length", "channels", "classes"]
-    header += [f"{model} {what}" for model in models for what in ("accuracy", "fit s")]
+    header += [f"{model} {what}" for model in models for what in ("accuracy", "log loss", "fit s")]
     lines = [header, ["---"] * len(header)]
+    fields = list(product(models, _FIELDS))
     for name in names:
         facts = next(cells[name, model][0] for model in models if (name, model) in cells)
         shortest, longest = facts["lengths"]
         length = str(longest) if shortest == longest else f"{shortest}-{longest}"
         line = [name, facts["n_train"], length, facts["n_channels"], facts["n_classes"]]
-        best = max(_mean(cells.get((name, model), []), "accuracy") for model in models)
-        for model in models:
-            accuracy = _mean(cells.get((name, model), []), "accuracy")
-            text = "-" if accuracy < 0 else f"{accuracy:.3f}"
-            seconds = _mean(cells.get((name, model), []), "fit_cpu_seconds")
-            line += [f"**{text}**" if accuracy == best else text]
-            line += ["-" if seconds < 0 else f"{seconds:.1f}"]
+        means = {(model, what): _mean(cells.get((name, model), []), what) for model, what in fields}
+        accuracies = [means[model, "accuracy"] for model in models]
+        best = max(value for value in accuracies if not isnan(value))
+        for model, what in fields:
+            text = _rounded(means[model, what], _FIELDS[what])
+            is_best = what == "accuracy" and means[model, what] == best
+            line.append(f"**{text}**" if is_best else text)
         lines.append([str(value) for value in line])
-    means = [f"mean of {len(whole)}", "", "", "", ""]
-    for model in models:
-        for field, digits in (("accuracy", 4), ("fit_cpu_seconds", 1)):
-            values = [_mean(cells[name, model], field) for name in whole]
-            means.append(f"{fmean(values):.{digits}f}" if values else "-")
-    lines.append(means)
+    last = [f"mean of {len(whole)}", "", "", "", ""]
+    for model, what in fields:
+        values = [_mean(cells[name, model], what) for name in whole]
+        mean = fmean(values) if values else nan
+        last.append(_rounded(mean, 4 if what == "accuracy" else _FIELDS[what]))
+    lines.append(last)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def _mean(rows: Sequence[Mapping[str, Any]], field: str) -> float:
-    return fmean(row[field] for row in rows) if rows else -1.0
+    return fmean(nan if row[field] is None else row[field] for row in rows) if rows else nan
+
+
+def _rounded(value: float, digits: int) -> str:
+    return "-" if isnan(value) else f"{value:.{digits}f}"
 
 
 def _identity(row: Mapping[str, Any]) -> str:
@@ -188,9 +196,7 @@ def _score(cell: ClassificationCell, data: ClassificationSet) -> dict[str, Any]:
     answers = model.classes[probabilities.argmax(axis=1)]
     return {
         "accuracy": float((answers == data.test.labels).mean()),
-        "log_loss": float(log_loss(data.test.labels, probabilities, labels=model.classes))
-        if cell.model != "minirocket"
-        else None,
+        "log_loss": float(log_loss(data.test.labels, probabilities, labels=model.classes)),
         "fit_seconds": seconds,
         "fit_cpu_seconds": cpu,
         "predict_cpu_seconds": predict_cpu,

@@ -46,7 +46,7 @@ def test_finished_cells_are_not_run_again_and_failed_ones_are(tmp_path, monkeypa
 def test_the_table_marks_the_best_and_averages_the_sets_that_all_have_finished():
     def row(dataset, model, accuracy):
         facts = {"n_train": 5, "lengths": [7, 9], "n_channels": 1, "n_classes": 2, "error": None}
-        scores = {"accuracy": accuracy, "fit_cpu_seconds": 2.0}
+        scores = {"accuracy": accuracy, "log_loss": 1 - accuracy, "fit_cpu_seconds": 2.0}
         return {"dataset": dataset, "model": model} | facts | scores
 
     table = render_table(
@@ -58,9 +58,9 @@ def test_the_table_marks_the_best_and_averages_the_sets_that_all_have_finished()
         ]
     )
     lines = table.splitlines()
-    assert lines[2] == "| A | 5 | 7-9 | 1 | 2 | **0.850** | 2.0 | 0.700 | 2.0 |"
-    assert lines[3] == "| B | 5 | 7-9 | 1 | 2 | **1.000** | 2.0 | - | - |"
-    assert lines[4] == "| mean of 1 |  |  |  |  | 0.8500 | 2.0 | 0.7000 | 2.0 |"
+    assert lines[2] == "| A | 5 | 7-9 | 1 | 2 | **0.850** | 0.150 | 2.0 | 0.700 | 0.300 | 2.0 |"
+    assert lines[3] == "| B | 5 | 7-9 | 1 | 2 | **1.000** | 0.000 | 2.0 | - | - | - |"
+    assert lines[4] == "| mean of 1 |  |  |  |  | 0.8500 | 0.150 | 2.0 | 0.7000 | 0.300 | 2.0 |"
 
 
 def test_unequal_lengths_go_to_the_panel_classifier():
