@@ -143,7 +143,7 @@ def judge_out_of_fold(
     Time O(C E K d^3 + C n d^2). Channels come one after another, so the memory holds the windows of one.
     """
     lengths = [len(series) for series in panel]
-    windows = spread_windows(lengths, plan)
+    windows = spread_windows(lengths, plan, panel[0].shape[1])
     blocks = time_blocks(windows, lengths, plan)
     usable = torch.ones(len(plan.experts), dtype=torch.bool)
     if not blocks.judged:
@@ -186,10 +186,14 @@ def _discount_reversion(weights: Tensor, panel: Sequence[Rows], plan: CorePlan) 
     return torch.where(total > 0, kept / total, weights)
 
 
-def spread_windows(lengths: Sequence[int], plan: CorePlan) -> SpreadWindows:
-    """Spread some thousand windows over series of given lengths, at least one over each."""
+def spread_windows(lengths: Sequence[int], plan: CorePlan, channels: int = 1) -> SpreadWindows:
+    """Spread some thousand windows over series of given lengths, at least one over each.
+
+    They are half as many at most where there are many channels, which share what most experts are solved from.
+    """
     counts = [rows - plan.depth - plan.padded_horizon + 1 for rows in lengths]
-    stride = max(1, sum(counts) // _N_WINDOWS)
+    per_window = sum(counts) / _N_WINDOWS
+    stride = max(1, math.floor(per_window) if channels <= _KEPT_CHANNELS else math.ceil(per_window))
     starts = [torch.arange(0, count, stride) for count in counts]
     series = [torch.full_like(start, i) for i, start in enumerate(starts)]
     return SpreadWindows(torch.cat(series), plan.depth + torch.cat(starts), stride)
@@ -335,10 +339,20 @@ def _trained_moments(
             stop = start + (raw.shape[1] - start) // fold.period * fold.period
             folded[fold] = folded_gram(raw[among, start:stop], fold)
         pieces.append(Moments(piece.T @ piece, folded))
+    grams = _sums_over(patterns.trained, [piece.gram for piece in pieces])
+    folded_grams = {
+        fold: _sums_over(patterns.trained, [piece.folded[fold] for piece in pieces])
+        for fold in plan.folds
+    }
     return [
-        _sum_moments([piece for piece, used in zip(pieces, column, strict=True) if used])
-        for column in patterns.trained.T
+        Moments(gram, {fold: of_fold[block] for fold, of_fold in folded_grams.items()})
+        for block, gram in enumerate(grams)
     ]
+
+
+def _sums_over(trained: Tensor, grams: Sequence[Tensor]) -> Tensor:  # (p, K) -> (K, n, n)
+    """Of each block, the sum over the patterns that it is trained on."""
+    return torch.tensordot(trained.T.double(), torch.stack(list(grams)), dims=1)
 
 
 def _sum_moments(parts: Sequence[Moments]) -> Moments:

@@ -86,7 +86,10 @@ class PanelModel(NamedTuple):
     def _predictor(self, part: Mapping[Key, TimeSeries]) -> Predictor:
         plan, blocks = self.agreed.plan, self.agreed.blocks(part)
         reader = _reader(self.agreed, self.core, blocks)
-        cutoffs = {key: series.index[-1] for key, series in part.items()}
+        # Looking up a time takes as long as many a forecast, and most series share theirs.
+        times = {id(series.index): series.index for series in part.values()}
+        newest = {own: index[-1] for own, index in times.items()}
+        cutoffs = {key: newest[id(series.index)] for key, series in part.items()}
         levels = IntervalLevels.start(cutoffs, reader.channels)
         pool = None
         if self.pooled is not None and self.earlier is not None:

@@ -269,9 +269,6 @@ def _own_units(
     reader: WindowReader, keys: Sequence[Key], units: np.ndarray, values: np.ndarray
 ) -> np.ndarray:
     """From the scale of the net to the units of local experts, (series, ..., channels), within floats."""
-    return np.stack(
-        [
-            part * (reader.scalers[key].scale / unit) + reader.scalers[key].mean / unit
-            for key, part, unit in zip(keys, values, units, strict=True)
-        ]
-    )
+    mean, scale = reader.means_and_scales(keys, values.ndim)
+    unit = units.reshape(scale.shape)
+    return values * (scale / unit) + mean / unit

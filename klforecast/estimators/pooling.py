@@ -247,10 +247,8 @@ def _scaled(
     pool: LocalPool, reader: WindowReader, values: np.ndarray
 ) -> np.ndarray:  # (series, ..., channels)
     """From the units of local experts to the scale of the net, within floats."""
-    scaled = []
-    for key, part, unit in zip(pool.keys, values, pool.units, strict=True):
-        mean, scale = reader.scalers[key].mean, reader.scalers[key].scale
-        # One after the other: the ratio of unit and scale is infinite for the smallest scales.
-        in_data = multiply_within_floats(part - mean / unit, unit)
-        scaled.append(divide_within_floats(in_data, scale))
-    return np.stack(scaled)
+    mean, scale = reader.means_and_scales(pool.keys, values.ndim)
+    unit = pool.units.reshape(scale.shape)
+    # One after the other: the ratio of unit and scale is infinite for the smallest scales.
+    in_data = multiply_within_floats(values - mean / unit, unit)
+    return divide_within_floats(in_data, scale)

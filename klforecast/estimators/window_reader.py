@@ -61,6 +61,15 @@ class WindowReader(NamedTuple):
         """Forecasts of a series with events of the year, (..., channels) both, not below its floor."""
         return np.maximum(add_within_floats(forecasts, events), self.floor(key))
 
+    def means_and_scales(
+        self, keys: Sequence[Key], dimensions: int
+    ) -> tuple[np.ndarray, np.ndarray]:  # (series, 1, ..., channels) twice
+        """What stands between the scale of the net and the data, for arrays of so many dimensions."""
+        shape = (len(keys), *[1] * (dimensions - 2), self.channels)
+        scalers = [self.scalers[key] for key in keys]
+        mean = np.stack([scaler.mean for scaler in scalers]).reshape(shape)
+        return mean, np.stack([scaler.scale for scaler in scalers]).reshape(shape)
+
     def windows_before(self, places: Sequence[tuple[Key, TimeSeries]]) -> WindowsOf:
         """Windows at the ends of some pasts, made when a batch asks for them."""
         return lambda batch: np.stack([self._window(key, past) for key, past in places[batch]])

@@ -36,6 +36,6 @@ def empirical_quantiles(
     share = share / np.maximum(share[:, -1:], np.finfo(float).tiny)
     quantiles = np.zeros((n, len(levels)))
     for place, level in enumerate(levels):
-        rank = np.minimum((share < level - _ROUNDING).sum(axis=1), rows - 1)
+        rank = (share >= level - _ROUNDING).argmax(axis=1)
         quantiles[:, place] = values[np.arange(n), rank]
     return np.nan_to_num(quantiles)

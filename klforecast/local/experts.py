@@ -149,21 +149,21 @@ def expert_forecasts(
     past = without_excursions(past)
     plain = filter_forecasts(past, steps)
     banks = [plain]
+    above = past[positive]
     for season in _season_sets(periods):
         banks += _adjusted(past, season, _TERMS, steps, False)
-        usable = np.where(positive[:, None], past, np.nan)
-        for scaled in _adjusted(usable, season, _FACTORS, steps, True):
-            banks.append(np.where(positive[:, None, None], scaled, banks[1]))
+        for scaled in _adjusted(above, season, _FACTORS, steps, True):
+            banks.append(_where_positive(positive, scaled, banks[1]))
     if with_log:
         # A series that was positive may have come to zero since.
-        logs = np.log(np.where(positive[:, None] & (past > 0), past, np.nan))
+        logs = np.log(np.where(above > 0, above, np.nan))
         highest = np.where(np.isfinite(logs), logs, -np.inf).max(axis=1)[:, None, None]
         copies = [filter_forecasts(logs, steps)]
         for season in _season_sets(periods):
             copies += _adjusted(logs, season, _LOG_TERMS, steps, False)
         for copy in copies:
-            grown = np.exp(np.minimum(copy, highest + _MOST_GROWTH))
-            banks.append(np.where(positive[:, None, None], grown, plain))
+            np.minimum(copy, highest + _MOST_GROWTH, out=copy)
+            banks.append(_where_positive(positive, np.exp(copy, out=copy), plain))
     for period in periods:
         banks.append(_last_cycles(past, period, steps, plain[:, :1]))
     if orders:
@@ -202,8 +202,25 @@ def _adjusted(
             residual = residual / before if multiplicative else residual - before
             ahead = ahead * after if multiplicative else ahead + after
         made = filter_forecasts(residual, steps)
-        banks.append(made * ahead[:, None] if multiplicative else made + ahead[:, None])
+        if multiplicative:
+            made *= ahead[:, None]
+        else:
+            made += ahead[:, None]
+        banks.append(made)
     return banks
+
+
+def _where_positive(
+    positive: np.ndarray,  # (N,)
+    made: np.ndarray,  # (positive series, E, H)
+    others: np.ndarray,  # (N, E, H)
+) -> np.ndarray:  # (N, E, H)
+    """The forecasts of a transformed copy, and other ones where a series has none."""
+    if len(made) == len(positive):
+        return made
+    everything = others.copy()
+    everything[positive] = made
+    return everything
 
 
 def _last_cycles(

@@ -79,6 +79,9 @@ _FARTHEST = (
     3.0  # deviations from where it usually is, beyond which a series is not thought to go back
 )
 _NEWER = 0.3  # forgetting of the level that it then goes back to, about that of the last three rows
+_SHARES = np.array([slope.share for slope in SLOPES])
+_DAMPINGS = np.array([back.damping for back in RETURNS])
+_USUAL = [LEVELS.index(back.forgetting) for back in RETURNS]
 _LEAST_WEIGHT = 1e-200  # of all rows together; below, the powers have lost their digits
 _LEAST_SPREAD = 1e-9  # of ages, in squared steps: a single row has no slope
 
@@ -117,13 +120,18 @@ def filter_forecasts(past: np.ndarray, steps: np.ndarray) -> np.ndarray:
            [11., 13.]])
     """
     known = np.isfinite(past)
+    whole = bool(known.all())
     count = known.sum(axis=1)
-    mean = np.where(known, past, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan)
-    values = np.where(known, past - mean[:, None], 0.0)
+    total = (past if whole else np.where(known, past, 0.0)).sum(axis=1)
+    mean = total / np.where(count > 0, count, np.nan)
+    values = past - mean[:, None] if whole else np.where(known, past - mean[:, None], 0.0)
     discounts = _discounts(past.shape[1])
     n = len(_FORGETTINGS)
-    s0, s1, s2 = np.split(known.astype(np.float64) @ discounts, 3, axis=1)
-    t0, t1 = np.split(values @ discounts[:, : 2 * n], 2, axis=1)
+    # Without gaps the weights of all series are those of the first.
+    weights = known[: 1 if whole else None].astype(np.float64) @ discounts
+    s0, s1, s2 = (weights[:, start : start + n] for start in (0, n, 2 * n))
+    discounted = values @ discounts[:, : 2 * n]
+    t0, t1 = discounted[:, :n], discounted[:, n:]
     heavy = s0 > _LEAST_WEIGHT
     s0 = np.where(heavy, s0, 1.0)
     level, age = np.where(heavy, t0 / s0, 0.0), np.where(heavy, s1 / s0, 0.0)
@@ -131,24 +139,28 @@ def filter_forecasts(past: np.ndarray, steps: np.ndarray) -> np.ndarray:
     slope = -(t1 / s0 - age * level) / np.where(heavy & (spread > _LEAST_SPREAD), spread, np.inf)
 
     level, age = level[:, : len(LEVELS)], age[:, : len(LEVELS)]
-    for faster in range(len(LEVELS) - 2, -1, -1):
-        # After a long gap the fast levels see nothing: they become the next slower one.
-        blind = ~heavy[:, faster]
-        level[blind, faster], age[blind, faster] = level[blind, faster + 1], age[blind, faster + 1]
+    if not whole:
+        _follow_slower(level, age, heavy)
     forecasts = np.empty((len(past), N_FILTERS, len(steps)))
-    places = np.split(forecasts[:, : len(SLOPES) * len(LEVELS)], len(SLOPES), axis=1)
+    n_sloped = len(SLOPES) * len(LEVELS)
+    rise = slope[:, len(LEVELS) :] * _SHARES
+    sloped = forecasts[:, :n_sloped].reshape(len(past), len(SLOPES), len(LEVELS), len(steps))
+    ahead = [steps if d == 1 else d * (1 - d**steps) / (1 - d) for _, _, d in SLOPES]
+    np.multiply(rise[:, :, None, None], np.stack(ahead)[:, None], out=sloped)
     based = level + mean[:, None]
-    for number, (into, (_, share, damping)) in enumerate(
-        zip(places, SLOPES, strict=True), start=len(LEVELS)
-    ):
-        ahead = steps if damping == 1 else damping * (1 - damping**steps) / (1 - damping)
-        rise = share * slope[:, number, None]
-        np.multiply(rise[:, :, None], ahead, out=into)
-        into += (based + rise * age)[:, :, None]
+    sloped += (based[:, None] + rise[:, :, None] * age[:, None])[..., None]
     last, newer = level[:, :1], level[:, LEVELS.index(_NEWER), None]
     deviation = np.sqrt((values**2).sum(axis=1) / np.maximum(count, 1))[:, None]
-    for place, (forgetting, damping) in enumerate(RETURNS, start=len(SLOPES) * len(LEVELS)):
-        usual = level[:, LEVELS.index(forgetting), None]
-        usual = np.where(np.abs(last - usual) > _FARTHEST * deviation, newer, usual)
-        forecasts[:, place] = usual + mean[:, None] + damping**steps * (last - usual)
+    usual = level[:, _USUAL]
+    usual = np.where(np.abs(last - usual) > _FARTHEST * deviation, newer, usual)
+    returning = forecasts[:, n_sloped:]
+    np.multiply((last - usual)[..., None], _DAMPINGS[:, None] ** steps, out=returning)
+    returning += (usual + mean[:, None])[..., None]
     return forecasts
+
+
+def _follow_slower(level: np.ndarray, age: np.ndarray, heavy: np.ndarray) -> None:
+    """After a long gap the fast levels see nothing: they become the next slower one."""
+    for faster in range(len(LEVELS) - 2, -1, -1):
+        blind = ~heavy[:, faster]
+        level[blind, faster], age[blind, faster] = level[blind, faster + 1], age[blind, faster + 1]

@@ -224,4 +224,4 @@ def weighted(
     """What the experts of each series say together."""
     # Around one of the experts: weights sum to one up to rounding, and a constant is to stay what it is.
     around = made - made[:, :1]
-    return made[:, 0] + np.einsum("neh,nhe->nh", around, weights, optimize=True)
+    return made[:, 0] + np.einsum("neh,nhe->nh", around, weights)

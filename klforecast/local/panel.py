@@ -29,7 +29,7 @@ def align(
     Raises
     ------
     ValueError
-        If there is no series, or one has no rows, more than two dimensions or infinite values.
+        If there is no series, or one has no rows, more than two dimensions or infinite values among its newest.
 
     Examples
     --------
@@ -45,20 +45,29 @@ def align(
                 f"past {number} has shape {values.shape}; pass (time,) or (time, channels) "
                 "with at least one row and channel"
             )
-        if np.isinf(values).any():
-            raise ValueError(
-                f"past {number} holds {int(np.isinf(values).sum())} infinite values; "
-                "mark what was not observed by NaN"
-            )
-        series.extend(values.reshape(len(values), -1).T)
+        series.append(values[:, None] if values.ndim == 1 else values)
     if not series:
         raise ValueError("there is no series; pass at least one past")
     columns = min(longest, max(rows or 0, *map(len, series)))
-    aligned = np.full((len(series), columns), np.nan)
-    for row, known in zip(aligned, series, strict=True):
-        newest = known[-columns:]
-        row[len(row) - len(newest) :] = newest
+    aligned = np.full((sum(values.shape[1] for values in series), columns), np.nan)
+    start = 0
+    for values in series:
+        newest, stop = values[-columns:], start + values.shape[1]
+        aligned[start:stop, columns - len(newest) :] = newest.T
+        start = stop
+    if np.isinf(aligned).any():
+        _refuse_infinite(series)
     return aligned
+
+
+def _refuse_infinite(series: Sequence[np.ndarray]) -> None:
+    number, values = next(
+        (place, rows) for place, rows in enumerate(series) if np.isinf(rows).any()
+    )
+    raise ValueError(
+        f"past {number} holds {int(np.isinf(values).sum())} infinite values; "
+        "mark what was not observed by NaN"
+    )
 
 
 def movement(past: np.ndarray) -> np.ndarray:  # (N, T) -> (N,)
@@ -93,9 +102,17 @@ def moving_sums(past: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]: 
     (array([[1., 3.]]), array([[1., 1.]]))
     """
     known = np.isfinite(past)
-    sums = np.cumsum(np.pad(np.where(known, past, 0.0), ((0, 0), (1, 0))), axis=1)
-    counts = np.cumsum(np.pad(known.astype(np.float64), ((0, 0), (1, 0))), axis=1)
-    return sums[:, width:] - sums[:, :-width], counts[:, width:] - counts[:, :-width]
+    if known.all():
+        sums = _sums_from_each(past, width)
+        return sums, np.full(sums.shape, float(width))
+    filled = np.where(known, past, 0.0)
+    return _sums_from_each(filled, width), _sums_from_each(known.astype(np.float64), width)
+
+
+def _sums_from_each(values: np.ndarray, width: int) -> np.ndarray:  # (N, T - w + 1)
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    return sums[:, width:] - sums[:, :-width]
 
 
 def are_positive(past: np.ndarray) -> np.ndarray:  # (N,)

@@ -58,37 +58,49 @@ def seasonal_indices(
     none = 1.0 if multiplicative else 0.0
     if rows < 2 * period:
         return np.full((len(forgettings), n, period), none)
-    # The oldest cycle is made whole by rows that nobody observed.
-    cycles, half = -(-rows // period), period // 2
-    past = np.pad(past, ((0, 0), (cycles * period - rows, 0)), constant_values=np.nan)
-    known = np.isfinite(past)
-    trend = _moving_average(past, known, period)
-    inner = past[:, half : half + trend.shape[1]]
-    detrended = np.full_like(past, np.nan)
-    if multiplicative:
-        detrended[:, half : half + trend.shape[1]] = inner / np.where(trend > 0, trend, np.nan)
-    else:
-        detrended[:, half : half + trend.shape[1]] = inner - trend
-    detrended = detrended.reshape(n, cycles, period)
-    seen = np.isfinite(detrended)
-    detrended = np.where(seen, detrended, 0.0)
-    enough = known.sum(axis=1) >= 2 * period
+    detrended, seen = _cycles(past, period, multiplicative)
+    enough = np.isfinite(past).sum(axis=1) >= 2 * period
     return np.stack([_indices(detrended, seen, f, none, enough) for f in forgettings])
+
+
+def _cycles(
+    past: np.ndarray, period: int, multiplicative: bool
+) -> tuple[np.ndarray, np.ndarray]:  # (N, cycles, P), (N or 1, cycles, P)
+    """Rows less or over their centred moving average, zero where there is none, and where there is one.
+
+    Without gaps that is the same for all series, and told once.
+    """
+    n, rows = past.shape
+    trend = _moving_average(past, np.isfinite(past), period)
+    half = period // 2
+    inner = past[:, half : half + trend.shape[1]]
+    around = inner / np.where(trend > 0, trend, np.nan) if multiplicative else inner - trend
+    found = np.isfinite(around)
+    if found.all():
+        found = found[:1]
+    else:
+        around = np.where(found, around, 0.0)
+    # The oldest cycle is made whole by rows that nobody observed.
+    cycles = -(-rows // period)
+    start = cycles * period - rows + half
+    place = slice(start, start + trend.shape[1])
+    detrended = np.zeros((n, cycles * period))
+    seen = np.zeros((len(found), cycles * period), dtype=bool)
+    detrended[:, place], seen[:, place] = around, found
+    return detrended.reshape(n, cycles, period), seen.reshape(-1, cycles, period)
 
 
 def _indices(
     detrended: np.ndarray,  # (N, cycles, P), zero where nothing was seen
-    seen: np.ndarray,
+    seen: np.ndarray,  # (N or 1, cycles, P)
     forgetting: float,
     none: float,
     enough: np.ndarray,  # (N,)
 ) -> np.ndarray:  # (N, P)
-    weight = seen * ((1 - forgetting) ** np.arange(detrended.shape[1] - 1, -1, -1.0))[:, None]
-    total = weight.sum(axis=1)
-    indices = np.where(
-        total > 0, (weight * detrended).sum(axis=1) / np.where(total > 0, total, 1), none
-    )
-    indices = _shrunk(indices, detrended, weight, seen)
+    recent = (1 - forgetting) ** np.arange(detrended.shape[1] - 1, -1, -1.0)
+    total = recent @ seen
+    indices = np.where(total > 0, recent @ detrended / np.where(total > 0, total, 1), none)
+    indices = _shrunk(indices, detrended, recent, seen)
     mean = indices.mean(axis=1, keepdims=True)
     if none == 1:
         indices = np.maximum(indices / np.where(mean > 0, mean, 1.0), _LEAST_FACTOR)
@@ -113,12 +125,15 @@ def _moving_average(past: np.ndarray, known: np.ndarray, period: int) -> np.ndar
 def _shrunk(
     indices: np.ndarray,  # (N, P)
     detrended: np.ndarray,  # (N, cycles, P)
-    weight: np.ndarray,
-    seen: np.ndarray,
+    recent: np.ndarray,  # (cycles,)
+    seen: np.ndarray,  # (N or 1, cycles, P)
 ) -> np.ndarray:
     period, cycles = indices.shape[1], seen.any(axis=2).sum(axis=1)
-    scatter = (weight * np.where(seen, detrended - indices[:, None], 0.0) ** 2).sum(axis=(1, 2))
-    total = weight.sum(axis=(1, 2))
+    gaps = detrended - indices[:, None]
+    gaps *= gaps
+    gaps *= seen
+    scatter = (recent @ gaps).sum(axis=1)
+    total = (recent @ seen).sum(axis=1)
     # One of the cycles is spent on the indices themselves.
     within = scatter / np.maximum(total * (1 - 1 / np.maximum(cycles, 1)), _LEAST_TOTAL)
     noise = within * period / np.maximum(total, 1.0)

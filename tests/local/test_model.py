@@ -186,6 +186,20 @@ def test_what_lies_before_the_first_row_does_not_matter(rows):
     assert_allclose(made, same, rtol=1e-9)
 
 
+def test_experts_of_a_series_do_not_depend_on_the_series_beside_it():
+    rng = np.random.default_rng(10)
+    past = np.abs(10 + rng.normal(size=(4, 47)).cumsum(axis=1)) + 0.1
+    past[1, 20:24], past[2] = np.nan, past[2] - 12
+    positive = np.array([True, True, False, True])
+
+    def made(rows):
+        return expert_forecasts(past[rows], (7,), (3, 8), np.arange(1, 9), positive[rows], True)
+
+    alone = [made([number]) for number in range(4)]
+    assert_allclose(made([0, 1, 2, 3]), np.concatenate(alone), rtol=1e-9)
+    assert_allclose(made([0, 3]), np.concatenate([alone[0], alone[3]]), rtol=1e-9)
+
+
 def test_each_series_of_a_panel_has_an_autoregression_of_its_own():
     rng = np.random.default_rng(9)
     rows = np.zeros((30, 132))

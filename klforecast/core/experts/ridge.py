@@ -80,16 +80,23 @@ class RidgeExpert:
         """Map of shape (H, d)."""
         size = coordinates.sizes[coordinates.edges.index(self.depth)]
         inputs = coordinates.sizes[-1]
-        used = torch.cat([torch.arange(size), torch.arange(inputs, len(moments.gram))])
-        gram = moments.gram[used[:, None], used]
+        gram = _without(moments.gram, size, inputs)
         level = torch.zeros(inputs, dtype=torch.float64)
         if self.level:
             level = coordinates.mean_of_last(self.level)
             ones = torch.cat([coordinates.ones()[:size], coordinates.output_modes.sum(dim=0)])
             gram = center_gram(
-                gram, torch.nn.functional.pad(level[:size], (0, len(used) - size)), ones
+                gram, torch.nn.functional.pad(level[:size], (0, len(gram) - size)), ones
             )
         coefficients = ridge_from_gram(gram[:size, :size], gram[:size, size:], self.strength)
         weight = torch.zeros(len(coordinates.output_modes), inputs, dtype=torch.float64)
         weight[:, :size] = coordinates.output_modes @ coefficients.T
         return around_level(weight, coordinates.ones(), level)
+
+
+def _without(gram: Tensor, start: int, stop: int) -> Tensor:
+    """Gram matrix without the rows and columns from `start` to `stop`."""
+    if start == stop:
+        return gram
+    rows = torch.cat([gram[:start], gram[stop:]])
+    return torch.cat([rows[:, :start], rows[:, stop:]], dim=1)

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from klforecast.evaluation.studies import scale_cost as study
@@ -25,3 +27,13 @@ def test_an_engine_that_is_unknown_to_the_command_is_refused(capsys):
     with pytest.raises(SystemExit):
         study.main(["--engine", "spark"])
     assert "invalid choice: 'spark'" in capsys.readouterr().err
+
+
+def test_workers_of_dask_keep_the_memory_that_they_have_freed(monkeypatch):
+    distributed = pytest.importorskip(
+        "distributed", reason="needs Dask: pip install 'klforecast[dask]'"
+    )
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    with study.processes("dask", 1):
+        found = distributed.default_client().run(os.getenv, "MALLOC_TRIM_THRESHOLD_")
+    assert set(found.values()) == {None}
