@@ -58,11 +58,55 @@ def seasonal_indices(
     none = 1.0 if multiplicative else 0.0
     if rows < 2 * period:
         return np.full((len(forgettings), n, period), none)
+    detrended, seen = _cycles(past, period, multiplicative)
+    enough = np.isfinite(past).sum(axis=1) >= 2 * period
+    return np.stack([_indices(detrended, seen, f, none, enough) for f in forgettings])
+
+
+def indices_of_others(past: np.ndarray, period: int, forgetting: float) -> np.ndarray:
+    """Index of every row as the other cycles have it, and of the cycle ahead as all of them have it.
+
+    Rows less what the others say are as noisy as rows to come; less what they say themselves too, they would be calmer.
+
+    Parameters
+    ----------
+    past, period, forgetting
+        As for `seasonal_indices`; at least two cycles of rows.
+
+    Returns
+    -------
+    ndarray of shape (N, T + P)
+        Terms of sum zero over the cycle ahead.
+
+    Examples
+    --------
+    >>> past = np.tile([1.0, 2.0, 6.0], 5)[None]
+    >>> indices_of_others(past, 3, forgetting=0.1)[0, [0, 1, -2, -1]]
+    array([-2., -1., -1.,  3.])
+    """
+    n, rows = past.shape
+    detrended, seen = _cycles(past, period, multiplicative=False)
+    weight = seen * _discounts(detrended, forgetting)
+    total = weight.sum(axis=1, keepdims=True)
+    mean = (weight * detrended).sum(axis=1, keepdims=True) / np.where(total > 0, total, 1.0)
+    kept = _kept(mean[:, 0], detrended, weight, seen)
+    level = mean.mean(axis=2, keepdims=True)
+    others = total - weight
+    elsewhere = total * mean - weight * detrended
+    elsewhere = np.where(others > 0, elsewhere / np.where(others > 0, others, 1.0), level)
+    whole = kept[:, None, None] * (np.concatenate([elsewhere, mean], axis=1) - level)
+    return whole.reshape(n, -1)[:, -rows - period :]
+
+
+def _cycles(
+    past: np.ndarray, period: int, multiplicative: bool
+) -> tuple[np.ndarray, np.ndarray]:  # (N, cycles, P) twice
+    """Rows less or over their centred moving average, zero where there is none, and where there is one."""
+    n, rows = past.shape
     # The oldest cycle is made whole by rows that nobody observed.
     cycles, half = -(-rows // period), period // 2
     past = np.pad(past, ((0, 0), (cycles * period - rows, 0)), constant_values=np.nan)
-    known = np.isfinite(past)
-    trend = _moving_average(past, known, period)
+    trend = _moving_average(past, np.isfinite(past), period)
     inner = past[:, half : half + trend.shape[1]]
     detrended = np.full_like(past, np.nan)
     if multiplicative:
@@ -71,9 +115,11 @@ def seasonal_indices(
         detrended[:, half : half + trend.shape[1]] = inner - trend
     detrended = detrended.reshape(n, cycles, period)
     seen = np.isfinite(detrended)
-    detrended = np.where(seen, detrended, 0.0)
-    enough = known.sum(axis=1) >= 2 * period
-    return np.stack([_indices(detrended, seen, f, none, enough) for f in forgettings])
+    return np.where(seen, detrended, 0.0), seen
+
+
+def _discounts(detrended: np.ndarray, forgetting: float) -> np.ndarray:  # (cycles, 1)
+    return ((1 - forgetting) ** np.arange(detrended.shape[1] - 1, -1, -1.0))[:, None]
 
 
 def _indices(
@@ -83,13 +129,13 @@ def _indices(
     none: float,
     enough: np.ndarray,  # (N,)
 ) -> np.ndarray:  # (N, P)
-    weight = seen * ((1 - forgetting) ** np.arange(detrended.shape[1] - 1, -1, -1.0))[:, None]
+    weight = seen * _discounts(detrended, forgetting)
     total = weight.sum(axis=1)
     indices = np.where(
         total > 0, (weight * detrended).sum(axis=1) / np.where(total > 0, total, 1), none
     )
-    indices = _shrunk(indices, detrended, weight, seen)
     mean = indices.mean(axis=1, keepdims=True)
+    indices = mean + _kept(indices, detrended, weight, seen)[:, None] * (indices - mean)
     if none == 1:
         indices = np.maximum(indices / np.where(mean > 0, mean, 1.0), _LEAST_FACTOR)
     else:
@@ -110,12 +156,13 @@ def _moving_average(past: np.ndarray, known: np.ndarray, period: int) -> np.ndar
     return np.where(enough, sums / np.where(enough, counts, 1.0), np.nan)
 
 
-def _shrunk(
+def _kept(
     indices: np.ndarray,  # (N, P)
     detrended: np.ndarray,  # (N, cycles, P)
     weight: np.ndarray,
     seen: np.ndarray,
-) -> np.ndarray:
+) -> np.ndarray:  # (N,)
+    """Share of the deviations from their mean that indices keep."""
     period, cycles = indices.shape[1], seen.any(axis=2).sum(axis=1)
     scatter = (weight * np.where(seen, detrended - indices[:, None], 0.0) ** 2).sum(axis=(1, 2))
     total = weight.sum(axis=(1, 2))
@@ -124,8 +171,7 @@ def _shrunk(
     noise = within * period / np.maximum(total, 1.0)
     mean = indices.mean(axis=1, keepdims=True)
     between = ((indices - mean) ** 2).sum(axis=1) / (period - 1)
-    kept = np.clip(1 - _NOISE * noise / np.maximum(between, np.finfo(float).tiny), 0, 1)
-    return mean + kept[:, None] * (indices - mean)
+    return np.clip(1 - _NOISE * noise / np.maximum(between, np.finfo(float).tiny), 0, 1)
 
 
 def laid_out(indices: np.ndarray, past: int, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
