@@ -72,7 +72,7 @@ def exportable(forecaster: "KLMemoryForecaster", key: Key) -> AffineForecast:
         )
     if forecaster.years_ is not None:
         raise ValueError(
-            "forecasts follow events of the year, which a map of the past alone does not hold; "
+            f"forecasts follow {forecaster.years_.words}, which a map of the past alone does not hold; "
             "fit with local_experts=False"
         )
     pool = forecaster._pool

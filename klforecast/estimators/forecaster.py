@@ -185,7 +185,8 @@ class KLMemoryForecaster(InspectedForecaster):
     effects_ : Effects or None
         Effect of the covariates that help out of fold; None if none does.
     years_ : YearEffects or None
-        What returns at the same date of every year; None where it helps no core out of fold.
+        What returns at the same date of every year, or in every week that windows are too short for; None where
+        it helps no core out of fold.
     gap_covariance_ : Tensor, (channels, w)
         Covariance over w steps by which missing values are filled.
     calibration_ : Calibration

@@ -1,6 +1,6 @@
 """The stages of a fit to all known rows, and of an update by new ones.
 
-    fit       cycles and plan -> effect of X, events of the year -> core or encoder on the residual
+    fit       cycles and plan -> effect of X, events of the year or week -> core or encoder on the residual
               -> share of local experts
     update    the open stream absorbs the new rows -> core -> share of local experts
 
@@ -39,6 +39,7 @@ from klforecast.estimators.newest_rows import levels_of_newest
 from klforecast.estimators.options import Options
 from klforecast.estimators.sampling import sample_keys
 from klforecast.estimators.shrinking import longest_horizon, shrink_horizon
+from klforecast.estimators.weeks import learn_weeks
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.estimators.years import YearEffects, learn_years
 from klforecast.local.comparison import rows_spared
@@ -68,7 +69,7 @@ class Separated(NamedTuple):
     plan : Planned
         Of the core of the residual.
     years : YearEffects or None
-        Events of the year, which are taken off the residual too.
+        Events of the year, or days of the week, which are taken off the residual too.
     """
 
     covariates: Covariates | None
@@ -118,7 +119,7 @@ def make_plan(
 def separate(
     rows: KnownRows, covariates: Covariates | None, options: Options, pretrained: bool
 ) -> Separated:
-    """Learn what dates and X do to the rows, and take it off; events of the year where local experts are asked."""
+    """Learn what dates and X do to the rows, and take it off; years and weeks where local experts are asked."""
     separated = _separate_covariates(rows, covariates, options, pretrained)
     if pretrained or not options.local_experts or options.period is not None:
         return separated
@@ -131,6 +132,8 @@ def separate(
         return plan_core(lengths, channels, horizon, plan.periods, options.core)
 
     years = learn_years(rows.series, separated.residual, frequency, plan.periods, plan_of)
+    if years is None:
+        years = learn_weeks(rows.series, separated.residual, frequency, plan.periods, plan_of)
     if years is None:
         return separated
     residual = {

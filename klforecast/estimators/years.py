@@ -74,6 +74,8 @@ class YearEffects(NamedTuple):
     frequency : offset or None
     year : float
         Steps of a year.
+    name : {"year", "week"}
+        What returns; a week is `klforecast.estimators.weeks`.
     """
 
     effects: dict[Key, np.ndarray]
@@ -81,6 +83,12 @@ class YearEffects(NamedTuple):
     first: dict[Key, Stamp]
     frequency: BaseOffset | None
     year: float
+    name: str = "year"
+
+    @property
+    def words(self) -> str:
+        """What is added to a forecast, as messages and summaries call it."""
+        return "events of the year" if self.name == "year" else "days of the week"
 
     def of(self, key: Key, stamps: pd.Index) -> np.ndarray:  # (n, channels), or a zero
         """Effect at some stamps of a series; beyond the rows that it was found for that of a whole number of years ago.
@@ -98,7 +106,7 @@ class YearEffects(NamedTuple):
             isinstance(stamps, pd.DatetimeIndex) != isinstance(first, pd.Timestamp)
         ):
             raise TypeError(
-                f"y has {kinds[0]}, but events of the year are found by stamps such as {first}; "
+                f"y has {kinds[0]}, but {self.words} are found by stamps such as {first}; "
                 "pass y with the kind of index that fit was given"
             )
         steps = step_numbers(stamps, first, self.frequency)
@@ -296,14 +304,14 @@ def _chosen(
     judged = {key: residual[key][-most_rows:] for key in sample_keys(found)}
     scalers = {key: Standardizer.fit(rows) for key, rows in judged.items()}
     plan = plan_of(judged)
-    least = _squared_error(judged, scalers, plan)
+    least = squared_error(judged, scalers, plan)
     width = np.full(len(least), -1)
     for place in range(len(next(iter(found.values())))):
         less = {
             key: add_within_floats(rows, -found[key][place, : len(residual[key])][-most_rows:])
             for key, rows in judged.items()
         }
-        error = _squared_error(less, scalers, plan)
+        error = squared_error(less, scalers, plan)
         helps = error < (1 - _LEAST_GAIN) * least
         least, width = np.where(helps, error, least), np.where(helps, place, width)
     channels = np.arange(len(width))
@@ -314,7 +322,7 @@ def _chosen(
     return {key: effect for key, effect in chosen.items() if effect.any()}
 
 
-def _squared_error(
+def squared_error(
     panel: Mapping[Key, np.ndarray], scalers: Mapping[Key, Standardizer], plan: CorePlan
 ) -> np.ndarray:  # (channels,)
     """Mean over the windows that a core was not solved on."""

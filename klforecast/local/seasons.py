@@ -63,6 +63,42 @@ def seasonal_indices(
     return np.stack([_indices(detrended, seen, f, none, enough) for f in forgettings])
 
 
+def indices_of_others(past: np.ndarray, period: int, forgetting: float) -> np.ndarray:
+    """Index of every row as the other cycles have it, and of the cycle ahead as all of them have it.
+
+    Rows less what the others say are as noisy as rows to come; less what they say themselves too, they would be calmer.
+
+    Parameters
+    ----------
+    past, period, forgetting
+        As for `seasonal_indices`; at least two cycles of rows.
+
+    Returns
+    -------
+    ndarray of shape (N, T + P)
+        Terms of sum zero over the cycle ahead.
+
+    Examples
+    --------
+    >>> past = np.tile([1.0, 2.0, 6.0], 5)[None]
+    >>> indices_of_others(past, 3, forgetting=0.1)[0, [0, 1, -2, -1]]
+    array([-2., -1., -1.,  3.])
+    """
+    n, rows = past.shape
+    detrended, seen = _cycles(past, period, multiplicative=False)
+    recent = _discounts(detrended.shape[1], forgetting)
+    weight = seen * recent[:, None]
+    total = weight.sum(axis=1, keepdims=True)
+    mean = (weight * detrended).sum(axis=1, keepdims=True) / np.where(total > 0, total, 1.0)
+    kept = _kept(mean[:, 0], detrended, recent, seen)
+    level = mean.mean(axis=2, keepdims=True)
+    others = total - weight
+    elsewhere = total * mean - weight * detrended
+    elsewhere = np.where(others > 0, elsewhere / np.where(others > 0, others, 1.0), level)
+    whole = kept[:, None, None] * (np.concatenate([elsewhere, mean], axis=1) - level)
+    return whole.reshape(n, -1)[:, -rows - period :]
+
+
 def _cycles(
     past: np.ndarray, period: int, multiplicative: bool
 ) -> tuple[np.ndarray, np.ndarray]:  # (N, cycles, P), (N or 1, cycles, P)
@@ -90,6 +126,10 @@ def _cycles(
     return detrended.reshape(n, cycles, period), seen.reshape(-1, cycles, period)
 
 
+def _discounts(cycles: int, forgetting: float) -> np.ndarray:  # (cycles,)
+    return (1 - forgetting) ** np.arange(cycles - 1, -1, -1.0)
+
+
 def _indices(
     detrended: np.ndarray,  # (N, cycles, P), zero where nothing was seen
     seen: np.ndarray,  # (N or 1, cycles, P)
@@ -97,11 +137,11 @@ def _indices(
     none: float,
     enough: np.ndarray,  # (N,)
 ) -> np.ndarray:  # (N, P)
-    recent = (1 - forgetting) ** np.arange(detrended.shape[1] - 1, -1, -1.0)
+    recent = _discounts(detrended.shape[1], forgetting)
     total = recent @ seen
     indices = np.where(total > 0, recent @ detrended / np.where(total > 0, total, 1), none)
-    indices = _shrunk(indices, detrended, recent, seen)
     mean = indices.mean(axis=1, keepdims=True)
+    indices = mean + _kept(indices, detrended, recent, seen)[:, None] * (indices - mean)
     if none == 1:
         indices = np.maximum(indices / np.where(mean > 0, mean, 1.0), _LEAST_FACTOR)
     else:
@@ -122,12 +162,13 @@ def _moving_average(past: np.ndarray, known: np.ndarray, period: int) -> np.ndar
     return np.where(enough, sums / np.where(enough, counts, 1.0), np.nan)
 
 
-def _shrunk(
+def _kept(
     indices: np.ndarray,  # (N, P)
     detrended: np.ndarray,  # (N, cycles, P)
     recent: np.ndarray,  # (cycles,)
     seen: np.ndarray,  # (N or 1, cycles, P)
-) -> np.ndarray:
+) -> np.ndarray:  # (N,)
+    """Share of the deviations from their mean that indices keep."""
     period, cycles = indices.shape[1], seen.any(axis=2).sum(axis=1)
     gaps = detrended - indices[:, None]
     gaps *= gaps
@@ -139,8 +180,7 @@ def _shrunk(
     noise = within * period / np.maximum(total, 1.0)
     mean = indices.mean(axis=1, keepdims=True)
     between = ((indices - mean) ** 2).sum(axis=1) / (period - 1)
-    kept = np.clip(1 - _NOISE * noise / np.maximum(between, np.finfo(float).tiny), 0, 1)
-    return mean + kept[:, None] * (indices - mean)
+    return np.clip(1 - _NOISE * noise / np.maximum(between, np.finfo(float).tiny), 0, 1)
 
 
 def laid_out(indices: np.ndarray, past: int, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

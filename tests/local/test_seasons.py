@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from klforecast.local.seasons import laid_out, seasonal_indices
+from klforecast.local.seasons import indices_of_others, laid_out, seasonal_indices
 
 RNG = np.random.default_rng(1)
 
@@ -56,3 +56,31 @@ def test_several_speeds_at_once_are_each_speed_alone():
     together = seasonal_indices(past, 6, [0.1, 0.7], True)
     apart = [seasonal_indices(past, 6, [speed], True)[0] for speed in (0.1, 0.7)]
     assert_allclose(together, apart)
+
+
+def test_a_row_is_told_by_the_other_cycles_as_by_their_plain_mean():
+    period, cycles = 5, 6
+    past = np.tile(RNG.normal(size=period) * 20, cycles) + RNG.normal(size=period * cycles)
+    found = indices_of_others(past[None], period, forgetting=0.0)[0]
+    detrended = np.full(len(past), np.nan)
+    for row in range(2, len(past) - 2):
+        detrended[row] = past[row] - past[row - 2 : row + 3].mean()
+    folded = detrended.reshape(cycles, period)
+    level = np.nanmean(folded, axis=0).mean()
+    ahead = np.nanmean(folded, axis=0) - level
+    kept = found[-period:] @ ahead / (ahead @ ahead)
+    assert 0.9 < kept < 1
+    assert_allclose(found[-period:], kept * ahead)
+    for row in range(len(past)):
+        others = np.delete(folded[:, row % period], row // period)
+        assert_allclose(found[row], kept * (np.nanmean(others) - level))
+
+
+def test_rows_less_what_other_cycles_say_are_as_noisy_as_rows_to_come():
+    noise = RNG.normal(size=(300, 5 * 7))
+    season = np.tile(20 * RNG.normal(size=7), 6)
+    known, later = noise + season[:-7], RNG.normal(size=(300, 7)) + season[-7:]
+    found = indices_of_others(known, 7, forgetting=0.0)
+    left, ahead = known - found[:, :-7], later - found[:, -7:]
+    inner = left[:, 7:-7]
+    assert 0.95 < inner.std() / ahead.std() < 1.15

@@ -107,7 +107,7 @@ def explain_series(
         level, parts = level[steps[key] - 1], [part.at(steps[key] - 1) for part in parts]
         if reader.years is not None and key in reader.years.effects:
             events = reader.years.ahead(key, known[key].index[-1], steps[key])
-            parts.append(_single("year", events))
+            parts.append(_single(reader.years.name, events))
         floor = np.maximum(past.floor, reader.floor(key))
         lifted = floor - level - sum(part.values.sum(axis=-1) for part in parts)
         if (lifted > 0).any():

@@ -113,6 +113,9 @@ ALTERNATIVES = (
         },
     ),
     *_constants("local.excursions", _FAR=(np.inf,)),
+    *_constants(
+        "estimators.weeks", _LEAST_GAIN=(0.02, 0.2, 1.0), _FORGETTING=(0.0, 0.3), _KNOWN=(2,)
+    ),
     *_constants("local.shifts", _FAR=(np.inf,)),
     *_constants(
         "local.share",

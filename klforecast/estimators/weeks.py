@@ -1,0 +1,107 @@
+"""A week beside a day, where windows of the core hold no more than one or two: taken off before the core, added after.
+
+    effect     of each row, from the other weeks of its series          `klforecast.local.seasons.indices_of_others`
+    residual   rows less it, which the core and the local experts forecast
+    forecast   theirs and the effect of the phase of the week that is forecast
+
+Eleven weeks of half-hours are 3,700 rows, and a window of three weeks would leave few of them to learn a thousand
+weights from. The day is what the core learns from its windows; what a day of the week adds to it is a mean over weeks.
+
+It stays in the channels that cores forecast better without it, on windows that they were not solved on.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from pandas.tseries.offsets import BaseOffset
+
+from klforecast.core.experts.base import CYCLES_OF_A_WEEK
+from klforecast.core.plan import CorePlan
+from klforecast.data.scaling import Standardizer, add_within_floats
+from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.sampling import sample_keys
+from klforecast.estimators.years import PlanOf, YearEffects, squared_error
+from klforecast.local.seasons import indices_of_others, laid_out, seasonal_indices
+
+_FEWEST = 3  # weeks of a series, so that each has two others beside it
+# Weeks in the depth of a core from which on it knows them from its windows.
+_KNOWN = 3
+# How fast weeks forget, as fast as the slowest indices of local experts.
+_FORGETTING = 0.1
+# Of the squared error that a week has to save.
+_LEAST_GAIN = 0.05
+
+
+def week_of(periods: Sequence[int], plan: CorePlan) -> int | None:
+    """Seven of the leading season, where that is a season too and longer than windows of the core can show.
+
+    Examples
+    --------
+    >>> from klforecast.core.plan import plan_core
+    >>> week_of([48, 336], plan_core([1344], channels=1, horizon=48, periods=[48, 336]))
+    336
+    """
+    week = CYCLES_OF_A_WEEK * plan.period
+    return week if week in periods and plan.depth < _KNOWN * week else None
+
+
+def learn_weeks(
+    series: Mapping[Key, TimeSeries],
+    residual: Mapping[Key, np.ndarray],
+    frequency: BaseOffset | None,
+    periods: Sequence[int],
+    plan_of: PlanOf,
+) -> YearEffects | None:
+    """Look for a week that the core cannot know from its windows.
+
+    Parameters
+    ----------
+    series, residual, frequency, plan_of
+        As for `klforecast.estimators.years.learn_years`.
+    periods : sequence of int
+        Seasons in steps, the leading one first.
+
+    Returns
+    -------
+    YearEffects or None
+        None where cores forecast no channel better without it.
+
+    Notes
+    -----
+    Two cores are solved.
+    """
+    week = week_of(periods, plan_of(residual))
+    if week is None:
+        return None
+    effects = {
+        key: _effect(rows, periods[0], week)
+        for key, rows in residual.items()
+        if len(rows) >= _FEWEST * week
+    }
+    sampled = sample_keys(effects) if effects else []
+    if not sampled:
+        return None
+    judged = {key: residual[key] for key in sampled}
+    less = {
+        key: add_within_floats(rows, -effects[key][: len(rows)]) for key, rows in judged.items()
+    }
+    scalers = {key: Standardizer.fit(rows) for key, rows in judged.items()}
+    plain, weekly = (squared_error(rows, scalers, plan_of(rows)) for rows in (judged, less))
+    helps = weekly < (1 - _LEAST_GAIN) * plain
+    chosen = {key: np.where(helps, effect, 0.0) for key, effect in effects.items()}
+    chosen = {key: effect for key, effect in chosen.items() if effect.any()}
+    if not chosen:
+        return None
+    floors = {
+        key: np.where(np.nanmin(series[key].values, axis=0) < 0, -np.inf, 0.0) for key in chosen
+    }
+    first = {key: series[key].index[0] for key in chosen}
+    return YearEffects(chosen, floors, first, frequency, float(week), "week")
+
+
+def _effect(rows: np.ndarray, day: int, week: int) -> np.ndarray:  # (T + week, C)
+    """What the other weeks add to the day at each row, and all of them to the week ahead."""
+    past = rows.T
+    daily = seasonal_indices(past, day, [_FORGETTING], multiplicative=False)[0]
+    before, _ = laid_out(daily, len(rows), np.arange(1, 2))
+    return indices_of_others(past - before, week, _FORGETTING).T

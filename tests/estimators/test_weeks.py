@@ -1,0 +1,101 @@
+"""A week that windows of the core cannot show is taken off before it and added after, where that helps."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from klforecast import KLMemoryForecaster
+from klforecast.core.plan import plan_core
+from klforecast.estimators.weeks import week_of
+
+HORIZON = 96
+
+
+def rides(seed=0, weeks=5, weekend=0.3, size=100.0):
+    """Half-hourly rides with rush hours, and weekends of a share of them."""
+    index = pd.date_range("2024-01-01", periods=48 * 7 * weeks, freq="30min")
+    hour = (index.hour + index.minute / 60).to_numpy()
+    rush = np.exp(-0.5 * ((hour - 8.5) / 1.5) ** 2) + np.exp(-0.5 * ((hour - 18) / 2) ** 2)
+    rate = size * (0.1 + rush * np.where(index.dayofweek.to_numpy() >= 5, weekend, 1.0))
+    rows = np.random.default_rng(seed).poisson(rate).astype(float)
+    y = pd.Series(rows, index)
+    end = 48 * (7 * (weeks - 1) + 4)  # on a Thursday night: a Friday and a Saturday are ahead
+    return y.iloc[:end], y.iloc[end:][:HORIZON]
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return KLMemoryForecaster(HORIZON).fit(rides()[0])
+
+
+def test_a_weekend_is_forecast_from_four_weeks_of_half_hours(fitted):
+    y, truth = rides()
+    error = (fitted.predict() - truth).abs().mean()
+    weeks = y.to_numpy()[-4 * 336 :].reshape(4, 336).mean(axis=0)[:HORIZON]
+    assert fitted.years_.name == "week"
+    assert error < 1.2 * np.abs(weeks - truth).mean()
+    limits = fitted.predict_interval(coverage=0.8).to_numpy()
+    assert 0.6 < np.mean((truth >= limits[:, 0]) & (truth <= limits[:, 1])) < 0.97
+
+
+def test_the_core_alone_is_left_without_it():
+    y, _ = rides()
+    alone = KLMemoryForecaster(HORIZON, local_experts=False).fit(y)
+    assert alone.years_ is None
+    with_period = KLMemoryForecaster(HORIZON, period=48).fit(y)
+    assert with_period.years_ is None
+
+
+def test_days_that_are_all_alike_have_no_week():
+    assert KLMemoryForecaster(HORIZON).fit(rides(weekend=1.0)[0]).years_ is None
+
+
+def test_a_core_whose_windows_hold_three_weeks_knows_them():
+    plans = [plan_core([rows], 1, 48, [24, 168]) for rows in (1344, 10_000)]
+    assert [week_of([24, 168], plan) for plan in plans] == [168, None]
+
+
+def test_a_day_alone_and_a_month_have_no_week():
+    assert week_of([24], plan_core([1344], 1, 48, [24])) is None
+    assert week_of([12, 24], plan_core([140], 1, 12, [12, 24])) is None
+
+
+def test_rides_are_not_forecast_below_zero(fitted):
+    assert (fitted.predict() >= 0).all()
+    assert (fitted.predict_interval(coverage=0.9).to_numpy() >= 0).all()
+
+
+def test_new_rows_move_the_context_or_are_learned_from():
+    y, truth = rides()
+    for learn in (False, True):
+        forecaster = KLMemoryForecaster(HORIZON).fit(y)
+        forecaster.update(truth[:48], update_params=learn)
+        ahead = forecaster.predict(fh=range(1, 49))
+        assert (ahead - truth[48:96]).abs().mean() < 8
+
+
+def test_contributions_add_up_to_the_forecast(fitted):
+    parts = fitted.explain()
+    total = parts.groupby("step")["value"].sum().to_numpy()
+    np.testing.assert_allclose(total, fitted.predict().to_numpy(), rtol=1e-6)
+    assert parts[parts["part"] == "week"]["value"].abs().max() > 30
+    assert "days of the week" in str(fitted.summary())
+
+
+def test_a_file_holds_the_week(fitted, tmp_path):
+    fitted.save(tmp_path / "rides.safetensors")
+    loaded = KLMemoryForecaster.load(tmp_path / "rides.safetensors")
+    pd.testing.assert_series_equal(loaded.predict(), fitted.predict())
+    with pytest.raises(ValueError, match="days of the week"):
+        loaded.export(tmp_path / "core.pt2", format="torch")
+
+
+def test_each_series_of_a_panel_has_a_week_of_its_own():
+    late = rides(seed=1)[0].shift(24, freq=None).bfill()
+    panel = pd.concat({"early": rides()[0], "late": late}, names=["city", "time"])
+    forecaster = KLMemoryForecaster(HORIZON).fit(panel.to_frame("rides"))
+    truth = rides()[1].to_numpy()
+    ahead = forecaster.predict()
+    assert forecaster.years_.name == "week"
+    assert np.abs(ahead.loc["early"]["rides"].to_numpy() - truth).mean() < 6
+    assert np.abs(ahead.loc["late"]["rides"].to_numpy()[24:] - truth[:-24]).mean() < 6
