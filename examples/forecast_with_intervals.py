@@ -36,7 +36,9 @@ for start in range(0, len(test), 24):
     forecaster.update(truth)
 
 share = pd.concat(covered).mean()
-print(f"80 % intervals of {len(intervals)} days, one day ahead, held {100 * share:.0f} % of the hours")
+print(
+    f"80 % intervals of {len(intervals)} days, one day ahead, held {100 * share:.0f} % of the hours"
+)
 
 # %%
 # The width follows the spells.
