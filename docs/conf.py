@@ -31,6 +31,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "figures.place_of",
     "image_scrapers": ("figures.save_figures", "matplotlib"),
     "download_all_examples": False,
+    "remove_config_comments": True,
     "show_memory": False,
     "min_reported_time": 60,
     "plot_gallery": True,

@@ -29,7 +29,9 @@ print(
 # A line for each recording: the probability of each class.
 
 axes = new_axes()
-axes.imshow(probabilities[np.argsort(y_test)].T, aspect="auto", cmap="Blues", vmin=0, vmax=1)
+picture = probabilities[np.argsort(y_test)].T
+shades = axes.imshow(picture, aspect="auto", cmap="Blues", vmin=0, vmax=1)
+axes.figure.colorbar(shades, label="probability")
 axes.set_yticks(range(len(classifier.classes_)), classifier.classes_)
 axes.set_xlabel("recordings, sorted by what they are")
 figure = axes.figure

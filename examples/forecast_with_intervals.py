@@ -7,11 +7,12 @@ Intervals of 80 % and 95 %, and how they follow the rows that come in.
 
 import sys
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from klforecast import KLMemoryForecaster
+from klforecast.estimators.plots import style
+from klforecast.estimators.plots.plotting import new_figure
 
 rng = np.random.default_rng(0)
 hours = pd.date_range("2024-01-01", periods=24 * 90, freq="h")
@@ -35,18 +36,30 @@ for start in range(0, len(test), 24):
     forecaster.update(truth)
 
 share = pd.concat(covered).mean()
-print(f"80 % intervals of {len(intervals)} days, one day ahead, held {share:.0%} of the hours")
+print(
+    f"80 % intervals of {len(intervals)} days, one day ahead, held {100 * share:.0f} % of the hours"
+)
 
 # %%
 # The width follows the spells.
 
 shown = pd.concat(intervals)
-figure, axes = plt.subplots(figsize=(9, 3.5), layout="constrained")
-for coverage, strength in ((0.95, 0.2), (0.8, 0.4)):
-    lower, upper = shown[coverage, "lower"], shown[coverage, "upper"]
-    axes.fill_between(shown.index, lower, upper, alpha=strength, lw=0, label=f"{coverage:.0%}")
-axes.plot(test, color="black", lw=0.8, label="load")
-axes.legend(ncols=3, loc="upper left")
+figure = new_figure((9, 3.5))
+axes = figure.add_subplot()
+for coverage, strength in ((0.95, 0.35), (0.8, 0.6)):
+    axes.fill_between(
+        shown.index,
+        shown[coverage, "lower"],
+        shown[coverage, "upper"],
+        color=style.BAND,
+        alpha=strength,
+        linewidth=0,
+        label=f"{100 * coverage:.0f} %",
+    )
+axes.plot(test, color=style.INK, linewidth=0.8, label="actual")
+axes.set(xlabel="hour", ylabel="load (GW)")
+style.legend_above(axes)
+style.tidy_axes(axes)
 if len(sys.argv) > 1:
     figure.savefig(sys.argv[1], dpi=150)
 

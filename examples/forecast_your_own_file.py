@@ -5,6 +5,8 @@ From a file to a forecast
 The command line reads a CSV, says what it found, and writes forecasts and a picture.
 """
 
+# sphinx_gallery_thumbnail_path = "images/own_file.png"
+
 import subprocess
 import sys
 import tempfile

@@ -7,12 +7,11 @@ What a fitted forecaster remembers: its modes, and the experts that its forecast
 
 import sys
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from klforecast import KLMemoryForecaster
-from klforecast.estimators.plots.plotting import plot_forecast, plot_modes
+from klforecast.estimators.plots.plotting import new_figure, plot_forecast, plot_modes
 
 rng = np.random.default_rng(0)
 hours = pd.date_range("2024-01-01", periods=24 * 200, freq="h")
@@ -35,9 +34,10 @@ for weight, expert in sorted(zip(share.tolist(), core.mixture.experts, strict=Tr
 # %%
 # The forecast, and the leading modes of the history that it reads.
 
-figure, (above, below) = plt.subplots(2, figsize=(8, 6), layout="constrained")
+figure = new_figure((8, 6))
+above, below = figure.subplots(2, 1)
 forecast = forecaster.predict(fh=range(1, 49))
-plot_forecast(train[-240:], forecast, actual=test, ax=above)
+plot_forecast(train[-240:], forecast, actual=test, unit="GW", ax=above)
 plot_modes(core.modes[-240:, :4].numpy(), ax=below)
 if len(sys.argv) > 1:
     figure.savefig(sys.argv[1], dpi=150)

@@ -8,6 +8,8 @@ Needs transformers (``pip install transformers``). Each sequence repeats what ca
 model sees 8 steps, the memory the 64 before them. The adapter is all that the model needs.
 """
 
+# sphinx_gallery_thumbnail_path = "images/tokens_airline.png"
+
 import torch
 from torch import nn
 from transformers import GPT2Config, GPT2Model

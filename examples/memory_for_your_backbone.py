@@ -9,6 +9,8 @@ with and without tokens of the 64 steps before its window. A model with another 
 adapter of a few lines, as ``memory_for_a_hugging_face_model.py`` shows.
 """
 
+# sphinx_gallery_thumbnail_path = "images/tokens_etth1.png"
+
 import torch
 from torch import nn
 

@@ -8,6 +8,8 @@ The series repeats with a period far longer than the window, so the window alone
 comes next; the history before it can.
 """
 
+# sphinx_gallery_thumbnail_path = "images/memory_etth1.png"
+
 import math
 
 import torch

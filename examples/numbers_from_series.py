@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from klforecast import SpectralFeatures, SpectralSSMRegressor
+from klforecast.estimators.plots import style
 from klforecast.estimators.plots.plotting import new_axes
 
 # Machines that turn at an unknown speed, heard in noise: how fast does each one turn?
@@ -27,8 +28,11 @@ guess = np.abs(y_train.mean() - y_test).mean()
 print(f"regressor: mean error {error:.2f} turns, where the mean speed errs by {guess:.2f}")
 
 axes = new_axes()
-axes.plot(y_test, predicted, ".")
+axes.plot([2, 8], [2, 8], color=style.MUTED, linewidth=1, label="as it should be")
+axes.plot(y_test, predicted, ".", color=style.MODELS[0][0], label="recordings")
 axes.set(xlabel="turns in the recording", ylabel="turns told from it")
+style.legend_above(axes)
+style.tidy_axes(axes)
 figure = axes.figure
 
 # %%

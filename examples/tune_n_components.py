@@ -13,6 +13,7 @@ from sktime.performance_metrics.forecasting import MeanSquaredError
 from sktime.split import ExpandingWindowSplitter
 
 from klforecast import KLMemoryForecaster, KLMemoryRegressor
+from klforecast.estimators.plots import style
 from klforecast.estimators.plots.plotting import new_axes
 
 rng = np.random.default_rng(0)
@@ -44,10 +45,14 @@ axes.errorbar(
     found["param_n_components"].astype(int),
     found["mean_test_score"],
     found["std_test_score"] / 3**0.5,
+    color=style.MODELS[0][0],
     marker="o",
     capsize=3,
 )
 axes.set(xscale="log", xlabel="components", ylabel="R2 of windows held out")
+axes.set_xticks([1, 4, 16, 64], ["1", "4", "16", "64"], minor=False)
+axes.minorticks_off()
+style.tidy_axes(axes)
 figure = axes.figure
 
 assert regression.best_params_["n_components"] > 1

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -92,10 +93,11 @@ def test_the_public_names_are_these(name):
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_every_public_name_exists_and_is_documented(name):
+def test_every_public_name_exists_and_is_documented_with_an_example(name):
     module = importlib.import_module(name)
     for public in module.__all__:
-        assert inspect.getdoc(getattr(module, public)), public
+        text = inspect.getdoc(getattr(module, public)) or ""
+        assert re.search(r"^Examples?\n-+\n", text, re.MULTILINE), public
 
 
 def test_the_citation_names_the_version():

@@ -151,7 +151,7 @@ def score_table(scores: "pd.DataFrame") -> tuple[list[str], list[list[str]]]:
     for label, line in scores[shown].iterrows():
         labels = label if isinstance(label, tuple) else (label,)
         texts = [
-            f"{value:.0%}"
+            f"{100 * value:.0f} %"
             if name.startswith("coverage") and value == value
             else number(value, digits=_SECONDS_DIGITS if name == "seconds" else 4)
             for name, value in line.items()

@@ -3,6 +3,7 @@
 The package is imported inside the command: torch and sktime take seconds, and `--help` should not.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +13,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from klforecast.commands.options import File, Freq, Ids, Targets, Time, in_a_sentence
+from klforecast.commands.options import File, Freq, Html, Ids, Targets, Time, in_a_sentence
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
     from klforecast.commands.detect_file import Found
 
+_COLUMNS = ("series", "time", "value", "expected", "p-value", "kind")
 _LINES_SHOWN = 60  # in the terminal; the others are counted
 
 
@@ -32,6 +37,7 @@ def detect(
         Path | None, typer.Option(help="Write what was found: .csv, .csv.gz, .parquet.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw one series: .png, .svg, .pdf.")] = None,
+    html: Html = None,
     series: Annotated[str | None, typer.Option(help="Series to draw. Default: the first.")] = None,
     time: Time = None,
     ids: Ids = None,
@@ -49,9 +55,8 @@ def detect(
         from klforecast.commands.roles import Asked
         from klforecast.commands.series_file import read_series
         from klforecast.commands.terminal import say_written
-        from klforecast.estimators.plots.detections import plot_detections
 
-        check_outputs(out, plot, None)
+        check_outputs(out, plot, html)
         if not 0 < rate < 1:
             raise ValueError(f"--rate {rate:g}: pass a share between 0 and 1, such as 0.01")
         read = read_series(file, Asked(time, ids or (), target or (), ()), 1, freq)
@@ -60,36 +65,68 @@ def detect(
         status.update("writing")
         if out is not None:
             write_table(found.detections, out)
-        if plot is not None:
-            drawn = found.verdicts.index[0][0] if series is None else series
-            figure = plot_detections(found.verdicts, rate=rate, series=drawn, name=str(drawn))
-            figure.savefig(plot, dpi=150)
+        if plot is not None or html is not None:
+            figure = _draw(found, series)
+            if plot is not None:
+                figure.savefig(plot, dpi=150)
+            if html is not None:
+                html.write_text(_page(found, figure), encoding="utf-8")
     _say(console, found)
-    say_written(console, out, plot)
+    say_written(console, out, plot, html)
+
+
+def _draw(found: "Found", series: str | None) -> "Figure":
+    from klforecast.estimators.plots.detections import plot_detections
+
+    drawn = found.verdicts.index[0][0] if series is None else series
+    return plot_detections(found.verdicts, rate=found.rate, series=drawn, name=str(drawn))
+
+
+def _how_many(found: "Found") -> str:
+    judged = int(found.verdicts["p_value"].notna().sum())
+    return (
+        f"{len(found.detections)} found in {judged:,} rows that could be forecast; if nothing was the "
+        f"matter, some {judged * found.rate:.0f} would be called outliers"
+    )
+
+
+def _lines(detections: "pd.DataFrame") -> Iterable[tuple[str, ...]]:
+    from klforecast.commands.wording import number, stamp
+
+    for line in detections.itertuples(index=False):
+        numbers = map(number, (line.value, line.expected, line.p_value))
+        yield str(line.series), stamp(line.time), *numbers, str(line.kind)
+
+
+def _page(found: "Found", figure: "Figure") -> str:
+    from klforecast.commands.page import page, picture, section, table
+    from klforecast.commands.wording import opening
+
+    return page(
+        f"What is odd in {found.file.name}",
+        [opening(found.file), _how_many(found)],
+        found.notes,
+        section("Found", table(_COLUMNS, [*_lines(found.detections)])),
+        section(
+            "One series",
+            picture(
+                figure,
+                "The rows, what was expected of them, and what was found; below, how likely as large an "
+                "error is where nothing is the matter.",
+            ),
+        ),
+    )
 
 
 def _say(console: Console, found: "Found") -> None:
     from klforecast.commands.terminal import say_file
-    from klforecast.commands.wording import number, stamp
 
     say_file(console, found.file, found.notes)
-    judged = int(found.verdicts["p_value"].notna().sum())
-    title = (
-        f"{len(found.detections)} found in {judged:,} rows that could be forecast; if nothing was the "
-        f"matter, some {judged * found.rate:.0f} would be called outliers"
-    )
-    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("series", "time", "value", "expected", "p-value", "kind"):
+    title = escape(_how_many(found))
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in _COLUMNS:
         table.add_column(name, justify="left" if name in ("series", "time", "kind") else "right")
-    for line in found.detections.head(_LINES_SHOWN).itertuples(index=False):
-        texts = (
-            str(line.series),
-            stamp(line.time),
-            number(line.value),
-            number(line.expected),
-            number(line.p_value),
-            line.kind,
-        )
+    for texts in _lines(found.detections.head(_LINES_SHOWN)):
         table.add_row(*map(escape, texts))
     console.print(table)
     if len(found.detections) > _LINES_SHOWN:

@@ -82,7 +82,7 @@ def held_out(outlook: Outlook) -> str:
         f"{number(plain['mase'])}"
     )
     held = [
-        f"{name.removeprefix('coverage_')} % intervals held {share:.0%}"
+        f"{name.removeprefix('coverage_')} % intervals held {100 * share:.0f} %"
         for name, share in scores.items()
         if str(name).startswith("coverage_")
     ]

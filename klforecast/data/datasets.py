@@ -59,6 +59,12 @@ class Dataset:
         Terms of the publisher.
     note : str
         What to know before using it; empty if nothing.
+
+    Examples
+    --------
+    >>> data = load("airline")
+    >>> data.name, data.frame.shape, data.periods
+    ('airline', (144, 1), (12,))
     """
 
     name: str

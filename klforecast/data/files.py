@@ -49,6 +49,16 @@ def data_folder() -> Path | None:
     ------
     DataNotFoundError
         If the variable names something that is not a folder.
+
+    Examples
+    --------
+    >>> import os
+    >>> import tempfile
+    >>> from unittest import mock
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with mock.patch.dict(os.environ, {"KLFORECAST_DATA": folder}):
+    ...         str(data_folder()) == folder
+    True
     """
     value = os.environ.get(FOLDER_VARIABLE)
     if not value:

@@ -40,6 +40,10 @@ class Agreement(NamedTuple):
         Number of series, and rows of the longest one.
     frequency : offset or None
         Step of all times; None for whole numbers.
+
+    Examples
+    --------
+    See `agree`, which makes one.
     """
 
     plan: CorePlan
@@ -73,6 +77,21 @@ def agree(survey: Survey, forecaster: KLMemoryForecaster) -> Agreement:
     ValueError
         For arguments that make no sense, an encoder, which is trained and not solved, and a panel with a season
         that is longer than any window.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from klforecast import KLMemoryForecaster
+    >>> from klforecast.estimators.frames.panel import split_series
+    >>> waves = np.sin(np.arange(60) * np.pi / 6)
+    >>> parts = {name: pd.DataFrame({"y": size * waves}) for name, size in {"a": 1.0, "b": 3.0}.items()}
+    >>> panel = split_series(pd.concat(parts, names=["id", "month"]))
+    >>> forecaster = KLMemoryForecaster(horizon=3, local_experts=False)
+    >>> from klforecast.distributed import survey_part
+    >>> agreed = agree(survey_part(panel), forecaster)
+    >>> agreed.seasons, agreed.extent.series, [block.keys for block in agreed.blocks(panel)]
+    ((12,), 2, [[('a',), ('b',)]])
     """
     parameters = forecaster.get_params(deep=False)
     longest = len(survey.longest.values)

@@ -127,6 +127,10 @@ def predict(
     DataFrame of the engine
         Columns of `LongForecaster.predict`, a row for each series and step, in any order. Engines that
         are lazy make them when they are asked for.
+
+    Examples
+    --------
+    See `fit`.
     """
     frame = _Frame.of(df, **reading)
     return _fugue().get_native_as_df(_predict(frame, model, h, level))
@@ -165,6 +169,14 @@ def cross_validation(
     -------
     DataFrame of the engine
         Columns of `LongForecaster.cross_validation`.
+
+    Examples
+    --------
+    ::
+
+        frame = dask.dataframe.read_parquet("sales/")
+        tested = cross_validation(frame, h=28, n_windows=3, step_size=28, n_parts=64, freq="D")
+        (tested["y"] - tested["KLMemoryForecaster"]).abs().mean().compute()
     """
     frame = _Frame.of(df, **reading)
     asked = KLMemoryForecaster(horizon=h) if forecaster is None else forecaster

@@ -31,6 +31,10 @@ class PartMoments(NamedTuple):
         Of those before the newest rows.
     judged : dict of tuple to Tensor of shape (time, channels)
         Scaled rows of at most 2,048 of the series that have windows, by which experts are weighed.
+
+    Examples
+    --------
+    See `part_moments`, which makes one.
     """
 
     whole: PooledMoments | None
@@ -66,6 +70,22 @@ def part_moments(part: Mapping[Key, TimeSeries], agreed: Agreement) -> PartMomen
     Notes
     -----
     O(C (T log L + L^2)) for each series of T rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from klforecast import KLMemoryForecaster
+    >>> from klforecast.estimators.frames.panel import split_series
+    >>> waves = np.sin(np.arange(60) * np.pi / 6)
+    >>> parts = {name: pd.DataFrame({"y": size * waves}) for name, size in {"a": 1.0, "b": 3.0}.items()}
+    >>> panel = split_series(pd.concat(parts, names=["id", "month"]))
+    >>> forecaster = KLMemoryForecaster(horizon=3, local_experts=False)
+    >>> from klforecast.distributed import agree, survey_part
+    >>> agreed = agree(survey_part(panel), forecaster)
+    >>> north, south = (part_moments({key: panel[key]}, agreed) for key in panel)
+    >>> north.merge(south).n_bytes() < north.n_bytes() + south.n_bytes()
+    True
     """
     plan, lag = agreed.plan, agreed.scale_lag
     blocks = agreed.blocks(part)

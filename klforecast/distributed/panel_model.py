@@ -40,6 +40,10 @@ class PanelModel(NamedTuple):
         The core without the newest rows, where local experts are asked.
     pooled : PooledPanel or None
         What local experts learned from the panel.
+
+    Examples
+    --------
+    See `solve_panel` and `fit_parts`, which make one.
     """
 
     agreed: Agreement
@@ -148,6 +152,23 @@ def solve_panel(agreed: Agreement, survey: Survey, moments: PartMoments) -> Pane
     Notes
     -----
     The cost does not depend on the number of series, from 2,048 on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from klforecast import KLMemoryForecaster
+    >>> from klforecast.estimators.frames.panel import split_series
+    >>> waves = np.sin(np.arange(60) * np.pi / 6)
+    >>> parts = {name: pd.DataFrame({"y": size * waves}) for name, size in {"a": 1.0, "b": 3.0}.items()}
+    >>> panel = split_series(pd.concat(parts, names=["id", "month"]))
+    >>> forecaster = KLMemoryForecaster(horizon=3, local_experts=False)
+    >>> from klforecast.distributed import agree, part_moments, survey_part
+    >>> survey = survey_part(panel)
+    >>> agreed = agree(survey, forecaster)
+    >>> model = solve_panel(agreed, survey, part_moments(panel, agreed))
+    >>> model.core.horizon
+    3
     """
     return _panel_model(agreed, survey, moments, _solve(agreed, moments))
 

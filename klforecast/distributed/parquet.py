@@ -150,6 +150,13 @@ def forecast_parquet(
         another run.
     FileNotFoundError
         If there is no Parquet file.
+
+    Examples
+    --------
+    ::
+
+        paths = forecast_parquet("sales/", "forecasts/", h=28, level=[80], freq="D")
+        pandas.read_parquet(paths[0])
     """
     check_integer("rows_per_part", rows_per_part, minimum=1)
     columns = Columns(id_col, time_col, target_col)

@@ -57,6 +57,21 @@ def fit_parts(
     ------
     ValueError
         If there is no part, parts do not fit together, or for arguments that make no sense.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from klforecast import KLMemoryForecaster
+    >>> from klforecast.estimators.frames.panel import split_series
+    >>> waves = np.sin(np.arange(60) * np.pi / 6)
+    >>> parts = {name: pd.DataFrame({"y": size * waves}) for name, size in {"a": 1.0, "b": 3.0}.items()}
+    >>> panel = split_series(pd.concat(parts, names=["id", "month"]))
+    >>> forecaster = KLMemoryForecaster(horizon=3, local_experts=False)
+    >>> model = fit_parts([{key: panel[key]} for key in panel], forecaster)
+    >>> forecasts, _ = model.forecast(panel, steps=3)
+    >>> bool(abs(forecasts["b",][:, 0] - [0, 1.5, 2.6]).max() < 0.05)
+    True
     """
     if not len(parts):
         raise ValueError("there is no part; pass at least one")
@@ -94,6 +109,23 @@ def predict_parts(
     ------
     tuple
         As `PanelModel.forecast` returns it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from klforecast import KLMemoryForecaster
+    >>> from klforecast.estimators.frames.panel import split_series
+    >>> waves = np.sin(np.arange(60) * np.pi / 6)
+    >>> parts = {name: pd.DataFrame({"y": size * waves}) for name, size in {"a": 1.0, "b": 3.0}.items()}
+    >>> panel = split_series(pd.concat(parts, names=["id", "month"]))
+    >>> forecaster = KLMemoryForecaster(horizon=3, local_experts=False)
+    >>> parts = [{key: panel[key]} for key in panel]
+    >>> model = fit_parts(parts, forecaster)
+    >>> for forecasts, quantiles in predict_parts(model, parts, steps=2, levels=[0.1, 0.9]):
+    ...     print(list(forecasts), quantiles.shape)
+    [('a',)] (2, 1, 2)
+    [('b',)] (2, 1, 2)
     """
     wanted = None if levels is None else np.asarray(levels)
     ask = functools.partial(_forecast, model=model, steps=steps, levels=wanted)

@@ -113,6 +113,15 @@ def survey_part(part: Mapping[Key, TimeSeries], freq: BaseOffset | None = None) 
     ------
     ValueError
         If there is no series, or one has fewer than two rows, no value in a channel, or rows off the grid.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from klforecast.estimators.frames.panel import split_series
+    >>> index = pd.MultiIndex.from_product([["a", "b"], [0, 1, 2]])
+    >>> survey = survey_part(split_series(pd.DataFrame({"y": range(6)}, index=index)))
+    >>> survey.lengths, survey.longest_key
+    ({3: 2}, ('a',))
     """
     if not part:
         raise ValueError("a part holds no series; leave empty parts out")

@@ -132,7 +132,7 @@ def plot_demo(demo: Demo, path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    from klforecast.evaluation.report.figures import ACCENT, FAINT, INK, MUTED
+    from klforecast.estimators.plots.style import FAINT, INK, MODELS, MUTED, tidy_axes
 
     figure = Figure(figsize=(10, 6.4), layout="constrained")
     grid = figure.add_gridspec(2, len(demo.modes), height_ratios=(2.3, 1))
@@ -140,8 +140,9 @@ def plot_demo(demo: Demo, path: Path) -> None:
     known, truth = (rows.to_timestamp() for rows in (demo.known, demo.truth))
     axes.plot(known.index, known, color=INK, linewidth=1.3, label="known")
     axes.plot(truth.index, truth, color=MUTED, linewidth=1.6, label="held out")
-    styles = ((ACCENT, "-", 2.2), ("#3b6ea5", "--", 1.2), ("#6b8f71", ":", 1.4))
-    for forecast, (colour, line, width) in zip(demo.forecasts, styles, strict=True):
+    for forecast, (colour, line), width in zip(
+        demo.forecasts, MODELS, (2.2, 1.2, 1.4), strict=False
+    ):
         axes.plot(
             truth.index,
             forecast.values,
@@ -156,16 +157,19 @@ def plot_demo(demo: Demo, path: Path) -> None:
         f"Airline passengers: {len(truth)} months forecast from {len(known)}", loc="left"
     )
     axes.legend(loc="upper left", frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("month")
+    tidy_axes(axes)
     window = demo.modes.shape[1]
     first = None
     for i, (mode, share) in enumerate(zip(demo.modes, demo.shares, strict=True)):
         first = axes = figure.add_subplot(grid[1, i], sharey=first)
         axes.axhline(0, color=FAINT, linewidth=0.8)
-        axes.plot(np.arange(-window, 0), mode, color=ACCENT, linewidth=1.6)
+        axes.plot(np.arange(-window, 0), mode, color=MODELS[0][0], linewidth=1.6)
         axes.set_title(f"mode {i + 1}: {100 * share:.1f} %", fontsize=10, loc="left")
         axes.set_xlabel("months before the cutoff")
         axes.set_xticks(range(-window, 1, 12))
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy_axes(axes)
         axes.tick_params(labelleft=i == 0)
+        if i == 0:
+            axes.set_ylabel("weight of the month")
     figure.savefig(path, dpi=150)

@@ -15,15 +15,20 @@ def path(shops, tmp_path):
 
 
 def test_what_is_odd_in_a_file_is_found_and_written(call, path, tmp_path):
-    out, plot = tmp_path / "odd.csv", tmp_path / "odd.png"
-    result = call("detect", path, "--target", "sales", "--out", out, "--plot", plot)
+    out, plot, html = (tmp_path / f"odd.{ending}" for ending in ("csv", "png", "html"))
+    files = ("--out", out, "--plot", plot, "--html", html)
+    result = call("detect", path, "--target", "sales", *files)
     assert result.exit_code == 0, result.output
     found = pd.read_csv(out, parse_dates=["time"])
     assert list(found) == ["series", "time", "value", "expected", "p_value", "kind"]
     spike = found[(found["series"] == "north") & (found["time"] == "2024-03-31")]
     assert spike["kind"].tolist() == ["outlier"]
     assert np.isfinite(spike["expected"]).all()
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["odd.csv", "odd.png", "shops.csv"]
+    written = sorted(file.name for file in tmp_path.iterdir())
+    assert written == ["odd.csv", "odd.html", "odd.png", "shops.csv"]
+    page = html.read_text(encoding="utf-8")
+    assert "<td>2024-03-31</td>" in page
+    assert "<svg" in page
 
 
 @pytest.mark.parametrize(

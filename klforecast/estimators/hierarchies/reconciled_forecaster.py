@@ -373,7 +373,9 @@ class ReconciledForecaster(SavedSktimeEstimator, BaseForecaster):
         """Rows of all nodes, (N, T, C), and the same as one frame."""
         rows = self.nodes_.stacked(panel)
         stamps = panel[self.nodes_.bottom[0]].index
-        return rows, self._frame(np.arange(len(rows)), rows, stamps)
+        # In the order of labels sktime need not look whether each series is sorted, a fifth of a fit.
+        order = self.nodes_.in_order(with_totals=True)
+        return rows, self._frame(order, rows[order], stamps)
 
     def _frame(self, places: np.ndarray, rows: np.ndarray, stamps: pd.Index) -> pd.DataFrame:
         keys = [self.nodes_.keys[place] for place in places]

@@ -16,6 +16,7 @@ from pandas.tseries.offsets import BaseOffset, Tick
 from klforecast.core.linear_core import LinearCore
 from klforecast.estimators.arguments import check_integer
 from klforecast.estimators.frames.context import extend_past
+from klforecast.estimators.plots import style
 from klforecast.estimators.plots.plotting import new_axes, new_figure
 from klforecast.modules.attribution import influence, token_weights
 from klforecast.ops.arrays import to_tensor
@@ -86,11 +87,15 @@ def draw_modes(
     shown = int(min(depth, _CYCLES_SHOWN * max(periods)))
     for number, (mode, period) in enumerate(zip(found.modes.T, periods, strict=True)):
         name = name_period(period, frequency)
-        label = f"mode {number + 1}: {name}, {found.shares[number]:.0%}"
-        ax.axhline(-number * gap, color="0.85", linewidth=0.8, zorder=0)
-        ax.plot(np.arange(1 - shown, 1), mode[-shown:] - number * gap, label=label)
+        label = f"mode {number + 1}: {name}, {100 * found.shares[number]:.0f} %"
+        ax.axhline(-number * gap, color=style.FAINT, linewidth=0.8, zorder=0)
+        colour, dashes = style.MODELS[number % len(style.MODELS)]
+        steps = np.arange(1 - shown, 1)
+        ax.plot(steps, mode[-shown:] - number * gap, color=colour, linestyle=dashes, label=label)
+    style.tidy_axes(ax)
     ax.set_yticks([])
     ax.set_xlabel(f"steps before the cutoff (the last {shown} of {depth})")
+    ax.set_ylabel("modes, one below the other")
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False)
     return ax
 
@@ -113,19 +118,24 @@ def draw_memory(
     grid = figure.add_gridspec(2 if names else 1, 2, height_ratios=[4, lower][: 1 + bool(names)])
     left, right = (figure.add_subplot(grid[0, column]) for column in (0, 1))
     shown = found.shares[found.shares > 1e-8]
-    left.semilogy(np.arange(1, len(shown) + 1), shown, marker=".", linewidth=1)
+    colour = style.MODELS[0][0]
+    left.semilogy(np.arange(1, len(shown) + 1), shown, color=colour, marker=".", linewidth=1)
     left.set_xscale("log")
     left.set_xlabel("mode")
     left.set_ylabel("share of the variance")
     if isinstance(module, LinearCore) and 0 < n_components <= len(shown):
         kept = found.shares[:n_components].sum()
-        left.axvline(n_components, color="0.6", linestyle="--", linewidth=1)
-        left.set_title(f"{n_components} modes hold {kept:.1%}", loc="left", fontsize=10)
+        left.axvline(n_components, color=style.MUTED, linestyle="--", linewidth=1)
+        said = f"{n_components} modes hold {100 * kept:.1f} % of the variance"
+        left.set_title(said, loc="left", fontsize=10)
     moved = influence(module, past).cpu().numpy()
-    right.plot(np.arange(1 - len(moved), 1), moved, linewidth=1)
+    right.plot(np.arange(1 - len(moved), 1), moved, color=colour, linewidth=1)
     right.set_yscale("log")
     right.set_xlabel("steps before the cutoff")
+    right.set_ylabel("|d forecast / d step|")
     right.set_title("what moves the forecast", loc="left", fontsize=10)
+    for ax in (left, right):
+        style.tidy_axes(ax)
     if names:
         _draw_weights(figure.add_subplot(grid[1, :]), weights, names)
     return figure

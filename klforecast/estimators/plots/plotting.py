@@ -147,11 +147,15 @@ def plot_modes(
     labels = [f"mode {number}" for number in range(1, len(columns) + 1)]
     if eigenvalues is not None:
         shares = np.asarray(eigenvalues) / (np.sum(eigenvalues) or 1.0)
-        labels = [f"{label} ({share:.0%})" for label, share in zip(labels, shares, strict=True)]
-    for mode, label in zip(columns, labels, strict=True):
-        ax.plot(np.arange(1 - len(mode), 1), mode, label=label)
+        percent = [f"{100 * share:.0f} %" for share in shares]
+        labels = [f"{label} ({part})" for label, part in zip(labels, percent, strict=True)]
+    for place, (mode, label) in enumerate(zip(columns, labels, strict=True)):
+        colour, dashes = style.MODELS[place % len(style.MODELS)]
+        ax.plot(np.arange(1 - len(mode), 1), mode, color=colour, linestyle=dashes, label=label)
     ax.set_xlabel("steps before the newest")
-    ax.legend(loc="upper left", frameon=False)
+    ax.set_ylabel("weight of the step")
+    style.legend_above(ax)
+    style.tidy_axes(ax)
     return ax
 
 

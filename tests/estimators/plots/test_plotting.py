@@ -29,7 +29,7 @@ def test_periods_are_drawn_at_their_start(hourly, forecast):
 
 def test_modes_are_drawn_with_their_shares():
     ax = plot_modes(np.eye(4)[:, :2], np.array([3.0, 1.0]))
-    assert [line.get_label() for line in ax.lines] == ["mode 1 (75%)", "mode 2 (25%)"]
+    assert [line.get_label() for line in ax.lines] == ["mode 1 (75 %)", "mode 2 (25 %)"]
     assert ax.lines[0].get_xdata().tolist() == [-3, -2, -1, 0]
     assert plot_modes(np.eye(2)).lines[0].get_label() == "mode 1"
 
