@@ -70,9 +70,9 @@ def exportable(forecaster: "KLMemoryForecaster", key: Key) -> AffineForecast:
             "forecasts follow covariates, or a long season, which a map of the past alone does not "
             "hold; fit without X and calendar_features, and with a period of up to 1,440 steps"
         )
-    if forecaster.years_ is not None:
+    if forecaster.returning_ is not None:
         raise ValueError(
-            f"forecasts follow {forecaster.years_.words}, which a map of the past alone does not hold; "
+            f"forecasts follow {forecaster.returning_.words}, which a map of the past alone does not hold; "
             "fit with local_experts=False"
         )
     pool = forecaster._pool

@@ -52,10 +52,10 @@ from klforecast.estimators.memory_options import MemoryOptions
 from klforecast.estimators.options import Options
 from klforecast.estimators.parameters import check_fit
 from klforecast.estimators.paths import PATH_LEVELS, require_joint_errors, sample_paths
+from klforecast.estimators.returning import ReturningEffects
 from klforecast.estimators.shrinking import warn_of_shrunk
 from klforecast.estimators.tags import FORECASTER_TAGS
 from klforecast.estimators.window_reader import WindowReader
-from klforecast.estimators.years import YearEffects
 from klforecast.ops.conformal import Calibration
 from klforecast.ops.missing import GapFiller
 from klforecast.training.nets import ForecastNet
@@ -184,7 +184,7 @@ class KLMemoryForecaster(InspectedForecaster):
         names a single series.
     effects_ : Effects or None
         Effect of the covariates that help out of fold; None if none does.
-    years_ : YearEffects or None
+    returning_ : ReturningEffects or None
         What returns at the same date of every year, or in every week that windows are too short for; None where
         it helps no core out of fold.
     gap_covariance_ : Tensor, (channels, w)
@@ -232,7 +232,7 @@ class KLMemoryForecaster(InspectedForecaster):
 
     net_: ForecastNet
     effects_: Effects | None
-    years_: YearEffects | None
+    returning_: ReturningEffects | None
     scalers_: dict[Key, Standardizer]
     gap_covariance_: Tensor
     calibration_: Calibration | None
@@ -798,7 +798,7 @@ class KLMemoryForecaster(InspectedForecaster):
             self._rows, self._covariates, self._options(), self._is_pretrained
         )
         self._covariates, self.effects_ = separated.covariates, separated.effects
-        self.years_ = separated.years
+        self.returning_ = separated.returning
         self.periods_ = separated.plan.periods
         if self._is_pretrained:
             self.scalers_ = stages.scale_residual(separated, self.forgetting, self.scale_lag_)
@@ -915,5 +915,5 @@ class KLMemoryForecaster(InspectedForecaster):
             self.memory_depth_,
             self.period_,
             self.n_channels_,
-            self.years_,
+            self.returning_,
         )

@@ -3,7 +3,7 @@
     core      = net(window), scaled, with quantiles of its errors around it       `window_reader`, `intervals`
     pooled    = core and local experts as one                                     `pooling`
               and, in quantiles, what the last cycles held at a phase             `phases`
-    forecast  = mean + scale * pooled + effect of X, and of the year              `covariates.ahead`, `years`
+    forecast  = mean + scale * pooled + effect of X, and of the year              `covariates.ahead`, `returning`
     quantiles = forecast + scale * (pooled quantiles - pooled) + doubt of X      whole where rows are counts
 
 Each of these is computed once in a call. Nothing is written.
@@ -33,8 +33,8 @@ from klforecast.estimators.pooling import (
     settle_point,
     settle_quantiles,
 )
+from klforecast.estimators.returning import ReturningEffects
 from klforecast.estimators.window_reader import WindowReader, WindowsOf
-from klforecast.estimators.years import YearEffects
 from klforecast.ops.adaptive_levels import adapted_levels
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.conformal import Calibration
@@ -104,8 +104,8 @@ def forecast_series(
             effect = effect_ahead(reader.effects, reader.covariates, key, past.index, steps[key])
         if effect is not None:
             forecasts[key] = forecasts[key] + effect.values()
-        if reader.years is not None:
-            events = reader.years.ahead(key, past.index[-1], steps[key])
+        if reader.returning is not None:
+            events = reader.returning.ahead(key, past.index[-1], steps[key])
             forecasts[key] = reader.with_events(key, forecasts[key], events)
         if pooled.around is not None and levels is not None:
             spread = multiply_within_floats(pooled.around[place][own], scaler.scale[:, None])
@@ -187,8 +187,8 @@ def forecast_from_cutoffs(
         effect = effect_of_windows(reader.effects, reader.covariates, past.index, cutoffs, horizon)
     if effect is not None:
         forecasts = forecasts + effect.values()
-    if reader.years is not None:
-        events = _events_of_windows(reader.years, past, cutoffs, horizon)
+    if reader.returning is not None:
+        events = _events_of_windows(reader.returning, past, cutoffs, horizon)
         forecasts = reader.with_events((), forecasts, events)
     if pooled.around is None or levels is None:
         return forecasts, None
@@ -201,12 +201,12 @@ def forecast_from_cutoffs(
 
 
 def _events_of_windows(
-    years: YearEffects, past: TimeSeries, cutoffs: np.ndarray, horizon: int
+    returning: ReturningEffects, past: TimeSeries, cutoffs: np.ndarray, horizon: int
 ) -> np.ndarray:  # (n, horizon, channels), or a zero
     """Events of the year after each cutoff of the one series of a fit."""
     last = past.index[cutoffs.max() - 1]
-    ahead = stamps_ahead(last, np.arange(1, horizon + 1), years.frequency)
-    events = years.of((), past.index[: cutoffs.max()].append(ahead))
+    ahead = stamps_ahead(last, np.arange(1, horizon + 1), returning.frequency)
+    events = returning.of((), past.index[: cutoffs.max()].append(ahead))
     return events[cutoffs[:, None] + np.arange(horizon)] if len(events) > 1 else events
 
 

@@ -37,11 +37,12 @@ from klforecast.estimators.intervals import IntervalLevels
 from klforecast.estimators.local_pool import LocalPool, fit_pool
 from klforecast.estimators.newest_rows import levels_of_newest
 from klforecast.estimators.options import Options
+from klforecast.estimators.returning import ReturningEffects
 from klforecast.estimators.sampling import sample_keys
 from klforecast.estimators.shrinking import longest_horizon, shrink_horizon
 from klforecast.estimators.weeks import learn_weeks
 from klforecast.estimators.window_reader import WindowReader
-from klforecast.estimators.years import YearEffects, learn_years
+from klforecast.estimators.years import learn_years
 from klforecast.local.comparison import rows_spared
 from klforecast.local.model import LONGEST
 from klforecast.ops.conformal import Calibration
@@ -68,7 +69,7 @@ class Separated(NamedTuple):
         Rows less the effect, in the units of the data.
     plan : Planned
         Of the core of the residual.
-    years : YearEffects or None
+    returning : ReturningEffects or None
         Events of the year, or days of the week, which are taken off the residual too.
     """
 
@@ -76,7 +77,7 @@ class Separated(NamedTuple):
     effects: Effects | None
     residual: dict[Key, np.ndarray]
     plan: Planned
-    years: YearEffects | None = None
+    returning: ReturningEffects | None = None
 
 
 class Learned(NamedTuple):
@@ -131,18 +132,18 @@ def separate(
         horizon = min(plan.core.horizon, longest_horizon(max(lengths)))
         return plan_core(lengths, channels, horizon, plan.periods, options.core)
 
-    years = learn_years(rows.series, separated.residual, frequency, plan.periods, plan_of)
-    if years is None:
-        years = learn_weeks(rows.series, separated.residual, frequency, plan.periods, plan_of)
-    if years is None:
+    returning = learn_years(rows.series, separated.residual, frequency, plan.periods, plan_of)
+    if returning is None:
+        returning = learn_weeks(rows.series, separated.residual, frequency, plan.periods, plan_of)
+    if returning is None:
         return separated
     residual = {
-        key: add_within_floats(part, -years.of(key, rows.series[key].index))
+        key: add_within_floats(part, -returning.of(key, rows.series[key].index))
         for key, part in separated.residual.items()
     }
     # A season may be seen only where the events are taken off.
     planned = make_plan(residual, frequency, plan.core.horizon, options)
-    return separated._replace(residual=residual, plan=planned, years=years)
+    return separated._replace(residual=residual, plan=planned, returning=returning)
 
 
 def _separate_covariates(
@@ -195,7 +196,7 @@ def learn(rows: KnownRows, separated: Separated, options: Options) -> Learned:
     plan, panel = separated.plan, separated.residual
     fitted = fit_panel(panel, plan.core, _scale_lag(panel, plan), options, spared)
     # Effects of covariates and years are not learned online, and what they leave over changes with them.
-    untouched = separated.covariates is None and separated.years is None
+    untouched = separated.covariates is None and separated.returning is None
     opened = open_stream(fitted.stream, rows.series) if untouched else None
     reader = WindowReader(
         fitted.net.module_,
@@ -206,7 +207,7 @@ def learn(rows: KnownRows, separated: Separated, options: Options) -> Learned:
         fitted.net.module_.depth,
         fitted.plan.period,
         rows.longest.values.shape[1],
-        separated.years,
+        separated.returning,
     )
     pool = _weigh_local(
         rows, reader, fitted.earlier, fitted.calibration, fitted.plan.horizon, seasons, spared

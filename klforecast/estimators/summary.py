@@ -120,7 +120,7 @@ def summarize(forecaster: "KLMemoryForecaster") -> Summary:
         (float(local[0]), float(local[1])),
         (
             *_kept(forecaster.effects_, forecaster._covariates),
-            *([forecaster.years_.words] if forecaster.years_ is not None else []),
+            *([forecaster.returning_.words] if forecaster.returning_ is not None else []),
         ),
         _expected_errors(forecaster),
     )

@@ -19,8 +19,8 @@ from klforecast.core.experts.base import CYCLES_OF_A_WEEK
 from klforecast.core.plan import CorePlan
 from klforecast.data.scaling import Standardizer, add_within_floats
 from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.returning import PlanOf, ReturningEffects, squared_error
 from klforecast.estimators.sampling import sample_keys
-from klforecast.estimators.years import PlanOf, YearEffects, squared_error
 from klforecast.local.seasons import indices_of_others, laid_out, seasonal_indices
 
 _FEWEST = 3  # weeks of a series, so that each has two others beside it
@@ -51,7 +51,7 @@ def learn_weeks(
     frequency: BaseOffset | None,
     periods: Sequence[int],
     plan_of: PlanOf,
-) -> YearEffects | None:
+) -> ReturningEffects | None:
     """Look for a week that the core cannot know from its windows.
 
     Parameters
@@ -63,7 +63,7 @@ def learn_weeks(
 
     Returns
     -------
-    YearEffects or None
+    ReturningEffects or None
         None where cores forecast no channel better without it.
 
     Notes
@@ -96,7 +96,7 @@ def learn_weeks(
         key: np.where(np.nanmin(series[key].values, axis=0) < 0, -np.inf, 0.0) for key in chosen
     }
     first = {key: series[key].index[0] for key in chosen}
-    return YearEffects(chosen, floors, first, frequency, float(week), "week")
+    return ReturningEffects(chosen, floors, first, frequency, float(week), "week")
 
 
 def _effect(rows: np.ndarray, day: int, week: int) -> np.ndarray:  # (T + week, C)

@@ -14,7 +14,7 @@ from klforecast.estimators.covariates.effects import Effects, residual_rows
 from klforecast.estimators.covariates.table import Covariates
 from klforecast.estimators.frames.context import FilledRows, extend_past, forecast_windows
 from klforecast.estimators.frames.panel import Key, TimeSeries
-from klforecast.estimators.years import YearEffects
+from klforecast.estimators.returning import ReturningEffects
 from klforecast.ops.missing import GapFiller
 
 WindowsOf = Callable[[slice], np.ndarray]
@@ -34,7 +34,7 @@ class WindowReader(NamedTuple):
     filler : GapFiller
     depth, period, channels : int
         Steps that the module reads; steps of one cycle; channels of each series.
-    years : YearEffects or None
+    returning : ReturningEffects or None
     """
 
     module: nn.Module
@@ -45,17 +45,19 @@ class WindowReader(NamedTuple):
     depth: int
     period: int
     channels: int
-    years: YearEffects | None = None
+    returning: ReturningEffects | None = None
 
     def is_residual(self, key: Key) -> bool:
         """Whether something is added to the forecast of a series, which bounds of its rows are to hold with it."""
-        return self.effects is not None or (self.years is not None and key in self.years.effects)
+        return self.effects is not None or (
+            self.returning is not None and key in self.returning.effects
+        )
 
     def floor(self, key: Key) -> np.ndarray:  # (channels,), or one number
         """Values below which a series is not forecast once events of the year are added; minus infinity for none."""
-        if self.years is None or self.effects is not None:
+        if self.returning is None or self.effects is not None:
             return np.array(-np.inf)
-        return self.years.floors.get(key, np.array(-np.inf))
+        return self.returning.floors.get(key, np.array(-np.inf))
 
     def with_events(self, key: Key, forecasts: np.ndarray, events: np.ndarray) -> np.ndarray:
         """Forecasts of a series with events of the year, (..., channels) both, not below its floor."""
@@ -102,9 +104,9 @@ class WindowReader(NamedTuple):
     ) -> np.ndarray:  # (time - start, channels)
         """Rows from `start` on, less the effects of covariates and of the year, in the units of the data."""
         rows = residual_rows(self.effects, self.covariates, key, series, start)
-        if self.years is None:
+        if self.returning is None:
             return rows
-        return add_within_floats(rows, -self.years.of(key, series.index[start:]))
+        return add_within_floats(rows, -self.returning.of(key, series.index[start:]))
 
     def residual(
         self, key: Key, series: TimeSeries, start: int = 0

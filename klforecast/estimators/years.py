@@ -10,8 +10,7 @@ cores know from their windows, are so left to them.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,18 +18,16 @@ from pandas.tseries.offsets import BaseOffset
 
 from klforecast.core.plan import CorePlan
 from klforecast.core.season import LONGEST_CYCLE
-from klforecast.core.solve import solve_from_plan
 from klforecast.data.scaling import Standardizer, add_within_floats
-from klforecast.estimators.frames.context import fill_panel
-from klforecast.estimators.frames.indices import Stamp, kind_of_index, stamps_ahead, step_numbers
+from klforecast.estimators.frames.indices import Stamp, stamps_ahead, stamps_between
 from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.returning import PlanOf, ReturningEffects, squared_error
 from klforecast.estimators.sampling import sample_keys
 from klforecast.local.common_years import common_effects
 from klforecast.local.intermittent import count_size
 from klforecast.local.model import LONGEST
 from klforecast.local.shifts import on_present_level
 from klforecast.local.years import Places, effects_of_years, places_of
-from klforecast.ops.arrays import to_tensor
 
 _DAYS = 365.2425  # of a year
 # Steps of a year of weeks, of business days and of days; other seasons of rows without dates are none: M4's weekly
@@ -55,72 +52,6 @@ _LEAST_GAIN = 0.02
 
 _LEAST_SERIES = 4  # that events are shared by: fewer would have what one of them did
 
-PlanOf = Callable[[Mapping[Key, np.ndarray]], CorePlan]
-"""The plan of a core for some rows."""
-
-
-class YearEffects(NamedTuple):
-    """What returns every year in the series of a panel.
-
-    Attributes
-    ----------
-    effects : dict of tuple to ndarray of shape (T + A, channels)
-        On the T rows of the fit and on those of the year after it, in the units of the data, of the series that
-        have any.
-    floors : dict of tuple to ndarray of shape (channels,)
-        Values below which these are not forecast; minus infinity for none.
-    first : dict of tuple to stamp
-        Of these series.
-    frequency : offset or None
-    year : float
-        Steps of a year.
-    name : {"year", "week"}
-        What returns; a week is `klforecast.estimators.weeks`.
-    """
-
-    effects: dict[Key, np.ndarray]
-    floors: dict[Key, np.ndarray]
-    first: dict[Key, Stamp]
-    frequency: BaseOffset | None
-    year: float
-    name: str = "year"
-
-    @property
-    def words(self) -> str:
-        """What is added to a forecast, as messages and summaries call it."""
-        return "events of the year" if self.name == "year" else "days of the week"
-
-    def of(self, key: Key, stamps: pd.Index) -> np.ndarray:  # (n, channels), or a zero
-        """Effect at some stamps of a series; beyond the rows that it was found for that of a whole number of years ago.
-
-        Raises
-        ------
-        TypeError
-            If the stamps are of another kind than those of the fit.
-        """
-        if key not in self.effects:
-            return np.zeros(1)
-        first, known = self.first[key], self.effects[key]
-        kinds = [kind_of_index(part) for part in (stamps, pd.Index([first]))]
-        if isinstance(stamps, pd.PeriodIndex) != isinstance(first, pd.Period) or (
-            isinstance(stamps, pd.DatetimeIndex) != isinstance(first, pd.Timestamp)
-        ):
-            raise TypeError(
-                f"y has {kinds[0]}, but {self.words} are found by stamps such as {first}; "
-                "pass y with the kind of index that fit was given"
-            )
-        steps = step_numbers(stamps, first, self.frequency)
-        beyond = np.ceil(np.maximum(steps - len(known) + 1, 0) / self.year)
-        before = np.ceil(np.maximum(-steps, 0) / self.year)
-        places = steps + np.round((before - beyond) * self.year).astype(int)
-        return known[np.clip(places, 0, len(known) - 1)]
-
-    def ahead(
-        self, key: Key, cutoff: Stamp, steps: np.ndarray
-    ) -> np.ndarray:  # (n, channels), or a zero
-        """Effect at some steps after a cutoff."""
-        return self.of(key, stamps_ahead(cutoff, steps, self.frequency))
-
 
 def learn_years(
     series: Mapping[Key, TimeSeries],
@@ -128,7 +59,7 @@ def learn_years(
     frequency: BaseOffset | None,
     periods: Sequence[int],
     plan_of: PlanOf,
-) -> YearEffects | None:
+) -> ReturningEffects | None:
     """Look for events of the year.
 
     Parameters
@@ -144,7 +75,7 @@ def learn_years(
 
     Returns
     -------
-    YearEffects or None
+    ReturningEffects or None
         None where cores forecast no channel better without events of the year.
 
     Notes
@@ -169,7 +100,7 @@ def learn_years(
         key: np.where(np.nanmin(series[key].values, axis=0) < 0, -np.inf, 0.0) for key in chosen
     }
     first = {key: series[key].index[0] for key in chosen}
-    return YearEffects(chosen, floors, first, frequency, year)
+    return ReturningEffects(chosen, floors, first, frequency, year, "year")
 
 
 def steps_of_a_year(index: pd.Index, periods: Sequence[int]) -> float | None:
@@ -264,21 +195,30 @@ def _common(
     widths: Sequence[int],
 ) -> dict[Key, np.ndarray]:  # (widths, T + A, channels) each
     """Events that dated series share; none of rows without dates, whose numbers need not be of one time."""
-    keys = [key for key, rows in residual.items() if not (count_size(rows.T) > 0).all()]
-    index = {key: series[key].index for key in keys}
-    if len(keys) < _LEAST_SERIES or not isinstance(
-        index[keys[0]], pd.DatetimeIndex | pd.PeriodIndex
+    index = {
+        key: series[key].index
+        for key, rows in residual.items()
+        if not (count_size(rows.T) > 0).all()
+    }
+    if len(index) < _LEAST_SERIES or not isinstance(
+        next(iter(index.values())), pd.DatetimeIndex | pd.PeriodIndex
     ):
         return {}
-    first = min(own[0] for own in index.values())
-    starts = [int(step_numbers(index[key][:1], first, frequency)[0]) for key in keys]
-    length = max(start + len(index[key]) for start, key in zip(starts, keys, strict=True))
-    dates = stamps_ahead(first, np.arange(length), frequency)
-    if length < 2 * year:
+    ends = [own[0] for own in index.values()], [own[-1] for own in index.values()]
+    dates = stamps_between(min(ends[0]), max(ends[1]), frequency)
+    # Seven days from a Monday and from a Sunday are two grids.
+    starts = dict(zip(index, dates.get_indexer(pd.Index(ends[0]).astype(dates.dtype)), strict=True))
+    keys = [key for key, start in starts.items() if start >= 0]
+    if len(keys) < _LEAST_SERIES or len(dates) < 2 * year:
         return {}
-    places = places_of(same_places(dates, frequency, year), length, season)
+    places = places_of(same_places(dates, frequency, year), len(dates), season)
     found = common_effects(
-        [residual[key] for key in keys], starts, places, season, round(year), widths
+        [residual[key] for key in keys],
+        [int(starts[key]) for key in keys],
+        places,
+        season,
+        round(year),
+        widths,
     )
     ahead = _ahead(year)
     return {
@@ -320,14 +260,3 @@ def _chosen(
         for key, effects in found.items()
     }
     return {key: effect for key, effect in chosen.items() if effect.any()}
-
-
-def squared_error(
-    panel: Mapping[Key, np.ndarray], scalers: Mapping[Key, Standardizer], plan: CorePlan
-) -> np.ndarray:  # (channels,)
-    """Mean over the windows that a core was not solved on."""
-    scaled = [to_tensor(scalers[key].transform(rows)) for key, rows in panel.items()]
-    filled, _ = fill_panel(scaled, plan.period)
-    residuals = solve_from_plan(filled, plan).residuals
-    assert residuals is not None, "errors are held by default"
-    return residuals.errors.double().square().mean(dim=(0, 1)).numpy()

@@ -32,7 +32,7 @@ def test_a_weekend_is_forecast_from_four_weeks_of_half_hours(fitted):
     y, truth = rides()
     error = (fitted.predict() - truth).abs().mean()
     weeks = y.to_numpy()[-4 * 336 :].reshape(4, 336).mean(axis=0)[:HORIZON]
-    assert fitted.years_.name == "week"
+    assert fitted.returning_.name == "week"
     assert error < 1.2 * np.abs(weeks - truth).mean()
     limits = fitted.predict_interval(coverage=0.8).to_numpy()
     assert 0.6 < np.mean((truth >= limits[:, 0]) & (truth <= limits[:, 1])) < 0.97
@@ -41,13 +41,13 @@ def test_a_weekend_is_forecast_from_four_weeks_of_half_hours(fitted):
 def test_the_core_alone_is_left_without_it():
     y, _ = rides()
     alone = KLMemoryForecaster(HORIZON, local_experts=False).fit(y)
-    assert alone.years_ is None
+    assert alone.returning_ is None
     with_period = KLMemoryForecaster(HORIZON, period=48).fit(y)
-    assert with_period.years_ is None
+    assert with_period.returning_ is None
 
 
 def test_days_that_are_all_alike_have_no_week():
-    assert KLMemoryForecaster(HORIZON).fit(rides(weekend=1.0)[0]).years_ is None
+    assert KLMemoryForecaster(HORIZON).fit(rides(weekend=1.0)[0]).returning_ is None
 
 
 def test_a_core_whose_windows_hold_three_weeks_knows_them():
@@ -96,6 +96,6 @@ def test_each_series_of_a_panel_has_a_week_of_its_own():
     forecaster = KLMemoryForecaster(HORIZON).fit(panel.to_frame("rides"))
     truth = rides()[1].to_numpy()
     ahead = forecaster.predict()
-    assert forecaster.years_.name == "week"
+    assert forecaster.returning_.name == "week"
     assert np.abs(ahead.loc["early"]["rides"].to_numpy() - truth).mean() < 6
     assert np.abs(ahead.loc["late"]["rides"].to_numpy()[24:] - truth[:-24]).mean() < 6

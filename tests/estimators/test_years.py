@@ -50,19 +50,19 @@ def test_a_level_that_a_peak_has_raised_ends_with_it():
 def test_rows_without_a_year_are_forecast_as_if_none_had_been_looked_for():
     y, _ = sales(peak=0.0)
     forecaster = KLMemoryForecaster(HORIZON).fit(y)
-    assert forecaster.years_ is None
+    assert forecaster.returning_ is None
     assert "events of the year" not in str(forecaster.summary())
 
 
 def test_one_december_is_no_event():
     y, _ = sales(end="2016-11-25")
-    assert KLMemoryForecaster(HORIZON).fit(y).years_ is None
+    assert KLMemoryForecaster(HORIZON).fit(y).returning_ is None
 
 
 def test_whoever_names_a_period_or_leaves_local_experts_out_gets_no_events():
     y, _ = sales()
-    assert KLMemoryForecaster(HORIZON, period=7).fit(y).years_ is None
-    assert KLMemoryForecaster(HORIZON, local_experts=False).fit(y).years_ is None
+    assert KLMemoryForecaster(HORIZON, period=7).fit(y).returning_ is None
+    assert KLMemoryForecaster(HORIZON, local_experts=False).fit(y).returning_ is None
 
 
 def test_dates_of_a_period_index_and_integers_with_a_year_are_places_too():
@@ -98,7 +98,7 @@ def test_windows_are_forecast_with_the_events_of_their_dates(fitted):
 
 def test_a_year_later_the_events_are_those_of_whole_years_ago(fitted):
     stamps = pd.to_datetime(["2017-12-10", "2018-12-10", "2020-12-10", "2013-12-10"])
-    events = np.concatenate([fitted.years_.of((), stamps[[place]]) for place in range(4)])
+    events = np.concatenate([fitted.returning_.of((), stamps[[place]]) for place in range(4)])
     np.testing.assert_allclose(events[:, 0], 150, rtol=0.2)
 
 
@@ -134,7 +134,7 @@ def test_sales_that_were_never_below_zero_are_forecast_above_it():
     y, _ = sales(peak=-95.0, weekly=0.0)
     y = y.clip(lower=0.0)
     forecaster = KLMemoryForecaster(HORIZON).fit(y)
-    assert forecaster.years_ is not None
+    assert forecaster.returning_ is not None
     assert (forecaster.predict() >= 0).all()
     assert (forecaster.predict_interval(coverage=0.9).to_numpy() >= 0).all()
 
@@ -144,7 +144,7 @@ def test_a_series_of_a_panel_has_events_of_its_own():
     shops = {"peak": with_peak, "none": sales(seed=2, peak=0.0)[0]}
     panel = pd.concat(shops, names=["shop", "day"])
     forecaster = KLMemoryForecaster(HORIZON).fit(panel.to_frame("sold"))
-    of_none = forecaster.years_.of(("none",), truth.index)
+    of_none = forecaster.returning_.of(("none",), truth.index)
     assert np.abs(of_none).mean() < 1
     ahead = forecaster.predict().loc["peak"]["sold"]
     assert (ahead - truth.to_numpy()).abs().mean() < 12
@@ -156,3 +156,29 @@ def test_events_of_a_former_level_are_not_put_on_a_new_unit():
     forecast = KLMemoryForecaster(HORIZON).fit(y).predict()
     assert forecast.abs().max() < 1
     assert (forecast.iloc[:5] - truth[:5] / 1000).abs().max() < 0.05
+
+
+def shops(count, step="D", rows=1000):
+    """Noisy sales of shops that open on days that follow each other."""
+    panel = {}
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        index = pd.date_range(pd.Timestamp("2015-01-01") + pd.Timedelta(days=number), periods=rows, freq=step)
+        before = (pd.to_datetime(index.year.astype(str) + "-12-25") - index).days.to_numpy()
+        sold = 100 + 30 * ((before >= 0) & (before < 12)) + 15 * rng.standard_normal(rows)
+        panel[f"shop {number}"] = pd.Series(sold, index.rename("day"))
+    return pd.concat(panel, names=["shop"]).to_frame("sold")
+
+
+def test_a_shop_of_a_few_months_is_forecast_with_the_december_of_the_others():
+    panel = shops(8)
+    opened = pd.Timestamp("2017-06-01")
+    days = panel.index.get_level_values("day")
+    young = panel.index.get_level_values("shop") == "shop 7"
+    panel = panel[~young | (days >= opened)]
+    forecaster = KLMemoryForecaster(HORIZON).fit(panel)
+    december = pd.date_range("2017-12-14", "2017-12-24")
+    november = pd.date_range("2017-11-01", "2017-11-10")
+    effect = forecaster.returning_.of(("shop 7",), december)
+    assert effect.mean() > 15
+    assert abs(forecaster.returning_.of(("shop 7",), november).mean()) < 5

@@ -6,7 +6,7 @@ level         what is forecast when every row of the past is at the mean of the 
 core, local   what the linear core and the local experts make of the past, by the share that each has
 covariate     the effect of a column of X, or of a feature of the calendar, on the step
 season        the same of a long season
-year          what returns at the same date of every year
+year, week    what returns at the same date of every year, or in every week
 floor         what it takes to lift a forecast of a series that was never below zero to zero
 """
 
@@ -105,9 +105,9 @@ def explain_series(
     for (key, past), of_core in zip(pasts.items(), splits, strict=True):
         level, parts = _of_past(past, of_core, by, rows)
         level, parts = level[steps[key] - 1], [part.at(steps[key] - 1) for part in parts]
-        if reader.years is not None and key in reader.years.effects:
-            events = reader.years.ahead(key, known[key].index[-1], steps[key])
-            parts.append(_single(reader.years.name, events))
+        if reader.returning is not None and key in reader.returning.effects:
+            events = reader.returning.ahead(key, known[key].index[-1], steps[key])
+            parts.append(_single(reader.returning.name, events))
         floor = np.maximum(past.floor, reader.floor(key))
         lifted = floor - level - sum(part.values.sum(axis=-1) for part in parts)
         if (lifted > 0).any():

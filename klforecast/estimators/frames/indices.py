@@ -80,7 +80,7 @@ def check_regular(index: pd.Index, frequency: BaseOffset | None, where: str = "y
     """Raise a ValueError that names the missing stamps unless `index` is regular."""
     if len(index) < 2:
         return
-    grid = _grid(index[0], index[-1], frequency)
+    grid = stamps_between(index[0], index[-1], frequency)
     if len(grid) == len(index) and (grid == index).all():
         return
     missing, strange = grid.difference(index), index.difference(grid)
@@ -126,7 +126,7 @@ def steps_ahead(fh: ForecastingHorizon, cutoff: Stamp, frequency: BaseOffset | N
         return stamps.to_numpy(dtype=np.int64)
     if fh.is_relative:
         stamps = pd.DatetimeIndex(cutoff + stamps)
-    steps = _grid(cutoff, stamps.max(), frequency).get_indexer(stamps)
+    steps = stamps_between(cutoff, stamps.max(), frequency).get_indexer(stamps)
     if (steps < 0).any():
         raise ValueError(
             f"fh asks for stamps that are not on the grid of y (step {_step_name(frequency)} from "
@@ -189,9 +189,9 @@ def step_numbers(
     >>> step_numbers(months, months[1], months.freq)
     array([-1,  0,  1])
     """
-    grid = _grid(min(stamps.min(), origin), max(stamps.max(), origin), frequency)
-    places = grid.get_indexer(stamps)
-    start = grid.get_indexer(pd.Index([origin]).astype(grid.dtype))[0]
+    known = stamps_between(min(stamps.min(), origin), max(stamps.max(), origin), frequency)
+    places = known.get_indexer(stamps)
+    start = known.get_indexer(pd.Index([origin]).astype(known.dtype))[0]
     if start < 0 or (places < 0).any():
         raise ValueError(
             f"the stamps {name_stamps(stamps[places < 0] if start >= 0 else stamps)} are not on the "
@@ -309,11 +309,12 @@ def _grids_of_days(index: pd.DatetimeIndex) -> list[BaseOffset]:
     return grids if days.nunique() <= _DAYS_OF_HALF_MONTHS else grids[:2]
 
 
-def _grid(
+def stamps_between(
     first: Stamp,
     last: Stamp,
     frequency: BaseOffset | None,
 ) -> pd.Index:
+    """Every stamp from the first one to the last one."""
     if isinstance(first, pd.Timestamp):
         return pd.date_range(first, last, freq=frequency)
     if isinstance(first, pd.Period):

@@ -125,7 +125,7 @@ def compare(name: str, random_state: int) -> dict[str, Any]:
                 f"held_{kind}": float(held.mean()),
                 f"fit_{kind}": seconds,
             }
-        row["found"] = forecaster.years_ is not None
+        row["found"] = forecaster.returning_ is not None
     for days in (_YEAR, _WEEKS):
         row[f"mae_{days}"] = _error(rows[len(rows) - days + steps], truth)
     years = [rows[len(rows) - _YEAR * ago + steps] for ago in range(1, len(rows) // _YEAR + 1)]

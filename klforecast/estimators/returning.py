@@ -1,0 +1,99 @@
+"""What returns at the same place of every cycle: taken off the rows before anything else looks at them, and put back.
+
+    residual   rows less the effect at their stamps, which the core and the local experts forecast
+    forecast   theirs and the effect at the stamps ahead
+
+`klforecast.estimators.years` and `klforecast.estimators.weeks` look for it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.offsets import BaseOffset
+
+from klforecast.core.plan import CorePlan
+from klforecast.core.solve import solve_from_plan
+from klforecast.data.scaling import Standardizer
+from klforecast.estimators.frames.context import fill_panel
+from klforecast.estimators.frames.indices import Stamp, kind_of_index, stamps_ahead, step_numbers
+from klforecast.estimators.frames.panel import Key
+from klforecast.ops.arrays import to_tensor
+
+PlanOf = Callable[[Mapping[Key, np.ndarray]], CorePlan]
+"""The plan of a core for some rows."""
+
+
+class ReturningEffects(NamedTuple):
+    """What returns every year or week in the series of a panel.
+
+    Attributes
+    ----------
+    effects : dict of tuple to ndarray of shape (T + A, channels)
+        On the T rows of the fit and on those of the cycle after it, in the units of the data, of the series that
+        have any.
+    floors : dict of tuple to ndarray of shape (channels,)
+        Values below which these are not forecast; minus infinity for none.
+    first : dict of tuple to stamp
+        Of these series.
+    frequency : offset or None
+    cycle : float
+        Steps after which it returns.
+    name : {"year", "week"}
+        Of the cycle.
+    """
+
+    effects: dict[Key, np.ndarray]
+    floors: dict[Key, np.ndarray]
+    first: dict[Key, Stamp]
+    frequency: BaseOffset | None
+    cycle: float
+    name: str
+
+    @property
+    def words(self) -> str:
+        """What is added to a forecast, as messages and summaries call it."""
+        return "events of the year" if self.name == "year" else "days of the week"
+
+    def of(self, key: Key, stamps: pd.Index) -> np.ndarray:  # (n, channels), or a zero
+        """Effect at some stamps of a series; beyond those that it was found for that of whole cycles ago.
+
+        Raises
+        ------
+        TypeError
+            If the stamps are of another kind than those of the fit.
+        """
+        if key not in self.effects:
+            return np.zeros(1)
+        first, known = self.first[key], self.effects[key]
+        kinds = [kind_of_index(part) for part in (stamps, pd.Index([first]))]
+        if isinstance(stamps, pd.PeriodIndex) != isinstance(first, pd.Period) or (
+            isinstance(stamps, pd.DatetimeIndex) != isinstance(first, pd.Timestamp)
+        ):
+            raise TypeError(
+                f"y has {kinds[0]}, but {self.words} are found by stamps such as {first}; "
+                "pass y with the kind of index that fit was given"
+            )
+        steps = step_numbers(stamps, first, self.frequency)
+        beyond = np.ceil(np.maximum(steps - len(known) + 1, 0) / self.cycle)
+        before = np.ceil(np.maximum(-steps, 0) / self.cycle)
+        places = steps + np.round((before - beyond) * self.cycle).astype(int)
+        return known[np.clip(places, 0, len(known) - 1)]
+
+    def ahead(
+        self, key: Key, cutoff: Stamp, steps: np.ndarray
+    ) -> np.ndarray:  # (n, channels), or a zero
+        """Effect at some steps after a cutoff."""
+        return self.of(key, stamps_ahead(cutoff, steps, self.frequency))
+
+
+def squared_error(
+    panel: Mapping[Key, np.ndarray], scalers: Mapping[Key, Standardizer], plan: CorePlan
+) -> np.ndarray:  # (channels,)
+    """Mean over the windows that a core was not solved on."""
+    scaled = [to_tensor(scalers[key].transform(rows)) for key, rows in panel.items()]
+    filled, _ = fill_panel(scaled, plan.period)
+    residuals = solve_from_plan(filled, plan).residuals
+    assert residuals is not None, "errors are held by default"
+    return residuals.errors.double().square().mean(dim=(0, 1)).numpy()
