@@ -84,7 +84,9 @@ CASES: dict[str, Case] = {
         train=(240, 40, 20), settings={"class_weight": "balanced"}
     ),
     "500 channels, all sound": Case((34, 33, 33), 90, channels=500, sounding=500, energy=100),
-    "500 channels, one sounds": Case((34, 33, 33), 90, channels=500, energy=100),
+    "500 channels, all sound loudly": Case(
+        (34, 33, 33), 90, channels=500, sounding=500, energy=2500
+    ),
     "60 series of 50,000 steps": Case(
         train=(20, 20, 20), test=30, lengths=(50_000, 50_000), energy=250
     ),
