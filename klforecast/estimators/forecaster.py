@@ -332,7 +332,7 @@ class KLMemoryForecaster(InspectedForecaster):
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
         """Small settings with which sktime's checks run in seconds."""
         return [
-            {"horizon": 3, "period": 1, "random_state": 0},
+            {"horizon": 3, "random_state": 0},
             {
                 "horizon": 2,
                 "input_length": 4,

@@ -49,7 +49,6 @@ _JUDGED_YEARS = (
 # Of the squared error that more bands have to save: of noise, walks and smooth waves they save up to 1.5 % by chance
 # (docs/method/local_experts.md).
 _LEAST_GAIN = 0.02
-
 _LEAST_SERIES = 4  # that events are shared by: fewer would have what one of them did
 
 

@@ -163,7 +163,9 @@ def shops(count, step="D", rows=1000):
     panel = {}
     for number in range(count):
         rng = np.random.default_rng(number)
-        index = pd.date_range(pd.Timestamp("2015-01-01") + pd.Timedelta(days=number), periods=rows, freq=step)
+        index = pd.date_range(
+            pd.Timestamp("2015-01-01") + pd.Timedelta(days=number), periods=rows, freq=step
+        )
         before = (pd.to_datetime(index.year.astype(str) + "-12-25") - index).days.to_numpy()
         sold = 100 + 30 * ((before >= 0) & (before < 12)) + 15 * rng.standard_normal(rows)
         panel[f"shop {number}"] = pd.Series(sold, index.rename("day"))

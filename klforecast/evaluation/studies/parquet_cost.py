@@ -27,7 +27,7 @@ from klforecast.evaluation.studies.panel_cost import mixed_values
 from klforecast.evaluation.studies.timing import cpu_seconds, one_thread
 
 _YEAR = 12  # months, the season of the series and the horizon of their forecasts
-_SERIES_PER_FILE = 5000
+_SERIES_PER_FILE = 5000  # files of some megabytes, as writers in parts make them
 
 
 class ParquetCost(NamedTuple):

@@ -19,12 +19,14 @@ from klforecast.evaluation.studies.choices import constants_set
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.evaluation.studies.timing import one_thread
 
-_FIRST, _CUTOFF, _YEARS, _HORIZON = "2015-01-01", "2017-11-20", 3, 60
+_FIRST, _CUTOFF = "2015-01-01", "2017-11-20"
+_YEARS, _HORIZON = 3, 60  # Decembers of which the last is ahead, and days that hold it
 _SHOPS, _YOUNG = 20, 0.3  # and the share of those that opened 200 to 600 days later
 _NOISES = (0.1, 0.25)  # of the level
-_WEEK = np.array([-0.1, -0.15, -0.1, 0.0, 0.15, 0.3, -0.1])
+_WEEK = np.array([-0.1, -0.15, -0.1, 0.0, 0.15, 0.3, -0.1])  # of the level, from Monday on
 _NINE = np.arange(1, 10) / 10  # levels of the CRPS
 _SCORES = ("mae", "crps", "held")
+# No panel of the study has so many series.
 _ALONE = {"estimators.years:_LEAST_SERIES": _SHOPS + 1}
 _CHOSEN_ON = 2  # draws 0 and 1, which constants were looked at on and which are not scored
 
