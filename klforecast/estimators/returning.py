@@ -7,7 +7,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from klforecast.core.solve import solve_from_plan
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators.frames.context import fill_panel
 from klforecast.estimators.frames.indices import Stamp, kind_of_index, stamps_ahead, step_numbers
-from klforecast.estimators.frames.panel import Key
+from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.ops.arrays import to_tensor
 
 PlanOf = Callable[[Mapping[Key, np.ndarray]], CorePlan]
@@ -50,6 +50,24 @@ class ReturningEffects(NamedTuple):
     frequency: BaseOffset | None
     cycle: float
     name: str
+
+    @classmethod
+    def on(
+        cls,
+        series: Mapping[Key, TimeSeries],
+        effects: dict[Key, np.ndarray],
+        frequency: BaseOffset | None,
+        cycle: float,
+        name: str,
+    ) -> Self:
+        """Effects on some of the series of a fit, not below zero where no row was."""
+        rows = {key: series[key] for key in effects}
+        floors = {
+            key: np.where(np.nanmin(own.values, axis=0) < 0, -np.inf, 0.0)
+            for key, own in rows.items()
+        }
+        first = {key: own.index[0] for key, own in rows.items()}
+        return cls(effects, floors, first, frequency, cycle, name)
 
     @property
     def words(self) -> str:

@@ -92,11 +92,7 @@ def learn_weeks(
     chosen = {key: effect for key, effect in chosen.items() if effect.any()}
     if not chosen:
         return None
-    floors = {
-        key: np.where(np.nanmin(series[key].values, axis=0) < 0, -np.inf, 0.0) for key in chosen
-    }
-    first = {key: series[key].index[0] for key in chosen}
-    return ReturningEffects(chosen, floors, first, frequency, float(week), "week")
+    return ReturningEffects.on(series, chosen, frequency, float(week), "week")
 
 
 def _effect(rows: np.ndarray, day: int, week: int) -> np.ndarray:  # (T + week, C)

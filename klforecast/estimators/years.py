@@ -95,11 +95,7 @@ def learn_years(
     chosen = _chosen(residual, found, int(_JUDGED_YEARS * year), plan_of)
     if not chosen:
         return None
-    floors = {
-        key: np.where(np.nanmin(series[key].values, axis=0) < 0, -np.inf, 0.0) for key in chosen
-    }
-    first = {key: series[key].index[0] for key in chosen}
-    return ReturningEffects(chosen, floors, first, frequency, year, "year")
+    return ReturningEffects.on(series, chosen, frequency, year, "year")
 
 
 def steps_of_a_year(index: pd.Index, periods: Sequence[int]) -> float | None:
@@ -168,9 +164,12 @@ def _effects(
     places: dict[tuple[Stamp, int], Places] = {}
     common = _common(series, residual, frequency, year, season, widths)
     for key, rows in residual.items():
+        knows_itself = len(rows) >= 2 * year
+        if not knows_itself and key not in common:
+            continue
         index = series[key].index
         found = common.get(key, np.zeros((len(widths), len(rows) + _ahead(year), rows.shape[1])))
-        if len(rows) >= 2 * year:
+        if knows_itself:
             dates = (index[0], len(index))
             if dates not in places:
                 places[dates] = places_of(same_places(index, frequency, year), len(rows), season)
