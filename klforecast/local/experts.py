@@ -3,7 +3,7 @@
     copy        z = y            z = log y         (the logarithm only for series that are positive throughout)
                 z = y - i        z = log y - i     z = y / i          i: seasonal indices, see `seasons`
     forecast    filter of z, the indices of the coming steps put back, the logarithm undone
-    season      mean of the last 1, 2 or 4 cycles, phase by phase
+    season      mean of the last 1, 2 or 4 cycles, phase by phase, and returns to it, see `last_cycles`
     own map     autoregressions of the changes of z = y, see `autoregression`
 
 With two periods, such as a day and a week in hours, there is a copy without the first and one without both.
@@ -14,21 +14,43 @@ Letters   N series, T rows, H steps, E experts, P period
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from klforecast.local.autoregression import autoregressive_forecasts
 from klforecast.local.excursions import without_excursions
 from klforecast.local.filters import N_FILTERS, filter_forecasts
+from klforecast.local.last_cycles import N_MEANS, N_RETURNS, last_cycles, returns_to_cycles
 from klforecast.local.seasons import laid_out, seasonal_indices
 
 # How fast indices forget, a copy each. Three speeds of terms, one of factors: a second speed of factors, or of terms
 # of the logarithm, changed nothing.
 _TERMS, _FACTORS, _LOG_TERMS = (0.1, 0.3, 0.7), (0.1,), (0.1,)
-_CYCLES = (1, 2, 4)
 _RANGES = 3.0  # of the newest rows that a forecast may lie beyond them
 _FEWEST_ROWS = 12  # that the range is taken from
 _MOST_GROWTH = 5.0  # of the logarithm above its largest value; keeps the exponential finite
+
+
+class Bank(NamedTuple):
+    """Which experts there are.
+
+    Attributes
+    ----------
+    periods : tuple of int
+        Of `usable_periods`.
+    orders : tuple of int
+        Of `autoregressive_orders`.
+    with_log : bool
+        Whether some look at the logarithm.
+    with_returns : bool, default=True
+        Whether some return to the last cycles.
+    """
+
+    periods: tuple[int, ...]
+    orders: tuple[int, ...]
+    with_log: bool
+    with_returns: bool = True
 
 
 def usable_periods(periods: Sequence[int], rows: int, judged: int = 0) -> tuple[int, ...]:
@@ -57,28 +79,30 @@ def usable_periods(periods: Sequence[int], rows: int, judged: int = 0) -> tuple[
     return tuple(p for p in ascending if p == ascending[0] or 2 * p <= rows - judged)
 
 
-def count_experts(periods: Sequence[int], orders: Sequence[int], with_log: bool) -> int:
-    """Experts of the bank with these periods and orders of autoregressions.
+def count_experts(bank: Bank) -> int:
+    """Experts of a bank.
 
     Examples
     --------
-    >>> count_experts((), (), False), count_experts((12,), (3, 13, 24), True)
-    (31, 223)
+    >>> count_experts(Bank((), (), False)), count_experts(Bank((12,), (3, 13, 24), True))
+    (31, 227)
     """
-    copies = len(_TERMS) + len(_FACTORS) + (len(_LOG_TERMS) if with_log else 0)
-    filtered = 1 + with_log + copies * len(_season_sets(periods))
-    return N_FILTERS * filtered + len(_CYCLES) * len(periods) + len(orders)
+    copies = len(_TERMS) + len(_FACTORS) + (len(_LOG_TERMS) if bank.with_log else 0)
+    filtered = 1 + bank.with_log + copies * len(_season_sets(bank.periods))
+    of_cycles = N_MEANS + N_RETURNS * _returning_copies(bank)
+    return N_FILTERS * filtered + of_cycles * len(bank.periods) + len(bank.orders)
 
 
-def expert_copies(
-    periods: Sequence[int], orders: Sequence[int], with_log: bool, positive: bool
-) -> list[str]:
-    """The copy of a series that each expert of the bank filters, in words.
+def _returning_copies(bank: Bank) -> int:
+    return (1 + bank.with_log) * bank.with_returns
+
+
+def expert_copies(bank: Bank, positive: bool) -> list[str]:
+    """The copy of a series that each expert of a bank filters, in words.
 
     Parameters
     ----------
-    periods, orders, with_log
-        As for `expert_forecasts`.
+    bank : Bank
     positive : bool
         Whether the logarithm of the series is taken; another one has plain copies in its place.
 
@@ -89,46 +113,39 @@ def expert_copies(
 
     Examples
     --------
-    >>> list(dict.fromkeys(expert_copies((12,), (), with_log=True, positive=True)))
+    >>> list(dict.fromkeys(expert_copies(Bank((12,), (), with_log=True), positive=True)))
     ['as it is', 'less its season', 'over its season', 'logarithm', 'logarithm less its season', 'last cycles']
     """
     plain, adjusted = "as it is", "less its season"
     copies = [plain]
-    for _ in _season_sets(periods):
+    for _ in _season_sets(bank.periods):
         copies += [adjusted] * len(_TERMS)
         copies += ["over its season" if positive else adjusted] * len(_FACTORS)
-    if with_log:
+    if bank.with_log:
         seasonal = [f"logarithm {adjusted}" if positive else plain] * len(_LOG_TERMS)
-        copies += ["logarithm" if positive else plain, *seasonal * len(_season_sets(periods))]
+        copies += ["logarithm" if positive else plain, *seasonal * len(_season_sets(bank.periods))]
     of_filters = [copy for copy in copies for _ in range(N_FILTERS)]
-    of_cycles = ["last cycles"] * (len(_CYCLES) * len(periods))
-    return [*of_filters, *of_cycles, *["its changes"] * len(orders)]
+    n_of_cycles = (N_MEANS + N_RETURNS * _returning_copies(bank)) * len(bank.periods)
+    return [*of_filters, *["last cycles"] * n_of_cycles, *["its changes"] * len(bank.orders)]
 
 
 def expert_forecasts(
     past: np.ndarray,  # (N, T)
-    periods: Sequence[int],
-    orders: Sequence[int],
+    bank: Bank,
     steps: np.ndarray,  # (H,)
     positive: np.ndarray,  # (N,)
-    with_log: bool,
 ) -> np.ndarray:  # (N, E, H)
-    """Forecasts of the whole bank.
+    """Forecasts of a whole bank.
 
     Parameters
     ----------
     past : ndarray of shape (N, T)
         Newest row last, NaN where nothing was observed.
-    periods : sequence of int
-        Of `usable_periods`.
-    orders : sequence of int
-        Of `autoregressive_orders`.
+    bank : Bank
     steps : ndarray of int, shape (H,)
         Steps ahead, from 1.
     positive : ndarray of bool, shape (N,)
         Series whose logarithm is taken; others have the plain forecasts in place of those of the logarithm.
-    with_log : bool
-        Whether there are experts of the logarithm at all.
 
     Returns
     -------
@@ -142,34 +159,45 @@ def expert_forecasts(
     Examples
     --------
     >>> past = np.tile([1.0, 2.0, 6.0], 5)[None]
-    >>> forecasts = expert_forecasts(past, (3,), (), np.array([1, 2, 3]), np.array([False]), False)
+    >>> forecasts = expert_forecasts(past, Bank((3,), (), False), np.array([1, 2, 3]), np.array([False]))
     >>> forecasts.shape, forecasts[0, -1].tolist()
-    ((1, 158, 3), [1.0, 2.0, 6.0])
+    ((1, 160, 3), [1.0, 2.0, 6.0])
     """
     past = without_excursions(past)
     plain = filter_forecasts(past, steps)
     banks = [plain]
+    seasons = _season_sets(bank.periods)
     above = past[positive]
-    for season in _season_sets(periods):
+    for season in seasons:
         banks += _adjusted(past, season, _TERMS, steps, False)
         for scaled in _adjusted(above, season, _FACTORS, steps, True):
             banks.append(_where_positive(positive, scaled, banks[1]))
-    if with_log:
+    fallback = plain[:, 0]
+    of_cycles = [last_cycles(past, period, steps, fallback) for period in bank.periods]
+    returning = bank.periods if bank.with_returns else ()
+    returns = [returns_to_cycles(past, period, steps, fallback) for period in returning]
+    of_cycles += returns
+    if bank.with_log:
         # A series that was positive may have come to zero since.
         logs = np.log(np.where(above > 0, above, np.nan))
         highest = np.where(np.isfinite(logs), logs, -np.inf).max(axis=1)[:, None, None]
         copies = [filter_forecasts(logs, steps)]
-        for season in _season_sets(periods):
+        of_logs = [returns_to_cycles(logs, period, steps, copies[0][:, 0]) for period in returning]
+        for season in seasons:
             copies += _adjusted(logs, season, _LOG_TERMS, steps, False)
-        for copy in copies:
+        for copy in (*copies, *of_logs):
             np.minimum(copy, highest + _MOST_GROWTH, out=copy)
-            banks.append(_where_positive(positive, np.exp(copy, out=copy), plain))
-    for period in periods:
-        banks.append(_last_cycles(past, period, steps, plain[:, :1]))
-    if orders:
-        banks.append(autoregressive_forecasts(past, orders, steps))
+            np.exp(copy, out=copy)
+        banks += [_where_positive(positive, copy, plain) for copy in copies]
+        of_cycles += [
+            _where_positive(positive, made, others)
+            for made, others in zip(of_logs, returns, strict=True)
+        ]
+    banks += of_cycles
+    if bank.orders:
+        banks.append(autoregressive_forecasts(past, bank.orders, steps))
     forecasts = np.concatenate(banks, axis=1)
-    low, high = _reach(past, periods, int(steps.max()))
+    low, high = _reach(past, bank.periods, int(steps.max()))
     np.clip(forecasts, low[:, None, None], high[:, None, None], out=forecasts)
     forecasts[np.isnan(forecasts[:, 0, 0])] = 0.0
     return forecasts
@@ -221,23 +249,6 @@ def _where_positive(
     everything = others.copy()
     everything[positive] = made
     return everything
-
-
-def _last_cycles(
-    past: np.ndarray, period: int, steps: np.ndarray, fallback: np.ndarray
-) -> np.ndarray:
-    """Means of the last cycles by phase, (N, cycles, H); `fallback` at phases that were never observed."""
-    missing = -past.shape[1] % period
-    whole = np.pad(past, ((0, 0), (missing, 0)), constant_values=np.nan)
-    folded = whole.reshape(len(past), -1, period)
-    means = []
-    for count in _CYCLES:
-        known = np.isfinite(folded[:, -count:])
-        total = np.where(known, folded[:, -count:], 0.0).sum(axis=1)
-        mean = np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan)
-        ahead = mean[:, (steps - 1) % period]
-        means.append(np.where(np.isfinite(ahead), ahead, fallback[:, 0]))
-    return np.stack(means, axis=1)
 
 
 def _reach(past: np.ndarray, periods: Sequence[int], horizon: int) -> tuple[np.ndarray, np.ndarray]:

@@ -107,13 +107,13 @@ def copy_parts(model: LocalModel, past: np.ndarray, steps: int) -> dict[str, np.
     array([65., 67., 69.])
     """
     ahead = np.arange(1, steps + 1)
-    with_log = model.has_log()
+    bank = model.bank()
     rows = known_panel(model, [past])
     positive = model.positive & are_positive(rows)
-    made = expert_forecasts(rows, model.periods, model.orders, ahead, positive, with_log)
+    made = expert_forecasts(rows, bank, ahead, positive)
     part = np.where(ahead <= near_steps(model.horizon), 0, 1)
     weights = model.weights[0, part].T  # (E, H)
-    names = expert_copies(model.periods, model.orders, with_log, bool(positive[0]))
+    names = expert_copies(bank, bool(positive[0]))
     parts: dict[str, np.ndarray] = {}
     for name, weight, own in zip(names, weights, made[0], strict=True):
         parts[name] = parts.get(name, 0.0) + np.stack([weight, weight * own])

@@ -13,7 +13,7 @@ import numpy as np
 
 from klforecast.local.autoregression import autoregressive_orders
 from klforecast.local.excursions import without_excursions
-from klforecast.local.experts import count_experts, expert_forecasts, usable_periods
+from klforecast.local.experts import Bank, count_experts, expert_forecasts, usable_periods
 from klforecast.local.intermittent import count_size
 from klforecast.local.kinds import expert_kinds, tempered_by_kind
 from klforecast.local.knowledge import PanelExtent, PanelKnowledge
@@ -132,7 +132,7 @@ def fit_judged(
         raise ValueError(f"horizon is {horizon}; pass at least 1")
     whole = panel or extent
     past = newest_rows(pasts, None if whole is None else whole.rows)
-    used = _judged_periods(past, horizon, periods) if panel is None else panel.periods
+    used = _judged_periods(past, horizon, periods) if panel is None else panel.bank.periods
     floor = np.where(np.where(np.isfinite(past), past, np.inf).min(axis=1) < 0, -np.inf, 0.0)
     one = count_size(past)
     past, shifted = on_present_level(past, horizon, used)
@@ -156,12 +156,11 @@ def fit_judged(
     # A linear core has a map for every channel of one series, and one map for all series of a panel.
     typical = int(np.median(np.isfinite(past).sum(axis=1))) if len(pasts) > 1 else 0
     orders = autoregressive_orders(typical, used[0] if used else 1)
-    with_log = bool(positive.any())
-    if panel is not None:
-        orders, with_log, positive = panel.orders, panel.with_log, positive & panel.with_log
+    bank = Bank(used, orders, bool(positive.any())) if panel is None else panel.bank
+    positive = positive & bank.with_log
 
     def judged(rows: np.ndarray) -> tuple[np.ndarray, tuple[Record, Record]]:
-        made = _at_origins(past[rows], used, orders, origins, positive[rows], with_log)
+        made = _at_origins(past[rows], bank, origins, positive[rows])
         if others is not None:
             made = np.concatenate([made, others[:, rows]], axis=2)
         return made, judge(made, truth[:, rows], origins.offsets, near, one[rows] > 0)
@@ -177,7 +176,7 @@ def fit_judged(
     )
     priors = near_prior, prior
     further = 0 if others is None else others.shape[2]
-    kinds = [expert_kinds(used, orders, with_log, each, further) for each in (False, True)]
+    kinds = [expert_kinds(bank, each, further) for each in (False, True)]
     weights: list[np.ndarray] = []
     mixed = np.empty_like(truth)
     for number, rows in enumerate(chunks):
@@ -192,7 +191,7 @@ def fit_judged(
         weights.append(own)
     order = np.concatenate(chunks).argsort()
     laws, panel_laws = fit_laws(
-        past, origins, truth, mixed, positive, with_log, None if panel is None else panel.laws
+        past, origins, truth, mixed, positive, bank.with_log, None if panel is None else panel.laws
     )
     model = LocalModel(
         horizon,
@@ -202,30 +201,27 @@ def fit_judged(
         laws.weights,
         laws.plain,
         floor,
-        orders,
+        bank.orders,
         one,
         None if panel is None else panel.rows,
         laws.relative,
+        bank.with_returns,
     )
-    learned = PanelKnowledge(
-        horizon, past.shape[1], used, orders, with_log, origins, priors, panel_laws
-    )
+    learned = PanelKnowledge(horizon, past.shape[1], bank, origins, priors, panel_laws)
     return model, Judged(origins, mixed, shifted, one > 0, learned)
 
 
 def _at_origins(
     past: np.ndarray,
-    periods: Sequence[int],
-    orders: Sequence[int],
+    bank: Bank,
     origins: Origins,
     positive: np.ndarray,
-    with_log: bool,
 ) -> np.ndarray:  # (K, N, E, J); steps that were not yet over are zero
-    n_experts = count_experts(periods, orders, with_log)
-    everything = np.zeros((len(origins.offsets), len(past), n_experts, len(origins.steps)))
+    shape = (len(origins.offsets), len(past), count_experts(bank), len(origins.steps))
+    everything = np.zeros(shape)
     for place, offset in enumerate(origins.offsets):
         followed = origins.steps[origins.steps <= offset]
-        made = expert_forecasts(past[:, :-offset], periods, orders, followed, positive, with_log)
+        made = expert_forecasts(past[:, :-offset], bank, followed, positive)
         everything[place, :, :, : len(followed)] = made
     return everything
 

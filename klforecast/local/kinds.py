@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from klforecast.local.experts import expert_copies
+from klforecast.local.experts import Bank, expert_copies
 from klforecast.local.filters import LEVELS, N_FILTERS, SLOPES
 
 # Powers of the two. On M1, M3 and hospitals before their test parts 0.3 and 0.4 of copies, and 0.6 and 0.8 of slopes,
@@ -44,31 +44,29 @@ class ExpertKinds(NamedTuple):
     slopes: tuple[str, ...]
 
 
-def expert_kinds(
-    periods: Sequence[int], orders: Sequence[int], with_log: bool, positive: bool, others: int = 0
-) -> ExpertKinds:
+def expert_kinds(bank: Bank, positive: bool, others: int = 0) -> ExpertKinds:
     """Kinds of the experts of a bank.
 
     Parameters
     ----------
-    periods, orders, with_log, positive
+    bank, positive
         As for `experts.expert_copies`.
     others : int, default=0
         Further experts, each of a kind of its own.
 
     Examples
     --------
-    >>> kinds = expert_kinds((12,), (3, 13, 24), with_log=False, positive=False)
+    >>> kinds = expert_kinds(Bank((12,), (3, 13, 24), with_log=False), positive=False)
     >>> list(dict.fromkeys(kinds.copies))
     ['as it is', 'less its season', 'last cycles', 'its changes']
     >>> list(dict.fromkeys(kinds.slopes)), kinds.slopes.count("sloping")
     (['flat', 'sloping', 'last cycles', 'its changes'], 100)
     """
-    copies = expert_copies(periods, orders, with_log, positive)
-    bank = ["sloping" if slope.share > 0 else "flat" for slope in SLOPES for _ in LEVELS]
-    bank += ["flat"] * (N_FILTERS - len(bank))  # returns
+    copies = expert_copies(bank, positive)
+    filters = ["sloping" if slope.share > 0 else "flat" for slope in SLOPES for _ in LEVELS]
+    filters += ["flat"] * (N_FILTERS - len(filters))  # returns
     slopes = [
-        copy if copy in _UNFILTERED else bank[place % N_FILTERS]
+        copy if copy in _UNFILTERED else filters[place % N_FILTERS]
         for place, copy in enumerate(copies)
     ]
     own = [f"further {number}" for number in range(others)]

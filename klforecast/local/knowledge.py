@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from klforecast.local.experts import Bank
 from klforecast.local.law_weights import PanelLaws
 from klforecast.local.origins import Origins
 
@@ -39,10 +40,7 @@ class PanelKnowledge(NamedTuple):
         For which all are judged.
     rows : int
         T, of the newest that are looked at.
-    periods, orders : tuple of int
-        Seasons and orders of autoregressions that the bank looks at.
-    with_log : bool
-        Whether the bank has experts of the logarithm.
+    bank : Bank
     origins : Origins
     priors : tuple of two ndarrays of shape (E,)
         Shares of the experts, for near and for all steps.
@@ -51,9 +49,7 @@ class PanelKnowledge(NamedTuple):
 
     horizon: int
     rows: int
-    periods: tuple[int, ...]
-    orders: tuple[int, ...]
-    with_log: bool
+    bank: Bank
     origins: Origins
     priors: tuple[np.ndarray, np.ndarray]
     laws: PanelLaws

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from klforecast.local.experts import count_experts, expert_forecasts
+from klforecast.local.experts import Bank, count_experts, expert_forecasts
 from klforecast.local.law_weights import Laws, mixture_quantiles
 from klforecast.local.panel import align, are_positive
 from klforecast.local.residual_law import ResidualLaw
@@ -59,6 +59,8 @@ class LocalModel(NamedTuple):
         Of the longest series of the panel, where these are a part of it.
     relative : ResidualLaw, optional
         Of the logarithm of forecasts. None in a panel without a positive series, and in files of earlier versions.
+    with_returns : bool, default=False
+        Whether some experts return to the last cycles; in files of earlier versions none do.
     """
 
     horizon: int
@@ -72,6 +74,7 @@ class LocalModel(NamedTuple):
     count_size: np.ndarray | None = None
     rows: int | None = None
     relative: ResidualLaw | None = None
+    with_returns: bool = False
 
     def of(self, places: Sequence[int] | np.ndarray) -> "LocalModel":
         """The model of some of its series, in this order; one that is named twice has two pasts."""
@@ -90,9 +93,10 @@ class LocalModel(NamedTuple):
         """The model of so many copies of its panel, one after the other, to forecast from different pasts."""
         return self.of(np.tile(np.arange(len(self.weights)), count))
 
-    def has_log(self, others: int = 0) -> bool:
-        """Whether experts of the logarithm are among those that it weighs, beside so many further ones."""
-        return self.weights.shape[2] - others == count_experts(self.periods, self.orders, True)
+    def bank(self, others: int = 0) -> Bank:
+        """The experts that it weighs, beside so many further ones."""
+        full = Bank(self.periods, self.orders, True, self.with_returns)
+        return full._replace(with_log=self.weights.shape[2] - others == count_experts(full))
 
     def alone(self, place: int) -> "LocalModel":
         """The model of one series of the panel."""
@@ -199,13 +203,11 @@ def _mixed(
     part = np.where(ahead <= near_steps(model.horizon), 0, 1)
     n, experts = len(past), model.weights.shape[2]
     mixed = np.empty((n, steps))
-    with_log = model.has_log(0 if others is None else others.shape[1])
+    bank = model.bank(0 if others is None else others.shape[1])
     # A past up to another row may hold zeros where that of the fit, on its own level, had none.
     positive = model.positive & are_positive(past)
     for rows in np.array_split(np.arange(n), -(-n // AT_ONCE)):
-        made = expert_forecasts(
-            past[rows], model.periods, model.orders, ahead, positive[rows], with_log
-        )
+        made = expert_forecasts(past[rows], bank, ahead, positive[rows])
         if others is not None:
             made = np.concatenate([made, others[rows]], axis=1)
         if made.shape[1] != experts:

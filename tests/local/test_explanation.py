@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from klforecast.local.experts import count_experts, expert_copies
+from klforecast.local.experts import Bank, count_experts, expert_copies
 from klforecast.local.explanation import copy_parts, row_parts
 from klforecast.local.fitting import fit_local
 from klforecast.local.model import forecast
@@ -82,11 +82,12 @@ def test_one_series_of_a_panel_is_forecast_as_among_the_others():
 @pytest.mark.parametrize("orders", [(), (3, 6)])
 @pytest.mark.parametrize("with_log", [True, False])
 def test_every_expert_has_the_name_of_its_copy(periods, orders, with_log):
-    names = expert_copies(periods, orders, with_log, positive=with_log)
-    assert len(names) == count_experts(periods, orders, with_log)
+    bank = Bank(periods, orders, with_log)
+    names = expert_copies(bank, positive=with_log)
+    assert len(names) == count_experts(bank)
 
 
 def test_a_series_without_a_logarithm_has_plain_copies_in_its_place():
-    names = expert_copies((12,), (), with_log=True, positive=False)
-    assert len(names) == count_experts((12,), (), with_log=True)
+    names = expert_copies(Bank((12,), (), with_log=True), positive=False)
+    assert len(names) == count_experts(Bank((12,), (), with_log=True))
     assert set(names) == {"as it is", "less its season", "last cycles"}

@@ -3,11 +3,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 from klforecast.local import kinds
-from klforecast.local.experts import count_experts
+from klforecast.local.experts import Bank, count_experts
 from klforecast.local.fitting import fit_local
 from klforecast.local.kinds import ExpertKinds, expert_kinds, tempered_by_kind
 
-BANK = expert_kinds((12,), (3, 13), with_log=True, positive=True)
+BANK = expert_kinds(Bank((12,), (3, 13), with_log=True), positive=True)
 
 
 def shares(weights, of):
@@ -52,14 +52,15 @@ def test_a_kind_without_a_share_does_not_come_back():
 @pytest.mark.parametrize("positive", [False, True])
 @pytest.mark.parametrize("with_log", [False, True])
 def test_every_expert_has_its_kinds_and_further_ones_their_own(positive, with_log):
-    made = expert_kinds((4, 12), (3, 6), with_log, positive, others=2)
-    wanted = count_experts((4, 12), (3, 6), with_log) + 2
+    bank = Bank((4, 12), (3, 6), with_log)
+    made = expert_kinds(bank, positive, others=2)
+    wanted = count_experts(bank) + 2
     assert len(made.copies) == len(made.slopes) == wanted
     assert made.copies[-2:] == made.slopes[-2:] == ("further 0", "further 1")
 
 
 def test_a_series_that_is_not_positive_has_no_kind_of_the_logarithm():
-    copies = expert_kinds((12,), (), with_log=True, positive=False).copies
+    copies = expert_kinds(Bank((12,), (), with_log=True), positive=False).copies
     assert set(copies) == {"as it is", "less its season", "last cycles"}
 
 
@@ -70,6 +71,6 @@ def test_a_trend_and_a_level_that_did_alike_share_more_evenly_than_their_records
     monkeypatch.setattr(kinds, "_OF_COPIES", 1.0)
     monkeypatch.setattr(kinds, "_OF_SLOPES", 1.0)
     plain = fit_local(panel, 6)
-    slopes = expert_kinds(plain.periods, plain.orders, plain.has_log(), False).slopes
+    slopes = expert_kinds(plain.bank(), False).slopes
     largest = [shares(model.weights, slopes).max(axis=0).mean() for model in (tempered, plain)]
     assert largest[0] < largest[1]

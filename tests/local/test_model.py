@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from klforecast.local.experts import expert_forecasts
+from klforecast.local.experts import Bank, expert_forecasts
 from klforecast.local.fitting import fit_judged, fit_local, origins_of
 from klforecast.local.intermittent import count_size
 from klforecast.local.model import forecast, quantiles
@@ -180,7 +180,7 @@ def test_what_lies_before_the_first_row_does_not_matter(rows):
     past[1, rows // 2 : rows // 2 + 3] = np.nan
     longer = np.pad(past, ((0, 0), (17, 0)), constant_values=np.nan)
     made, same = (
-        expert_forecasts(each, (4, 7), (3, 8), np.arange(1, 9), np.ones(3, dtype=bool), True)
+        expert_forecasts(each, Bank((4, 7), (3, 8), True), np.arange(1, 9), np.ones(3, dtype=bool))
         for each in (past, longer)
     )
     assert_allclose(made, same, rtol=1e-9)
@@ -193,7 +193,9 @@ def test_experts_of_a_series_do_not_depend_on_the_series_beside_it():
     positive = np.array([True, True, False, True])
 
     def made(rows):
-        return expert_forecasts(past[rows], (7,), (3, 8), np.arange(1, 9), positive[rows], True)
+        return expert_forecasts(
+            past[rows], Bank((7,), (3, 8), True), np.arange(1, 9), positive[rows]
+        )
 
     alone = [made([number]) for number in range(4)]
     assert_allclose(made([0, 1, 2, 3]), np.concatenate(alone), rtol=1e-9)

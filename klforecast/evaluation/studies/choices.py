@@ -148,7 +148,12 @@ ALTERNATIVES = (
     *_constants("data.periods", _FALSE_ALARM_RATE=(0.001, 0.05), _SMALLEST_SHARE=(0.02, 0.1)),
     *_constants("data.periods", _SMALLEST_REPEAT=(0.02, 0.1)),
     *_constants("local.autoregression", _NOISE=(0.5, 2.0), _ROWS_PER_LAG=(2, 6), _MOST=(24,)),
-    *_constants("local.experts", _CYCLES=((1, 2),), _RANGES=(1.5, 6.0)),
+    Alternative(
+        "no returns to the last cycles",
+        constants={"local.last_cycles:_RETURNS": (), "local.experts:N_RETURNS": 0},
+    ),
+    *_constants("local.last_cycles", _RETURNS=((0.95, 0.985),), _CYCLES_BACK=(8,)),
+    *_constants("local.experts", _RANGES=(1.5, 6.0)),
     *_constants("local.weights", _TYPICAL=(1.0, 4.0)),
     *_constants("local.origins", _HORIZONS=(3, 12), _KNOWN=(0.3, 0.7)),
     *_constants("local.comparison", _ORIGINS=(6, 24), _SHARE_SPARED=(3, 6)),
