@@ -1,6 +1,6 @@
 """What a fit says of the rows after its cutoffs, in the units of the data.
 
-    core      = net(window), scaled, with quantiles of its errors around it       `window_reader`, `intervals`
+    core      = net(window) and week, scaled, with quantiles of its errors        `window_reader`, `intervals`
     pooled    = core and local experts as one                                     `pooling`
               and, in quantiles, what the last cycles held at a phase             `phases`
     forecast  = mean + scale * pooled + effect of X, and of the year              `covariates.ahead`, `returning`
@@ -21,7 +21,6 @@ from klforecast.estimators.covariates.ahead import (
     effect_ahead,
     effect_of_windows,
 )
-from klforecast.estimators.frames.indices import stamps_ahead
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.intervals import IntervalLevels, offsets
 from klforecast.estimators.local_pool import LocalPool
@@ -33,7 +32,6 @@ from klforecast.estimators.pooling import (
     settle_point,
     settle_quantiles,
 )
-from klforecast.estimators.returning import ReturningEffects
 from klforecast.estimators.window_reader import WindowReader, WindowsOf
 from klforecast.ops.adaptive_levels import adapted_levels
 from klforecast.ops.arrays import to_tensor
@@ -104,8 +102,8 @@ def forecast_series(
             effect = effect_ahead(reader.effects, reader.covariates, key, past.index, steps[key])
         if effect is not None:
             forecasts[key] = forecasts[key] + effect.values()
-        if reader.returning is not None:
-            events = reader.returning.ahead(key, past.index[-1], steps[key])
+        if reader.events is not None:
+            events = reader.events.ahead(key, past.index[-1], steps[key])
             forecasts[key] = reader.with_events(key, forecasts[key], events)
         if pooled.around is not None and levels is not None:
             spread = multiply_within_floats(pooled.around[place][own], scaler.scale[:, None])
@@ -140,9 +138,10 @@ def pooled_from(
     windows_of = reader.windows_before(places)
     lengths = [len(past.values) for _, past in places]
     read = None if levels is None else fitted.read_for(keys, levels)
-    core = _core(fitted, windows_of, keys, lengths, steps, read)
+    weeks = reader.weeks_ahead(places, steps)
+    core = _core(fitted, windows_of, keys, lengths, steps, read).plus(weeks)
     pooled = pool_series(fitted.pool, reader, places, core, read)
-    return _with_phases(fitted, pooled, windows_of, lengths, read)
+    return _with_phases(fitted, pooled, windows_of, lengths, weeks, read)
 
 
 def forecast_from_cutoffs(
@@ -178,17 +177,20 @@ def forecast_from_cutoffs(
     windows_of = reader.windows_within((), past, cutoffs)
     keys: list[Key] = [()] * len(cutoffs)
     read = None if levels is None else fitted.read_for(keys, levels)
-    core = _core(fitted, windows_of, keys, cutoffs, horizon, read)
+    weeks = np.zeros(1)
+    if reader.weeks is not None:
+        weeks = reader.weeks.after_each((), past.index, cutoffs, horizon) / scaler.scale
+    core = _core(fitted, windows_of, keys, cutoffs, horizon, read).plus(weeks)
     pooled = pool_windows(fitted.pool, reader, past, cutoffs, core, read)
-    pooled = _with_phases(fitted, pooled, windows_of, cutoffs, read)
+    pooled = _with_phases(fitted, pooled, windows_of, cutoffs, weeks, read)
     forecasts = settle_point(fitted.pool, reader, 0, scaler.inverse_transform(pooled.point))
     effect = None
     if reader.covariates is not None:
         effect = effect_of_windows(reader.effects, reader.covariates, past.index, cutoffs, horizon)
     if effect is not None:
         forecasts = forecasts + effect.values()
-    if reader.returning is not None:
-        events = _events_of_windows(reader.returning, past, cutoffs, horizon)
+    if reader.events is not None:
+        events = reader.events.after_each((), past.index, cutoffs, horizon)
         forecasts = reader.with_events((), forecasts, events)
     if pooled.around is None or levels is None:
         return forecasts, None
@@ -198,16 +200,6 @@ def forecast_from_cutoffs(
     if effect is not None:
         quantiles = add_within_floats(quantiles, doubt_quantiles(effect.doubt(), levels))
     return forecasts, quantiles
-
-
-def _events_of_windows(
-    returning: ReturningEffects, past: TimeSeries, cutoffs: np.ndarray, horizon: int
-) -> np.ndarray:  # (n, horizon, channels), or a zero
-    """Events of the year after each cutoff of the one series of a fit."""
-    last = past.index[cutoffs.max() - 1]
-    ahead = stamps_ahead(last, np.arange(1, horizon + 1), returning.frequency)
-    events = returning.of((), past.index[: cutoffs.max()].append(ahead))
-    return events[cutoffs[:, None] + np.arange(horizon)] if len(events) > 1 else events
 
 
 def _core(
@@ -232,6 +224,7 @@ def _with_phases(
     pooled: Pooled,
     windows_of: WindowsOf,
     lengths: Sequence[int] | np.ndarray,
+    weeks: np.ndarray,  # (windows, steps, channels), or a zero
     read: Sequence[Tensor] | None,  # (C, Q) each
 ) -> Pooled:
     """The same with quantiles averaged with those of the phase of each step, where these help."""
@@ -239,6 +232,8 @@ def _with_phases(
     if read is None or calibration is None or calibration.phase_shares is None:
         return pooled
     horizon = calibration.scores.shape[1]
-    return mix_in_phases(
-        pooled, calibration.phase_shares, horizon, fitted.reader, windows_of, lengths, read
-    )
+    shares = calibration.phase_shares
+    # Windows of the core are without the week.
+    of_core = pooled.plus(-weeks)
+    mixed = mix_in_phases(of_core, shares, horizon, fitted.reader, windows_of, lengths, read)
+    return mixed._replace(point=pooled.point)

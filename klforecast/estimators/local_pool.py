@@ -14,7 +14,7 @@ from torch import Tensor
 
 from klforecast.data.scaling import binary_unit
 from klforecast.estimators.frames.context import FilledRows
-from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
 from klforecast.estimators.sampling import sample_keys
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.comparison import compared_origins, followed, forecasts_from
@@ -160,7 +160,7 @@ def learn_pool(
     rows = [part / unit for part, unit in zip(plain, units, strict=True)]
     channels = PanelExtent(extent.series * reader.channels, extent.rows)
     model, judged = fit_judged(rows, horizon, periods, extent=channels)
-    newest = _compare(list(sample), reader, plain, units, (model, judged), spared, extent)
+    newest = _compare(sample, reader, plain, units, (model, judged), spared, extent)
     typical = int(np.median([len(part) for part in rows]))
     panel = PooledPanel(extent, typical, judged.panel, panel_gains(newest.compared, horizon))
     return _pool(list(sample), units, (model, judged), newest, panel), panel
@@ -186,7 +186,7 @@ def pool_part(
     units = _units(plain)
     rows = [part / unit for part, unit in zip(plain, units, strict=True)]
     fitted = fit_judged(rows, panel.local.horizon, panel=panel.local)
-    newest = _compare(list(series), reader, plain, units, fitted, spared, panel.extent)
+    newest = _compare(series, reader, plain, units, fitted, spared, panel.extent)
     return _pool(list(series), units, fitted, newest, panel)
 
 
@@ -197,7 +197,7 @@ def _units(plain: Sequence[np.ndarray]) -> np.ndarray:  # (series, channels)
 
 
 def _compare(
-    keys: Sequence[Key],
+    series: Mapping[Key, TimeSeries],
     reader: WindowReader,
     plain: Sequence[np.ndarray],
     units: np.ndarray,
@@ -211,7 +211,7 @@ def _compare(
     rows = [part / unit for part, unit in zip(plain, units, strict=True)]
     past = align(rows, LONGEST + int(origins.offsets.max()), extent.rows)
     local = forecasts_from(model, judged, past, origins)
-    core = _core_forecasts(reader, keys, plain, units, origins)
+    core = _core_forecasts(reader, series, units, origins)
     both = np.stack([core, local], axis=2)
     errors = np.abs(both - followed(past, origins)[:, :, None])
     errors[:, judged.shifted] = np.nan
@@ -236,13 +236,13 @@ def _pool(
 
 def _core_forecasts(
     reader: WindowReader,
-    keys: Sequence[Key],
-    rows: Sequence[np.ndarray],  # less the effect of covariates, in the units of the data
+    series: Mapping[Key, TimeSeries],
     units: np.ndarray,
     origins: Origins,
 ) -> np.ndarray:  # (K, series times channels, J), in units of local experts
     """What the core says at the origins; zero at steps that were not yet over."""
-    lengths = np.array([len(part) for part in rows])
+    keys = list(series)
+    lengths = np.array([len(part.values) for part in series.values()])
     # Nothing is scaled and filled that no origin looks at.
     first = np.array(
         [
@@ -251,15 +251,23 @@ def _core_forecasts(
         ]
     )
     filled = [
-        FilledRows(reader.scalers[key].transform(part[start:]), reader.filler)
-        for key, part, start in zip(keys, rows, first, strict=True)
+        FilledRows(reader.core_rows(key, part, start), reader.filler)
+        for (key, part), start in zip(series.items(), first, strict=True)
     ]
     n, steps = len(keys) * reader.channels, origins.steps
     made = np.zeros((len(origins.offsets), n, len(steps)))
     for place, offset in enumerate(origins.offsets):
         judged = steps[steps <= offset]
-        windows_of = reader.windows_of_filled(filled, np.maximum(lengths - offset, 1) - first)
-        scaled = reader.forecast(windows_of, len(keys), int(judged[-1]))[:, judged - 1]
+        cutoffs = np.maximum(lengths - offset, 1)
+        windows_of = reader.windows_of_filled(filled, cutoffs - first)
+        last = int(judged[-1])
+        scaled = reader.forecast(windows_of, len(keys), last)
+        if reader.weeks is not None:
+            pasts = [
+                first_rows(part, cut) for part, cut in zip(series.values(), cutoffs, strict=True)
+            ]
+            scaled = scaled + reader.weeks_ahead(list(zip(keys, pasts, strict=True)), last)
+        scaled = scaled[:, judged - 1]
         own = _own_units(reader, keys, units, scaled)
         made[place, :, : len(judged)] = own.transpose(0, 2, 1).reshape(n, len(judged))
     return made

@@ -43,6 +43,10 @@ class Pooled(NamedTuple):
     point: np.ndarray
     around: np.ndarray | None
 
+    def plus(self, addend: np.ndarray) -> "Pooled":
+        """The same forecast with something known added to it."""
+        return self._replace(point=self.point + addend)
+
 
 def pool_series(
     pool: LocalPool | None,

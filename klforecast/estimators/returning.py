@@ -1,7 +1,10 @@
-"""What returns at the same place of every cycle: taken off the rows before anything else looks at them, and put back.
+"""What returns at the same place of every cycle: taken off the rows before they are forecast, and put back.
 
-    residual   rows less the effect at their stamps, which the core and the local experts forecast
-    forecast   theirs and the effect at the stamps ahead
+    residual   rows less the effect at their stamps
+    forecast   that of the residual and the effect at the stamps ahead
+
+Events of the year are taken off for the core and the local experts; a week for the core alone, since local experts have
+seasons of their own, and need the rows as they are for logarithms, factors and counts.
 
 `klforecast.estimators.years` and `klforecast.estimators.weeks` look for it.
 """
@@ -42,6 +45,8 @@ class ReturningEffects(NamedTuple):
         Steps after which it returns.
     name : {"year", "week"}
         Of the cycle.
+    for_core_alone : bool, default=False
+        Whether local experts see the rows with it. In files of earlier versions they never do.
     """
 
     effects: dict[Key, np.ndarray]
@@ -50,6 +55,7 @@ class ReturningEffects(NamedTuple):
     frequency: BaseOffset | None
     cycle: float
     name: str
+    for_core_alone: bool = False
 
     @classmethod
     def on(
@@ -59,6 +65,7 @@ class ReturningEffects(NamedTuple):
         frequency: BaseOffset | None,
         cycle: float,
         name: str,
+        for_core_alone: bool = False,
     ) -> Self:
         """Effects on some of the series of a fit, not below zero where no row was."""
         rows = {key: series[key] for key in effects}
@@ -67,7 +74,7 @@ class ReturningEffects(NamedTuple):
             for key, own in rows.items()
         }
         first = {key: own.index[0] for key, own in rows.items()}
-        return cls(effects, floors, first, frequency, cycle, name)
+        return cls(effects, floors, first, frequency, cycle, name, for_core_alone)
 
     @property
     def words(self) -> str:
@@ -104,6 +111,15 @@ class ReturningEffects(NamedTuple):
     ) -> np.ndarray:  # (n, channels), or a zero
         """Effect at some steps after a cutoff."""
         return self.of(key, stamps_ahead(cutoff, steps, self.frequency))
+
+    def after_each(
+        self, key: Key, stamps: pd.Index, cutoffs: np.ndarray, horizon: int
+    ) -> np.ndarray:  # (n, horizon, channels), or a zero
+        """Effect after many cutoffs of one series, numbers of its known stamps."""
+        last = stamps[cutoffs.max() - 1]
+        ahead = stamps_ahead(last, np.arange(1, horizon + 1), self.frequency)
+        effects = self.of(key, stamps[: cutoffs.max()].append(ahead))
+        return effects[cutoffs[:, None] + np.arange(horizon)] if len(effects) > 1 else effects
 
 
 def squared_error(

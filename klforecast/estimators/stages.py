@@ -1,6 +1,6 @@
 """The stages of a fit to all known rows, and of an update by new ones.
 
-    fit       cycles and plan -> effect of X, events of the year or week -> core or encoder on the residual
+    fit       cycles and plan -> effect of X, events of the year or week -> core or encoder on what is left
               -> share of local experts
     update    the open stream absorbs the new rows -> core -> share of local experts
 
@@ -66,11 +66,11 @@ class Separated(NamedTuple):
         With the harmonics of a long season, where there is one.
     effects : Effects or None
     residual : dict of tuple to ndarray of shape (time, channels)
-        Rows less the effect, in the units of the data.
+        Rows less the effect and what returns, in the units of the data.
     plan : Planned
         Of the core of the residual.
     returning : ReturningEffects or None
-        Events of the year, or days of the week, which are taken off the residual too.
+        Events of the year, or days of the week.
     """
 
     covariates: Covariates | None
@@ -78,6 +78,13 @@ class Separated(NamedTuple):
     residual: dict[Key, np.ndarray]
     plan: Planned
     returning: ReturningEffects | None = None
+
+    @property
+    def seasons(self) -> list[int]:
+        """Cycles of the rows that local experts see, in steps."""
+        if self.returning is None or not self.returning.for_core_alone:
+            return self.plan.periods
+        return list(dict.fromkeys([*self.plan.periods, round(self.returning.cycle)]))
 
 
 class Learned(NamedTuple):
@@ -191,7 +198,7 @@ def pretrain(
 
 def learn(rows: KnownRows, separated: Separated, options: Options) -> Learned:
     """Fit the core or the encoder to the residual, and weigh local experts against it."""
-    seasons = local_seasons(separated.plan.periods, rows.frequency, options.period)
+    seasons = local_seasons(separated.seasons, rows.frequency, options.period)
     spared = _spared(rows, options, seasons)
     plan, panel = separated.plan, separated.residual
     fitted = fit_panel(panel, plan.core, _scale_lag(panel, plan), options, spared)

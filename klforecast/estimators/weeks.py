@@ -1,8 +1,11 @@
 """A week beside a day, where windows of the core hold no more than one or two: taken off before the core, added after.
 
     effect     of each row, from the other weeks of its series          `klforecast.local.seasons.indices_of_others`
-    residual   rows less it, which the core and the local experts forecast
-    forecast   theirs and the effect of the phase of the week that is forecast
+    residual   rows less it, which the core forecasts
+    core       its forecast and the effect of the phase of the week that is forecast
+
+Local experts see the rows as they are: a week is one of their own seasons, and logarithms, factors and counts are
+lost to rows less a week.
 
 Eleven weeks of half-hours are 3,700 rows, and a window of three weeks would leave few of them to learn a thousand
 weights from. The day is what the core learns from its windows; what a day of the week adds to it is a mean over weeks.
@@ -92,7 +95,7 @@ def learn_weeks(
     chosen = {key: effect for key, effect in chosen.items() if effect.any()}
     if not chosen:
         return None
-    return ReturningEffects.on(series, chosen, frequency, float(week), "week")
+    return ReturningEffects.on(series, chosen, frequency, float(week), "week", for_core_alone=True)
 
 
 def _effect(rows: np.ndarray, day: int, week: int) -> np.ndarray:  # (T + week, C)

@@ -1,12 +1,14 @@
 """What a fitted net reads and says: windows of the residual of each series, scaled, without gaps.
 
-rows of y  ->  residual = rows - effect of X and year  ->  (residual - mean) / scale  ->  gaps filled  ->  windows
+rows of y  ->  residual = rows - effect of X and year  ->  rows of the core = residual - week
+rows of the core  ->  (rows - mean) / scale  ->  gaps filled  ->  windows
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from torch import nn
 
 from klforecast.data.scaling import Standardizer, add_within_floats
@@ -47,17 +49,26 @@ class WindowReader(NamedTuple):
     channels: int
     returning: ReturningEffects | None = None
 
+    @property
+    def events(self) -> ReturningEffects | None:
+        """What returns and is taken off the rows before all else: events of the year."""
+        return None if self.weeks is not None else self.returning
+
+    @property
+    def weeks(self) -> ReturningEffects | None:
+        """What returns and is taken off the rows of the core alone: days of the week."""
+        of_core = self.returning is not None and self.returning.for_core_alone
+        return self.returning if of_core else None
+
     def is_residual(self, key: Key) -> bool:
         """Whether something is added to the forecast of a series, which bounds of its rows are to hold with it."""
-        return self.effects is not None or (
-            self.returning is not None and key in self.returning.effects
-        )
+        return self.effects is not None or (self.events is not None and key in self.events.effects)
 
     def floor(self, key: Key) -> np.ndarray:  # (channels,), or one number
         """Values below which a series is not forecast once events of the year are added; minus infinity for none."""
-        if self.returning is None or self.effects is not None:
+        if self.events is None or self.effects is not None:
             return np.array(-np.inf)
-        return self.returning.floors.get(key, np.array(-np.inf))
+        return self.events.floors.get(key, np.array(-np.inf))
 
     def with_events(self, key: Key, forecasts: np.ndarray, events: np.ndarray) -> np.ndarray:
         """Forecasts of a series with events of the year, (..., channels) both, not below its floor."""
@@ -83,7 +94,7 @@ class WindowReader(NamedTuple):
         cutoffs: np.ndarray,  # (n,) int
     ) -> WindowsOf:
         """Windows before many cutoffs of one series, whose rows are scaled and filled once."""
-        filled = FilledRows(self.residual(key, series), self.filler)
+        filled = FilledRows(self.core_rows(key, series), self.filler)
         return self.windows_of_filled([filled] * len(cutoffs), cutoffs)
 
     def windows_of_filled(
@@ -104,15 +115,33 @@ class WindowReader(NamedTuple):
     ) -> np.ndarray:  # (time - start, channels)
         """Rows from `start` on, less the effects of covariates and of the year, in the units of the data."""
         rows = residual_rows(self.effects, self.covariates, key, series, start)
-        if self.returning is None:
-            return rows
-        return add_within_floats(rows, -self.returning.of(key, series.index[start:]))
+        return _less(rows, self.events, key, series.index[start:])
 
     def residual(
         self, key: Key, series: TimeSeries, start: int = 0
     ) -> np.ndarray:  # (time - start, channels)
         """The same, scaled; NaN where a value is missing."""
         return self.scalers[key].transform(self.residual_rows(key, series, start))
+
+    def core_rows(
+        self, key: Key, series: TimeSeries, start: int = 0
+    ) -> np.ndarray:  # (time - start, channels)
+        """The residual less the week, scaled; NaN where a value is missing."""
+        rows = _less(self.residual_rows(key, series, start), self.weeks, key, series.index[start:])
+        return self.scalers[key].transform(rows)
+
+    def weeks_ahead(
+        self, places: Sequence[tuple[Key, TimeSeries]], steps: int
+    ) -> np.ndarray:  # (places, steps, channels), or a zero
+        """What days of the week add to what the net says from the ends of some pasts, scaled."""
+        if self.weeks is None:
+            return np.zeros(1)
+        ahead = np.arange(1, steps + 1)
+        own = [
+            self.weeks.ahead(key, past.index[-1], ahead) / self.scalers[key].scale
+            for key, past in places
+        ]
+        return np.stack([np.broadcast_to(effect, (steps, self.channels)) for effect in own])
 
     def forecast(
         self, windows_of: WindowsOf, n_windows: int, steps: int
@@ -125,5 +154,11 @@ class WindowReader(NamedTuple):
     def _window(self, key: Key, past: TimeSeries) -> np.ndarray:  # (depth, channels)
         cutoff = len(past.index)
         start = self.filler.first_row(cutoff, self.depth)
-        filled = FilledRows(self.residual(key, past, start), self.filler)
+        filled = FilledRows(self.core_rows(key, past, start), self.filler)
         return extend_past(filled.before(cutoff - start, self.depth), self.depth, self.period)
+
+
+def _less(
+    rows: np.ndarray, effects: ReturningEffects | None, key: Key, stamps: pd.Index
+) -> np.ndarray:  # (time, channels)
+    return rows if effects is None else add_within_floats(rows, -effects.of(key, stamps))

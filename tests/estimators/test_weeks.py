@@ -78,8 +78,35 @@ def test_contributions_add_up_to_the_forecast(fitted):
     parts = fitted.explain()
     total = parts.groupby("step")["value"].sum().to_numpy()
     np.testing.assert_allclose(total, fitted.predict().to_numpy(), rtol=1e-6)
-    assert parts[parts["part"] == "week"]["value"].abs().max() > 30
+    y, steps = rides()[0], np.arange(1, HORIZON + 1)
+    days = fitted.returning_.ahead((), y.index[-1], steps)[:, 0]
+    of_core = 1 - fitted._pool.shares_ahead(HORIZON)[0, :, 0]
+    week = parts[parts["part"] == "week"]["value"].to_numpy()
+    assert np.abs(days).max() > 30
+    np.testing.assert_allclose(week, of_core * days)
     assert "days of the week" in str(fitted.summary())
+
+
+def test_local_experts_see_the_rows_with_their_week(fitted):
+    y, _ = rides()
+    assert fitted._pool.model.periods == (48, 336)
+    assert fitted._pool.model.positive.all()
+    known = fitted._rows.series[()]
+    reader = fitted._reader()
+    np.testing.assert_array_equal(reader.residual_rows((), known)[:, 0], y)
+    off = fitted.scalers_[()].inverse_transform(reader.core_rows((), known))[:, 0] - y
+    np.testing.assert_allclose(off, -fitted.returning_.of((), y.index)[:, 0], atol=1e-9)
+
+
+def test_a_file_of_before_takes_the_week_off_for_all(fitted):
+    everybodys = fitted.returning_._replace(for_core_alone=False)
+    reader = fitted._reader()._replace(returning=everybodys)
+    known = fitted._rows.series[()]
+    assert reader.weeks is None
+    np.testing.assert_array_equal(
+        reader.residual_rows((), known),
+        known.values - everybodys.of((), known.index),
+    )
 
 
 def test_a_file_holds_the_week(fitted, tmp_path):
