@@ -79,13 +79,6 @@ class Separated(NamedTuple):
     plan: Planned
     returning: ReturningEffects | None = None
 
-    @property
-    def seasons(self) -> list[int]:
-        """Cycles of the rows that local experts see, in steps."""
-        if self.returning is None or not self.returning.for_core_alone:
-            return self.plan.periods
-        return list(dict.fromkeys([*self.plan.periods, round(self.returning.cycle)]))
-
 
 class Learned(NamedTuple):
     """What a fit to rows leaves, beside the effect of their covariates.
@@ -148,9 +141,12 @@ def separate(
         key: add_within_floats(part, -returning.of(key, rows.series[key].index))
         for key, part in separated.residual.items()
     }
+    separated = separated._replace(residual=residual, returning=returning)
+    if returning.for_core_alone:
+        # What is left has no day any more, but its errors do, and local experts see the rows.
+        return separated
     # A season may be seen only where the events are taken off.
-    planned = make_plan(residual, frequency, plan.core.horizon, options)
-    return separated._replace(residual=residual, plan=planned, returning=returning)
+    return separated._replace(plan=make_plan(residual, frequency, plan.core.horizon, options))
 
 
 def _separate_covariates(
@@ -198,7 +194,7 @@ def pretrain(
 
 def learn(rows: KnownRows, separated: Separated, options: Options) -> Learned:
     """Fit the core or the encoder to the residual, and weigh local experts against it."""
-    seasons = local_seasons(separated.seasons, rows.frequency, options.period)
+    seasons = local_seasons(separated.plan.periods, rows.frequency, options.period)
     spared = _spared(rows, options, seasons)
     plan, panel = separated.plan, separated.residual
     fitted = fit_panel(panel, plan.core, _scale_lag(panel, plan), options, spared)

@@ -8,7 +8,8 @@ Local experts see the rows as they are: a week is one of their own seasons, and 
 lost to rows less a week.
 
 Eleven weeks of half-hours are 3,700 rows, and a window of three weeks would leave few of them to learn a thousand
-weights from. The day is what the core learns from its windows; what a day of the week adds to it is a mean over weeks.
+weights from. What a phase of the week is, its hour of the day included, is a mean over weeks; the core learns from its
+windows how what is left goes on.
 
 It stays in the channels that cores forecast better without it, on windows that they were not solved on.
 """
@@ -24,7 +25,7 @@ from klforecast.data.scaling import Standardizer, add_within_floats
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.returning import PlanOf, ReturningEffects, squared_error
 from klforecast.estimators.sampling import sample_keys
-from klforecast.local.seasons import indices_of_others, laid_out, seasonal_indices
+from klforecast.local.seasons import indices_of_others
 
 _FEWEST = 3  # weeks of a series, so that each has two others beside it
 # Weeks in the depth of a core from which on it knows them from its windows.
@@ -77,7 +78,7 @@ def learn_weeks(
     if week is None:
         return None
     effects = {
-        key: _effect(rows, periods[0], week)
+        key: indices_of_others(rows.T, week, _FORGETTING).T
         for key, rows in residual.items()
         if len(rows) >= _FEWEST * week
     }
@@ -96,11 +97,3 @@ def learn_weeks(
     if not chosen:
         return None
     return ReturningEffects.on(series, chosen, frequency, float(week), "week", for_core_alone=True)
-
-
-def _effect(rows: np.ndarray, day: int, week: int) -> np.ndarray:  # (T + week, C)
-    """What the other weeks add to the day at each row, and all of them to the week ahead."""
-    past = rows.T
-    daily = seasonal_indices(past, day, [_FORGETTING], multiplicative=False)[0]
-    before, _ = laid_out(daily, len(rows), np.arange(1, 2))
-    return indices_of_others(past - before, week, _FORGETTING).T

@@ -4,7 +4,7 @@
 
 Each draw of a kind is forecast by the default with and without the week that windows are too short for
 (`klforecast.estimators.weeks`), and by plain references: the last day, the last week, and the mean of past weeks.
-Demand of Victoria is real, and a draw of it is a stretch of its rows; it is left out where the file is not at hand.
+Demand of Victoria is real, and a draw of it is a stretch of its rows; `vic_elec.csv` has to be at hand for it.
 """
 
 from collections.abc import Callable, Sequence
