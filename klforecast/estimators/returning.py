@@ -3,8 +3,8 @@
     residual   rows less the effect at their stamps
     forecast   that of the residual and the effect at the stamps ahead
 
-Events of the year are taken off for the core and the local experts; a week for the core alone, since local experts have
-seasons of their own, and need the rows as they are for logarithms, factors and counts.
+Events of the year are taken off for the core and the local experts; a week for the core alone where local experts know
+it as a season of their own, since they need the rows as they are for logarithms, factors and counts.
 
 `klforecast.estimators.years` and `klforecast.estimators.weeks` look for it.
 """

@@ -142,7 +142,7 @@ def separate(
         for key, part in separated.residual.items()
     }
     separated = separated._replace(residual=residual, returning=returning)
-    if returning.for_core_alone:
+    if returning.name == "week":
         # What is left has no day any more, but its errors do, and local experts see the rows.
         return separated
     # A season may be seen only where the events are taken off.

@@ -4,8 +4,8 @@
     residual   rows less it, which the core forecasts
     core       its forecast and the effect of the phase of the week that is forecast
 
-Local experts see the rows as they are: a week is one of their own seasons, and logarithms, factors and counts are
-lost to rows less a week.
+Local experts see the rows as they are, unless these are too few for the week to be one of their own seasons:
+logarithms, factors and counts are lost to rows less a week.
 
 Eleven weeks of half-hours are 3,700 rows, and a window of three weeks would leave few of them to learn a thousand
 weights from. What a phase of the week is, its hour of the day included, is a mean over weeks; the core learns from its
@@ -25,9 +25,10 @@ from klforecast.data.scaling import Standardizer, add_within_floats
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.returning import PlanOf, ReturningEffects, squared_error
 from klforecast.estimators.sampling import sample_keys
+from klforecast.local.fitting import judged_periods
 from klforecast.local.seasons import indices_of_others
 
-_FEWEST = 3  # weeks of a series, so that each has two others beside it
+_FEWEST = 2  # weeks of a series, so that each has another one beside it
 # Weeks in the depth of a core from which on it knows them from its windows.
 _KNOWN = 3
 # How fast weeks forget, as fast as the slowest indices of local experts.
@@ -74,7 +75,8 @@ def learn_weeks(
     -----
     Two cores are solved.
     """
-    week = week_of(periods, plan_of(residual))
+    plan = plan_of(residual)
+    week = week_of(periods, plan)
     if week is None:
         return None
     effects = {
@@ -96,4 +98,7 @@ def learn_weeks(
     chosen = {key: effect for key, effect in chosen.items() if effect.any()}
     if not chosen:
         return None
-    return ReturningEffects.on(series, chosen, frequency, float(week), "week", for_core_alone=True)
+    known_locally = judged_periods(max(map(len, residual.values())), plan.horizon, periods)
+    return ReturningEffects.on(
+        series, chosen, frequency, float(week), "week", for_core_alone=week in known_locally
+    )

@@ -18,7 +18,7 @@ from klforecast.local.intermittent import count_size
 from klforecast.local.kinds import expert_kinds, tempered_by_kind
 from klforecast.local.knowledge import PanelExtent, PanelKnowledge
 from klforecast.local.law_weights import fit_laws
-from klforecast.local.model import AT_ONCE, LocalModel, near_steps, newest_rows, weighted
+from klforecast.local.model import AT_ONCE, LONGEST, LocalModel, near_steps, newest_rows, weighted
 from klforecast.local.origins import Origins, farthest_origin, futures, rolling_origins
 from klforecast.local.panel import are_positive
 from klforecast.local.shifts import on_present_level
@@ -58,12 +58,19 @@ def origins_of(pasts: Sequence[np.ndarray], horizon: int, periods: Sequence[int]
         As for `fit_local`.
     """
     past = newest_rows(pasts)
-    return rolling_origins(past, horizon, _judged_periods(past, horizon, periods))
+    return rolling_origins(past, horizon, judged_periods(past.shape[1], horizon, periods))
 
 
-def _judged_periods(past: np.ndarray, horizon: int, periods: Sequence[int]) -> tuple[int, ...]:
-    rows = past.shape[1]
-    return usable_periods(periods, rows, farthest_origin(rows, horizon))
+def judged_periods(rows: int, horizon: int, periods: Sequence[int]) -> tuple[int, ...]:
+    """Seasons that the experts of a panel look at, whose longest series has so many rows.
+
+    Examples
+    --------
+    >>> judged_periods(504, 48, [24, 168]), judged_periods(672, 48, [24, 168])
+    ((24,), (24, 168))
+    """
+    looked_at = min(rows, LONGEST)
+    return usable_periods(periods, looked_at, farthest_origin(looked_at, horizon))
 
 
 def fit_local(
@@ -132,7 +139,7 @@ def fit_judged(
         raise ValueError(f"horizon is {horizon}; pass at least 1")
     whole = panel or extent
     past = newest_rows(pasts, None if whole is None else whole.rows)
-    used = _judged_periods(past, horizon, periods) if panel is None else panel.bank.periods
+    used = judged_periods(past.shape[1], horizon, periods) if panel is None else panel.bank.periods
     floor = np.where(np.where(np.isfinite(past), past, np.inf).min(axis=1) < 0, -np.inf, 0.0)
     one = count_size(past)
     past, shifted = on_present_level(past, horizon, used)

@@ -58,7 +58,8 @@ def seasonal_indices(
     none = 1.0 if multiplicative else 0.0
     if rows < 2 * period:
         return np.full((len(forgettings), n, period), none)
-    detrended, seen = _cycles(past, period, multiplicative)
+    average = _moving_average(past, np.isfinite(past), period)
+    detrended, seen = _cycles(past, average, period, multiplicative)
     enough = np.isfinite(past).sum(axis=1) >= 2 * period
     return np.stack([_indices(detrended, seen, f, none, enough) for f in forgettings])
 
@@ -67,6 +68,7 @@ def indices_of_others(past: np.ndarray, period: int, forgetting: float) -> np.nd
     """Index of every row as the other cycles have it, and of the cycle ahead as all of them have it.
 
     Rows less what the others say are as noisy as rows to come; less what they say themselves too, they would be calmer.
+    The moving average goes on at both ends as it is there, so that two cycles have two indices of each phase.
 
     Parameters
     ----------
@@ -85,7 +87,9 @@ def indices_of_others(past: np.ndarray, period: int, forgetting: float) -> np.nd
     array([-2., -1., -1.,  3.])
     """
     n, rows = past.shape
-    detrended, seen = _cycles(past, period, multiplicative=False)
+    ends = ((0, 0), (period // 2, period // 2))
+    average = np.pad(_moving_average(past, np.isfinite(past), period), ends, mode="edge")
+    detrended, seen = _cycles(past, average, period, multiplicative=False)
     recent = _discounts(detrended.shape[1], forgetting)
     weight = seen * recent[:, None]
     total = weight.sum(axis=1, keepdims=True)
@@ -100,17 +104,19 @@ def indices_of_others(past: np.ndarray, period: int, forgetting: float) -> np.nd
 
 
 def _cycles(
-    past: np.ndarray, period: int, multiplicative: bool
+    past: np.ndarray,
+    average: np.ndarray,  # (N, T, or as many rows fewer at both ends)
+    period: int,
+    multiplicative: bool,
 ) -> tuple[np.ndarray, np.ndarray]:  # (N, cycles, P), (N or 1, cycles, P)
-    """Rows less or over their centred moving average, zero where there is none, and where there is one.
+    """Rows less or over their average, zero where there is none, and where there is one.
 
     Without gaps that is the same for all series, and told once.
     """
     n, rows = past.shape
-    trend = _moving_average(past, np.isfinite(past), period)
-    half = period // 2
-    inner = past[:, half : half + trend.shape[1]]
-    around = inner / np.where(trend > 0, trend, np.nan) if multiplicative else inner - trend
+    first = (rows - average.shape[1]) // 2
+    inner = past[:, first : first + average.shape[1]]
+    around = inner / np.where(average > 0, average, np.nan) if multiplicative else inner - average
     found = np.isfinite(around)
     if found.all():
         found = found[:1]
@@ -118,8 +124,8 @@ def _cycles(
         around = np.where(found, around, 0.0)
     # The oldest cycle is made whole by rows that nobody observed.
     cycles = -(-rows // period)
-    start = cycles * period - rows + half
-    place = slice(start, start + trend.shape[1])
+    start = cycles * period - rows + first
+    place = slice(start, start + average.shape[1])
     detrended = np.zeros((n, cycles * period))
     seen = np.zeros((len(found), cycles * period), dtype=bool)
     detrended[:, place], seen[:, place] = around, found

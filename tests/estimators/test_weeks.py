@@ -98,6 +98,18 @@ def test_local_experts_see_the_rows_with_their_week(fitted):
     np.testing.assert_allclose(off, -fitted.returning_.of((), y.index)[:, 0], atol=1e-9)
 
 
+@pytest.mark.parametrize(("weeks", "for_core_alone"), [(3, False), (4, False), (5, True)])
+def test_a_few_weeks_are_taken_off_for_local_experts_too(weeks, for_core_alone):
+    # Two whole weeks before every origin are what makes a week one of their own seasons.
+    y, truth = rides(weeks=weeks)
+    forecaster = KLMemoryForecaster(HORIZON).fit(y)
+    assert forecaster.returning_.name == "week"
+    assert forecaster.returning_.for_core_alone == for_core_alone
+    assert (336 in forecaster._pool.model.periods) == for_core_alone
+    assert forecaster.periods_ == [48, 336]
+    assert (forecaster.predict() - truth).abs().mean() < 12
+
+
 def test_a_file_of_before_takes_the_week_off_for_all(fitted):
     everybodys = fitted.returning_._replace(for_core_alone=False)
     reader = fitted._reader()._replace(returning=everybodys)

@@ -62,18 +62,28 @@ def test_a_row_is_told_by_the_other_cycles_as_by_their_plain_mean():
     period, cycles = 5, 6
     past = np.tile(RNG.normal(size=period) * 20, cycles) + RNG.normal(size=period * cycles)
     found = indices_of_others(past[None], period, forgetting=0.0)[0]
-    detrended = np.full(len(past), np.nan)
-    for row in range(2, len(past) - 2):
-        detrended[row] = past[row] - past[row - 2 : row + 3].mean()
+    detrended = np.empty(len(past))
+    for row in range(len(past)):
+        middle = np.clip(row, 2, len(past) - 3)  # the average at an end is the last one that is whole
+        detrended[row] = past[row] - past[middle - 2 : middle + 3].mean()
     folded = detrended.reshape(cycles, period)
-    level = np.nanmean(folded, axis=0).mean()
-    ahead = np.nanmean(folded, axis=0) - level
+    level = folded.mean()
+    ahead = folded.mean(axis=0) - level
     kept = found[-period:] @ ahead / (ahead @ ahead)
     assert 0.9 < kept < 1
     assert_allclose(found[-period:], kept * ahead)
     for row in range(len(past)):
         others = np.delete(folded[:, row % period], row // period)
-        assert_allclose(found[row], kept * (np.nanmean(others) - level))
+        assert_allclose(found[row], kept * (others.mean() - level))
+
+
+def test_two_cycles_tell_each_other():
+    first, second = RNG.normal(size=(2, 7)) + 20 * RNG.normal(size=7)
+    found = indices_of_others(np.concatenate([first, second])[None], 7, forgetting=0.0)[0]
+    deviations = np.stack([first, second]) - np.mean([first, second])
+    assert np.corrcoef(found[:7], deviations[1])[0, 1] > 0.999
+    assert np.corrcoef(found[7:14], deviations[0])[0, 1] > 0.999
+    assert np.corrcoef(found[14:], deviations.mean(axis=0))[0, 1] > 0.999
 
 
 def test_rows_less_what_other_cycles_say_are_as_noisy_as_rows_to_come():

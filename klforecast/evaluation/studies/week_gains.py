@@ -108,6 +108,8 @@ KINDS = {
     "load, 4 weeks, a week ahead": Kind(_load, 48, 4, 336),
     "load, 11 weeks, a week ahead": Kind(_load, 48, 11, 336),
     "calls, 5 weeks, a week ahead": Kind(_calls, 48, 5, 336),
+    "traffic by hour, 3 weeks, two days ahead": Kind(_traffic, 24, 3, 48),
+    "calls by hour, 3 weeks, a week ahead": Kind(_calls, 24, 3, 168),
     "traffic by hour, 4 weeks, two days ahead": Kind(_traffic, 24, 4, 48),
     "rides, 4 weeks, a day ahead": Kind(_rides, 48, 4, 48),
     "rides, 8 weeks, two days ahead": Kind(_rides, 48, 8, 96),
