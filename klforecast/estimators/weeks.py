@@ -11,7 +11,8 @@ Eleven weeks of half-hours are 3,700 rows, and a window of three weeks would lea
 weights from. What a phase of the week is, its hour of the day included, is a mean over weeks; the core learns from its
 windows how what is left goes on.
 
-It stays in the channels that cores forecast better without it, on windows that they were not solved on.
+It stays in the channels that cores forecast better without it, on windows that they were not solved on. That is asked
+wherever the season is a day, since two weeks are too few to show one of seven days by their autocorrelation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from pandas.tseries.offsets import BaseOffset
 
 from klforecast.core.experts.base import CYCLES_OF_A_WEEK
 from klforecast.core.plan import CorePlan
+from klforecast.data.periods import candidate_seasons
 from klforecast.data.scaling import Standardizer, add_within_floats
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.returning import PlanOf, ReturningEffects, squared_error
@@ -33,12 +35,13 @@ _FEWEST = 2  # weeks of a series, so that each has another one beside it
 _KNOWN = 3
 # How fast weeks forget, as fast as the slowest indices of local experts.
 _FORGETTING = 0.1
-# Of the squared error that a week has to save.
-_LEAST_GAIN = 0.05
+# Of the squared error that a week has to save. Of series without a week 4 to 14 % are given one, with 0.05 up to a
+# quarter; with 0.15 hardly fewer are, and eleven weeks of demand lose 5 % (docs/method/linear_core.md).
+_LEAST_GAIN = 0.1
 
 
 def week_of(periods: Sequence[int], plan: CorePlan) -> int | None:
-    """Seven of the leading season, where that is a season too and longer than windows of the core can show.
+    """Seven of the leading season, where that may be a season too and is longer than windows of the core can show.
 
     Examples
     --------
@@ -57,7 +60,7 @@ def learn_weeks(
     periods: Sequence[int],
     plan_of: PlanOf,
 ) -> ReturningEffects | None:
-    """Look for a week that the core cannot know from its windows.
+    """Look for a week, of at least two, that the core cannot know from its windows.
 
     Parameters
     ----------
@@ -76,7 +79,8 @@ def learn_weeks(
     Two cores are solved.
     """
     plan = plan_of(residual)
-    week = week_of(periods, plan)
+    candidates = candidate_seasons(periods, frequency)
+    week = week_of(candidates, plan)
     if week is None:
         return None
     effects = {
@@ -98,7 +102,7 @@ def learn_weeks(
     chosen = {key: effect for key, effect in chosen.items() if effect.any()}
     if not chosen:
         return None
-    known_locally = judged_periods(max(map(len, residual.values())), plan.horizon, periods)
+    known_locally = judged_periods(max(map(len, residual.values())), plan.horizon, candidates)
     return ReturningEffects.on(
         series, chosen, frequency, float(week), "week", for_core_alone=week in known_locally
     )

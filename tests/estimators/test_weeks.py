@@ -110,6 +110,15 @@ def test_a_few_weeks_are_taken_off_for_local_experts_too(weeks, for_core_alone):
     assert (forecaster.predict() - truth).abs().mean() < 12
 
 
+def test_two_weeks_are_enough():
+    y, truth = rides(weeks=3)
+    y = y.iloc[len(y) - 2 * 336 :]
+    forecaster = KLMemoryForecaster(HORIZON).fit(y)
+    weeks = y.to_numpy().reshape(2, 336).mean(axis=0)[:HORIZON]
+    assert forecaster.returning_.name == "week"
+    assert (forecaster.predict() - truth).abs().mean() < 1.3 * np.abs(weeks - truth).mean()
+
+
 def test_a_file_of_before_takes_the_week_off_for_all(fitted):
     everybodys = fitted.returning_._replace(for_core_alone=False)
     reader = fitted._reader()._replace(returning=everybodys)

@@ -4,7 +4,8 @@
 
 Each draw of a kind is forecast by the default with and without the week that windows are too short for
 (`klforecast.estimators.weeks`), and by plain references: the last day, the last week, and the mean of past weeks.
-Demand of Victoria is real, and a draw of it is a stretch of its rows; `vic_elec.csv` has to be at hand for it.
+Demand of Victoria and weather of Jena are real, and a draw of them is a stretch of their rows; the files of `VicElec`
+and `Weather` have to be at hand.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,9 +24,8 @@ from klforecast.evaluation.studies.timing import one_thread
 _NINE = np.arange(1, 10) / 10  # levels of the CRPS
 _WITHOUT = {"estimators.weeks:_LEAST_GAIN": 1.0}  # nobody saves the whole error
 _CHOSEN_ON = 3  # draws 0 to 2, which constants were looked at on and which are not scored
-_OF_VICTORIA = (
-    40_000  # first rows of Victoria's demand that are drawn from; its test part lies behind
-)
+# First rows that are drawn from; the test parts lie behind.
+_OF_VICTORIA, _OF_JENA = 40_000, 30_000
 
 
 class Kind(NamedTuple):
@@ -103,7 +103,21 @@ def _victoria(rng: np.random.Generator, index: pd.DatetimeIndex) -> np.ndarray:
     return rows[first : first + len(index)]
 
 
+def _weather(rng: np.random.Generator, index: pd.DatetimeIndex) -> np.ndarray:
+    """Jena's pressure, temperature and humidity by hour, which know no week."""
+    rows = load("Weather").frame[["p (mbar)", "T (degC)", "rh (%)"]].to_numpy()[:_OF_JENA:6]
+    first = int(rng.integers(len(rows) - len(index)))
+    return rows[first : first + len(index), rng.integers(rows.shape[1])]
+
+
 KINDS = {
+    "load, 2 weeks, a day ahead": Kind(_load, 48, 2, 48),
+    "rides, 2 weeks, two days ahead": Kind(_rides, 48, 2, 96),
+    "traffic by hour, 2 weeks, two days ahead": Kind(_traffic, 24, 2, 48),
+    "Victoria, 2 weeks, a day ahead": Kind(_victoria, 48, 2, 48),
+    "Victoria, 3 weeks, a day ahead": Kind(_victoria, 48, 3, 48),
+    "weather by hour, 2 weeks, a day ahead": Kind(_weather, 24, 2, 24),
+    "weather by hour, 4 weeks, two days ahead": Kind(_weather, 24, 4, 48),
     "load, 4 weeks, a day ahead": Kind(_load, 48, 4, 48),
     "load, 4 weeks, a week ahead": Kind(_load, 48, 4, 336),
     "load, 11 weeks, a week ahead": Kind(_load, 48, 11, 336),
