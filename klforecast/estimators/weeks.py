@@ -31,8 +31,8 @@ from klforecast.local.fitting import judged_periods
 from klforecast.local.seasons import indices_of_others
 
 _FEWEST = 2  # weeks of a series, so that each has another one beside it
-# Weeks of rows from which on their autocorrelation shows whether there is one. Of hours with weekends a third lower, five
-# weeks show it in all of twelve draws, three weeks in ten of them, two in none.
+# Weeks of rows from which on their autocorrelation shows whether there is one. Of hours with weekends a third lower,
+# five weeks show it in all of twelve draws, three weeks in ten of them, two in none.
 _SHOWN = 6
 # Weeks in the depth of a core from which on it knows them from its windows.
 _KNOWN = 3

@@ -82,7 +82,8 @@ def test_the_first_line_of_the_page_says_what_the_rows_say(rows, beginning):
     assert page.splitlines()[2].startswith(beginning)
 
 
-def test_a_run_goes_on_where_the_last_one_stopped(tmp_path, monkeypatch):
+def test_a_run_goes_on_where_the_last_one_stopped(tmp_path, monkeypatch, load_real):
+    load_real("ETTh1")
     out = tmp_path / "rows.jsonl"
     monkeypatch.setattr(
         memory_grid,
