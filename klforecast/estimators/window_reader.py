@@ -1,6 +1,6 @@
 """What a fitted net reads and says: windows of the residual of each series, scaled, without gaps.
 
-rows of y  ->  residual = rows - effect of X and year  ->  rows of the core = residual - week
+rows of y  ->  residual = rows - effect of X and events  ->  rows of the core = residual - week
 rows of the core  ->  (rows - mean) / scale  ->  gaps filled  ->  windows
 """
 
@@ -51,7 +51,7 @@ class WindowReader(NamedTuple):
 
     @property
     def events(self) -> ReturningEffects | None:
-        """What returns and is taken off the rows before all else: events of the year."""
+        """What returns and is taken off the rows before all else: events of the year, or a week of few rows."""
         return None if self.weeks is not None else self.returning
 
     @property
