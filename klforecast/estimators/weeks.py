@@ -38,8 +38,7 @@ _SHOWN = 6
 _KNOWN = 3
 # How fast weeks forget, as fast as the slowest indices of local experts.
 _FORGETTING = 0.1
-# Of the squared error that a week has to save. Of series without a week 4 to 14 % are given one, with 0.05 up to a
-# quarter; with 0.15 hardly fewer are, and eleven weeks of demand lose 5 % (docs/method/linear_core.md).
+# Of the squared error that a week has to save; with 0.15 eleven weeks of demand lose 5 % (docs/method/linear_core.md).
 _LEAST_GAIN = 0.1
 
 
@@ -88,7 +87,7 @@ def learn_weeks(
     if week is None:
         return None
     effects = {
-        key: indices_of_others(rows.T, week, _FORGETTING).T
+        key: _profile(rows.T, plan.period, week).T
         for key, rows in residual.items()
         if len(rows) >= _FEWEST * week
     }
@@ -110,3 +109,12 @@ def learn_weeks(
     return ReturningEffects.on(
         series, chosen, frequency, float(week), "week", for_core_alone=week in known_locally
     )
+
+
+def _profile(past: np.ndarray, day: int, week: int) -> np.ndarray:  # (C, T + week)
+    """What the other weeks say of each row; zero in channels where all of it is their day."""
+    of_day = indices_of_others(past, day, _FORGETTING)[:, : past.shape[1]]
+    added = indices_of_others(past - of_day, week, _FORGETTING)
+    # Indices that are no larger than their noise are shrunk to nothing.
+    has_week: np.ndarray = added.any(axis=1, keepdims=True)
+    return has_week * indices_of_others(past, week, _FORGETTING)

@@ -46,8 +46,16 @@ def test_the_core_alone_is_left_without_it():
     assert with_period.returning_ is None
 
 
-def test_days_that_are_all_alike_have_no_week():
-    assert KLMemoryForecaster(HORIZON).fit(rides(weekend=1.0)[0]).returning_ is None
+@pytest.mark.parametrize("weeks", [3, 5])
+def test_days_that_are_all_alike_have_no_week(weeks):
+    assert KLMemoryForecaster(HORIZON).fit(rides(weeks=weeks, weekend=1.0)[0]).returning_ is None
+
+
+def test_a_clean_day_is_no_week():
+    hours = np.arange(900)
+    noise = 0.05 * np.random.default_rng(0).standard_normal(900)
+    y = pd.Series(5 * np.maximum(0.0, np.sin(hours * np.pi / 12)) + noise)
+    assert KLMemoryForecaster(24).fit(y).returning_ is None
 
 
 def test_a_core_whose_windows_hold_three_weeks_knows_them():
