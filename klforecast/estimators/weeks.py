@@ -116,5 +116,5 @@ def _profile(past: np.ndarray, day: int, week: int) -> np.ndarray:  # (C, T + we
     of_day = indices_of_others(past, day, _FORGETTING)[:, : past.shape[1]]
     added = indices_of_others(past - of_day, week, _FORGETTING)
     # Indices that are no larger than their noise are shrunk to nothing.
-    has_week: np.ndarray = added.any(axis=1, keepdims=True)
+    has_week = np.abs(added).max(axis=1, keepdims=True) > 0
     return has_week * indices_of_others(past, week, _FORGETTING)
