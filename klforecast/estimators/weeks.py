@@ -12,7 +12,8 @@ weights from. What a phase of the week is, its hour of the day included, is a me
 windows how what is left goes on.
 
 It stays in the channels that cores forecast better without it, on windows that they were not solved on. Of a few weeks
-that is asked wherever the season is a day, since two are too few to show one of seven days by their autocorrelation.
+that is asked wherever the season is a day, or the rows are days without one, since two are too few to show a season of
+seven days by their autocorrelation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,6 +51,8 @@ def week_of(periods: Sequence[int], plan: CorePlan) -> int | None:
     >>> from klforecast.core.plan import plan_core
     >>> week_of([48, 336], plan_core([1344], channels=1, horizon=48, periods=[48, 336]))
     336
+    >>> week_of([7, 365], plan_core([21], channels=1, horizon=7))
+    7
     """
     week = CYCLES_OF_A_WEEK * plan.period
     return week if week in periods and plan.depth < _KNOWN * week else None
@@ -113,8 +116,10 @@ def learn_weeks(
 
 def _profile(past: np.ndarray, day: int, week: int) -> np.ndarray:  # (C, T + week)
     """What the other weeks say of each row; zero in channels where all of it is their day."""
-    of_day = indices_of_others(past, day, _FORGETTING)[:, : past.shape[1]]
-    added = indices_of_others(past - of_day, week, _FORGETTING)
+    beside = past
+    if day > 1:
+        beside = past - indices_of_others(past, day, _FORGETTING)[:, : past.shape[1]]
+    added = indices_of_others(beside, week, _FORGETTING)
     # Indices that are no larger than their noise are shrunk to nothing.
     has_week = np.abs(added).max(axis=1, keepdims=True) > 0
     return has_week * indices_of_others(past, week, _FORGETTING)

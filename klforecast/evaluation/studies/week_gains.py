@@ -1,4 +1,4 @@
-"""What it is worth to take a week off before the core: half-hours and hours of a few weeks.
+"""What it is worth to take a week off before the core: half-hours, hours and days of a few weeks.
 
     python -m klforecast.evaluation.studies.week_gains --draws 6 --out rows.jsonl
 
@@ -103,6 +103,13 @@ def _victoria(rng: np.random.Generator, index: pd.DatetimeIndex) -> np.ndarray:
     return rows[first : first + len(index)]
 
 
+def _sales(rng: np.random.Generator, index: pd.DatetimeIndex) -> np.ndarray:
+    """Sales of a shop by day, in per cent of a level that wanders."""
+    of_days = np.exp(0.25 * rng.standard_normal(7))[index.dayofweek]
+    level = np.exp(np.cumsum(0.02 * rng.standard_normal(len(index))))
+    return 100 * level * of_days * np.exp(0.15 * rng.standard_normal(len(index)))
+
+
 def _weather(rng: np.random.Generator, index: pd.DatetimeIndex) -> np.ndarray:
     """Jena's pressure, temperature and humidity by hour, which know no week."""
     rows = load("Weather").frame[["p (mbar)", "T (degC)", "rh (%)"]].to_numpy()[:_OF_JENA:6]
@@ -116,6 +123,8 @@ KINDS = {
     "traffic by hour, 2 weeks, two days ahead": Kind(_traffic, 24, 2, 48),
     "Victoria, 2 weeks, a day ahead": Kind(_victoria, 48, 2, 48),
     "Victoria, 3 weeks, a day ahead": Kind(_victoria, 48, 3, 48),
+    "sales by day, 3 weeks, a week ahead": Kind(_sales, 1, 3, 7),
+    "sales by day, 5 weeks, a week ahead": Kind(_sales, 1, 5, 7),
     "weather by hour, 2 weeks, a day ahead": Kind(_weather, 24, 2, 24),
     "weather by hour, 4 weeks, two days ahead": Kind(_weather, 24, 4, 48),
     "load, 4 weeks, a day ahead": Kind(_load, 48, 4, 48),
