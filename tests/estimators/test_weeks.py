@@ -64,12 +64,12 @@ def test_a_core_whose_windows_hold_three_weeks_knows_them():
 
 
 def test_two_weeks_of_days_have_a_week():
-    days = pd.date_range("2024-01-01", periods=22)
+    days = pd.date_range("2024-01-01", periods=20)
     sales = np.array([80.0, 90.0, 90.0, 100.0, 140.0, 200.0, 60.0])[days.dayofweek]
-    y = pd.Series(sales + 5 * np.random.default_rng(0).standard_normal(22), days)
-    forecaster = KLMemoryForecaster(7).fit(y[:15])
+    y = pd.Series(sales + 5 * np.random.default_rng(0).standard_normal(20), days)
+    forecaster = KLMemoryForecaster(5).fit(y[:15])
     assert forecaster.returning_.name == "week"
-    assert (forecaster.predict() - y[15:]).abs().mean() < 20
+    assert (forecaster.predict() - y[15:20]).abs().mean() < 20
 
 
 def test_a_day_alone_and_a_month_have_no_week():
