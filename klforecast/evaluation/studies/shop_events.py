@@ -16,7 +16,8 @@ from rich.table import Table
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.evaluation.studies.choices import constants_set
-from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
+from klforecast.evaluation.studies.command import make_parser, make_table, show
+from klforecast.evaluation.studies.draws import NINE, compare_draws, scores_of
 from klforecast.evaluation.studies.timing import one_thread
 
 _FIRST, _CUTOFF = "2015-01-01", "2017-11-20"
@@ -24,7 +25,6 @@ _YEARS, _HORIZON = 3, 60  # Decembers of which the last is ahead, and days that 
 _SHOPS, _YOUNG = 20, 0.3  # and the share of those that opened 200 to 600 days later
 _NOISES = (0.1, 0.25)  # of the level
 _WEEK = np.array([-0.1, -0.15, -0.1, 0.0, 0.15, 0.3, -0.1])  # of the level, from Monday on
-_NINE = np.arange(1, 10) / 10  # levels of the CRPS
 _SCORES = ("mae", "crps", "held")
 # No panel of the study has so many series.
 _ALONE = {"estimators.years:_LEAST_SERIES": _SHOPS + 1}
@@ -79,18 +79,10 @@ def compare(noise: float, random_state: int) -> dict[str, Any]:
         with one_thread(), constants_set(constants):
             forecaster = KLMemoryForecaster(_HORIZON, period=period).fit(past)
         level = past["sales"].groupby("shop", sort=False).mean()
-        units = level[future.index.get_level_values("shop")].to_numpy()[:, None]
-        quantiles = forecaster.predict_quantiles(alpha=list(_NINE)).loc[future.index].to_numpy()
-        gaps = future.to_numpy() - quantiles
-        errors = np.abs(future - forecaster.predict().loc[future.index]) / units
-        held = (gaps[:, 0] >= 0) & (gaps[:, -1] <= 0)
-        row |= {
-            f"mae_{kind}": float(errors.to_numpy().mean()),
-            f"crps_{kind}": float(
-                (2 * np.maximum(_NINE * gaps, (_NINE - 1) * gaps) / units).mean()
-            ),
-            f"held_{kind}": float(held.mean()),
-        }
+        units = level[future.index.get_level_values("shop")].to_numpy()
+        quantiles = forecaster.predict_quantiles(alpha=list(NINE)).loc[future.index].to_numpy()
+        point = forecaster.predict().loc[future.index, "sales"].to_numpy()
+        row |= scores_of(kind, point, quantiles, future["sales"].to_numpy(), units)
     return row
 
 
@@ -111,12 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__, rows=True)
     parser.add_argument("--draws", type=int, default=4)
     options = parser.parse_args(arguments)
-    rows = []
-    for noise in _NOISES:
-        for number in range(_CHOSEN_ON, _CHOSEN_ON + options.draws):
-            rows.append(compare(noise, number))
-            append_rows(options.out, rows[-1:])
-    show(table(rows))
+    draws = range(_CHOSEN_ON, _CHOSEN_ON + options.draws)
+    show(table(compare_draws(compare, _NOISES, draws, options.out)))
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ from rich.table import Table
 from klforecast.data.datasets import load
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.evaluation.studies.choices import constants_set
-from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
+from klforecast.evaluation.studies.command import make_parser, make_table, show
+from klforecast.evaluation.studies.draws import NINE, compare_draws, mean_error, scores_of
 from klforecast.evaluation.studies.timing import one_thread
 
-_NINE = np.arange(1, 10) / 10  # levels of the CRPS
 _WITHOUT = {"estimators.weeks:_LEAST_GAIN": 1.0}  # nobody saves the whole error
 _CHOSEN_ON = 21  # draws 0 to 20, which constants were looked at on and which are not scored
 # First rows that are drawn from; the test parts lie behind.
@@ -169,24 +169,14 @@ def compare(name: str, random_state: int) -> dict[str, Any]:
     for label, constants in (("without", _WITHOUT), ("with", {})):
         with one_thread(), constants_set(constants):
             forecaster = KLMemoryForecaster(kind.horizon).fit(y)
-        quantiles = forecaster.predict_quantiles(alpha=list(_NINE)).to_numpy()
-        gaps = truth[:, None] - quantiles
-        held = (gaps[:, 0] >= 0) & (gaps[:, -1] <= 0)
-        row |= {
-            f"mae_{label}": _error(forecaster.predict().to_numpy(), truth),
-            f"crps_{label}": float(2 * np.maximum(_NINE * gaps, (_NINE - 1) * gaps).mean()),
-            f"held_{label}": float(held.mean()),
-        }
+        quantiles = forecaster.predict_quantiles(alpha=list(NINE)).to_numpy()
+        row |= scores_of(label, forecaster.predict().to_numpy(), quantiles, truth)
     row["found"] = forecaster.returning_ is not None
     rows, week, steps = y.to_numpy(), 7 * kind.day, np.arange(kind.horizon)
-    row["mae_day"] = _error(rows[len(rows) - kind.day + steps % kind.day], truth)
-    row["mae_week"] = _error(rows[len(rows) - week + steps % week], truth)
-    row["mae_mean"] = _error(rows.reshape(-1, week).mean(axis=0)[steps % week], truth)
+    row["mae_day"] = mean_error(rows[len(rows) - kind.day + steps % kind.day], truth)
+    row["mae_week"] = mean_error(rows[len(rows) - week + steps % week], truth)
+    row["mae_mean"] = mean_error(rows.reshape(-1, week).mean(axis=0)[steps % week], truth)
     return row
-
-
-def _error(forecast: np.ndarray, truth: np.ndarray) -> float:
-    return float(np.abs(forecast - truth).mean())
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:
@@ -219,12 +209,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--draws", type=int, default=6)
     parser.add_argument("--kinds", nargs="*", choices=list(KINDS), default=list(KINDS))
     options = parser.parse_args(arguments)
-    rows = []
-    for name in options.kinds:
-        for number in range(_CHOSEN_ON, _CHOSEN_ON + options.draws):
-            rows.append(compare(name, number))
-            append_rows(options.out, rows[-1:])
-    show(table(rows))
+    draws = range(_CHOSEN_ON, _CHOSEN_ON + options.draws)
+    show(table(compare_draws(compare, options.kinds, draws, options.out)))
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ import pandas as pd
 from rich.table import Table
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
-from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
+from klforecast.evaluation.studies.command import make_parser, make_table, show
+from klforecast.evaluation.studies.draws import NINE, compare_draws, mean_error, scores_of
 from klforecast.evaluation.studies.timing import one_thread, timed
 
 _FIRST = "2015-01-01"  # a leap year follows
-_NINE = np.arange(1, 10) / 10  # levels of the CRPS
 _YEAR, _WEEKS = 365, 364  # days of a year, and of its whole weeks
 _CHOSEN_ON = 2  # draws 0 and 1, which constants were chosen on and which are not scored
 
@@ -116,25 +116,15 @@ def compare(name: str, random_state: int) -> dict[str, Any]:
         for kind, period in (("without", 7), ("with", None)):
             make = partial(KLMemoryForecaster(world.horizon, period=period).fit, y)
             forecaster, seconds = timed(make)
-            quantiles = forecaster.predict_quantiles(alpha=list(_NINE)).to_numpy()
-            gaps = truth[:, None] - quantiles
-            held = (gaps[:, 0] >= 0) & (gaps[:, -1] <= 0)
-            row |= {
-                f"mae_{kind}": _error(forecaster.predict().to_numpy(), truth),
-                f"crps_{kind}": float(2 * np.maximum(_NINE * gaps, (_NINE - 1) * gaps).mean()),
-                f"held_{kind}": float(held.mean()),
-                f"fit_{kind}": seconds,
-            }
+            quantiles = forecaster.predict_quantiles(alpha=list(NINE)).to_numpy()
+            row |= scores_of(kind, forecaster.predict().to_numpy(), quantiles, truth)
+            row[f"fit_{kind}"] = seconds
         row["found"] = forecaster.returning_ is not None
     for days in (_YEAR, _WEEKS):
-        row[f"mae_{days}"] = _error(rows[len(rows) - days + steps], truth)
+        row[f"mae_{days}"] = mean_error(rows[len(rows) - days + steps], truth)
     years = [rows[len(rows) - _YEAR * ago + steps] for ago in range(1, len(rows) // _YEAR + 1)]
-    row["mae_mean"] = _error(np.mean(years, axis=0), truth)
+    row["mae_mean"] = mean_error(np.mean(years, axis=0), truth)
     return row
-
-
-def _error(forecast: np.ndarray, truth: np.ndarray) -> float:
-    return float(np.abs(forecast - truth).mean())
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:
@@ -160,12 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--draws", type=int, default=4)
     parser.add_argument("--worlds", nargs="*", choices=list(WORLDS), default=list(WORLDS))
     options = parser.parse_args(arguments)
-    rows = []
-    for name in options.worlds:
-        for number in range(_CHOSEN_ON, _CHOSEN_ON + options.draws):
-            rows.append(compare(name, number))
-            append_rows(options.out, rows[-1:])
-    show(table(rows))
+    draws = range(_CHOSEN_ON, _CHOSEN_ON + options.draws)
+    show(table(compare_draws(compare, options.worlds, draws, options.out)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,66 @@
+"""Draws of made-up rows: what a forecast of one is scored by, and one comparison after the other.
+
+MAE     mean |truth - forecast|
+CRPS    2 mean_p pinball_p over the levels p = 0.1 ... 0.9
+held    share of the truth between the first and the last of them
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from klforecast.evaluation.studies.command import append_rows
+from klforecast.ops.arrays import to_tensor
+from klforecast.ops.pinball import pinball
+
+NINE = np.arange(1, 10) / 10
+"""Levels of the CRPS; the first and the last are the limits of an interval of 80 %."""
+
+
+Case = TypeVar("Case")
+
+
+def mean_error(forecast: np.ndarray, truth: np.ndarray) -> float:
+    """Mean absolute error."""
+    return float(np.abs(forecast - truth).mean())
+
+
+def scores_of(
+    label: str,
+    point: np.ndarray,  # (n,)
+    quantiles: np.ndarray,  # (n, 9), at `NINE`
+    truth: np.ndarray,  # (n,)
+    units: np.ndarray | float = 1.0,  # (n,)
+) -> dict[str, float]:
+    """Scores of a forecast, as a row names them; errors are divided by units.
+
+    Examples
+    --------
+    >>> point, quantiles = np.array([1.0, 3.0]), np.array([[1.0] * 9, [3.0] * 9])
+    >>> scores_of("now", point, quantiles, truth=np.array([1.0, 4.0]))
+    {'mae_now': 0.5, 'crps_now': 0.5, 'held_now': 0.5}
+    """
+    losses = pinball(*map(to_tensor, (truth, quantiles, NINE))).numpy()
+    held = (truth >= quantiles[:, 0]) & (truth <= quantiles[:, -1])
+    return {
+        f"mae_{label}": mean_error(point / units, truth / units),
+        f"crps_{label}": float(2 * (losses.mean(axis=1) / units).mean()),
+        f"held_{label}": float(held.mean()),
+    }
+
+
+def compare_draws(
+    compare: Callable[[Case, int], dict[str, Any]],
+    cases: Iterable[Case],
+    draws: range,
+    out: Path | None,
+) -> list[dict[str, Any]]:
+    """Rows of every draw of every case, each appended to a file of JSON lines as soon as it is there."""
+    rows = []
+    for case in cases:
+        for number in draws:
+            rows.append(compare(case, number))
+            append_rows(out, rows[-1:])
+    return rows
