@@ -177,9 +177,7 @@ def forecast_from_cutoffs(
     windows_of = reader.windows_within((), past, cutoffs)
     keys: list[Key] = [()] * len(cutoffs)
     read = None if levels is None else fitted.read_for(keys, levels)
-    weeks = np.zeros(1)
-    if reader.weeks is not None:
-        weeks = reader.weeks.after_each((), past.index, cutoffs, horizon) / scaler.scale
+    weeks = reader.weeks_within((), past, cutoffs, horizon)
     core = _core(fitted, windows_of, keys, cutoffs, horizon, read).plus(weeks)
     pooled = pool_windows(fitted.pool, reader, past, cutoffs, core, read)
     pooled = _with_phases(fitted, pooled, windows_of, cutoffs, weeks, read)

@@ -143,7 +143,7 @@ def separate(
     }
     separated = separated._replace(residual=residual, returning=returning)
     if returning.name == "week":
-        # What is left has no day any more, but its errors do, and local experts see the rows.
+        # A week takes its day with it, but errors go by the day as before.
         return separated
     # A season may be seen only where the events are taken off.
     return separated._replace(plan=make_plan(residual, frequency, plan.core.horizon, options))

@@ -81,7 +81,7 @@ def learn_weeks(
 
     Notes
     -----
-    Two cores are solved.
+    Two cores are solved where a series has more than its days.
     """
     plan, longest = plan_of(residual), max(map(len, residual.values()))
     if longest < _SHOWN * CYCLES_OF_A_WEEK * plan.period:
@@ -94,10 +94,9 @@ def learn_weeks(
         for key, rows in residual.items()
         if len(rows) >= _FEWEST * week
     }
-    sampled = sample_keys(effects) if effects else []
-    if not sampled:
+    if not any(effect.any() for effect in effects.values()):
         return None
-    judged = {key: residual[key] for key in sampled}
+    judged = {key: residual[key] for key in sample_keys(effects)}
     less = {
         key: add_within_floats(rows, -effects[key][: len(rows)]) for key, rows in judged.items()
     }

@@ -143,6 +143,14 @@ class WindowReader(NamedTuple):
         ]
         return np.stack([np.broadcast_to(effect, (steps, self.channels)) for effect in own])
 
+    def weeks_within(
+        self, key: Key, series: TimeSeries, cutoffs: np.ndarray, steps: int
+    ) -> np.ndarray:  # (n, steps, channels), or a zero
+        """The same after many cutoffs of one series."""
+        if self.weeks is None:
+            return np.zeros(1)
+        return self.weeks.after_each(key, series.index, cutoffs, steps) / self.scalers[key].scale
+
     def forecast(
         self, windows_of: WindowsOf, n_windows: int, steps: int
     ) -> np.ndarray:  # (n_windows, steps, channels), scaled

@@ -160,10 +160,13 @@ def fit_judged(
     truth = futures(without_excursions(past), origins, used)
     near = origins.steps <= near_steps(horizon)
 
-    # A linear core has a map for every channel of one series, and one map for all series of a panel.
-    typical = int(np.median(np.isfinite(past).sum(axis=1))) if len(pasts) > 1 else 0
-    orders = autoregressive_orders(typical, used[0] if used else 1)
-    bank = Bank(used, orders, bool(positive.any())) if panel is None else panel.bank
+    if panel is None:
+        # A linear core has a map for every channel of one series, and one map for all series of a panel.
+        typical = int(np.median(np.isfinite(past).sum(axis=1))) if len(pasts) > 1 else 0
+        orders = autoregressive_orders(typical, used[0] if used else 1)
+        bank = Bank(used, orders, bool(positive.any()))
+    else:
+        bank = panel.bank
     positive = positive & bank.with_log
 
     def judged(rows: np.ndarray) -> tuple[np.ndarray, tuple[Record, Record]]:

@@ -13,11 +13,8 @@ Letters   N series, T rows, H steps, P period
 
 import numpy as np
 
-_CYCLES = (
-    1,
-    2,
-    4,
-)  # one is the seasonal naive forecast; each has half of the noise of the one before
+# One is the seasonal naive forecast; each has half of the noise of the one before.
+_CYCLES = (1, 2, 4)
 # Left of the distance after each step, half of it after four and fourteen steps; to the mean of so many cycles. One of
 # 0.985 too, and eight cycles, are alike on days and weeks, and worse on M4's hours.
 _RETURNS = (0.85, 0.95)

@@ -64,9 +64,8 @@ def test_a_row_is_told_by_the_other_cycles_as_by_their_plain_mean():
     found = indices_of_others(past[None], period, forgetting=0.0)[0]
     detrended = np.empty(len(past))
     for row in range(len(past)):
-        middle = np.clip(
-            row, 2, len(past) - 3
-        )  # the average at an end is the last one that is whole
+        # The average at an end is the last one that is whole.
+        middle = np.clip(row, 2, len(past) - 3)
         detrended[row] = past[row] - past[middle - 2 : middle + 3].mean()
     folded = detrended.reshape(cycles, period)
     level = folded.mean()

@@ -105,12 +105,12 @@ def explain_series(
     for (key, past), of_core in zip(pasts.items(), splits, strict=True):
         level, parts = _of_past(past, of_core, by, rows)
         level, parts = level[steps[key] - 1], [part.at(steps[key] - 1) for part in parts]
-        if reader.events is not None and key in reader.events.effects:
-            events = reader.events.ahead(key, known[key].index[-1], steps[key])
-            parts.append(_single(reader.events.name, events))
-        if reader.weeks is not None and key in reader.weeks.effects:
-            days = reader.weeks.ahead(key, known[key].index[-1], steps[key])
-            parts.append(_single(reader.weeks.name, (1 - past.share[steps[key] - 1]) * days))
+        returning = reader.returning
+        if returning is not None and key in returning.effects:
+            added = returning.ahead(key, known[key].index[-1], steps[key])
+            if returning.for_core_alone:
+                added = (1 - past.share[steps[key] - 1]) * added
+            parts.append(_single(returning.name, added))
         floor = np.maximum(past.floor, reader.floor(key))
         lifted = floor - level - sum(part.values.sum(axis=-1) for part in parts)
         if (lifted > 0).any():
