@@ -24,7 +24,7 @@ from klforecast.local.knowledge import PanelExtent, PanelKnowledge
 from klforecast.local.model import LONGEST, LocalModel, near_steps
 from klforecast.local.origins import Origins
 from klforecast.local.panel import align
-from klforecast.local.share import Compared, PanelGains, local_shares, panel_gains
+from klforecast.local.share import Compared, PanelShares, local_shares, panel_shares
 
 _FEWEST_ROWS = 8  # of a typical series: four to look back from and four to judge
 
@@ -80,14 +80,13 @@ class PooledPanel(NamedTuple):
     typical : int
         Rows of a typical series.
     local : PanelKnowledge
-    gains : tuple of two
-        Of local experts over the core, in near and in all steps.
+    shares : PanelShares
     """
 
     extent: PanelExtent
     typical: int
     local: PanelKnowledge
-    gains: PanelGains
+    shares: PanelShares
 
 
 class _Newest(NamedTuple):
@@ -162,7 +161,8 @@ def learn_pool(
     model, judged = fit_judged(rows, horizon, periods, extent=channels)
     newest = _compare(sample, reader, plain, units, (model, judged), spared, extent)
     typical = int(np.median([len(part) for part in rows]))
-    panel = PooledPanel(extent, typical, judged.panel, panel_gains(newest.compared, horizon))
+    shares = panel_shares(newest.compared, horizon, typical)
+    panel = PooledPanel(extent, typical, judged.panel, shares)
     return _pool(list(sample), units, (model, judged), newest, panel), panel
 
 
@@ -213,7 +213,7 @@ def _compare(
     local = forecasts_from(model, judged, past, origins)
     core = _core_forecasts(reader, series, units, origins)
     both = np.stack([core, local], axis=2)
-    errors = np.abs(both - followed(past, origins)[:, :, None])
+    errors = both - followed(past, origins)[:, :, None]
     errors[:, judged.shifted] = np.nan
     return _Newest(past, Compared(errors, origins.offsets, origins.steps, spared, judged.counted))
 
@@ -226,7 +226,7 @@ def _pool(
     panel: PooledPanel,
 ) -> LocalPool:
     model, judged = fitted
-    shares = local_shares(newest.compared, model.horizon, panel.typical, panel.gains)
+    shares = local_shares(newest.compared, model.horizon, panel.typical, panel.shares)
     # The core reads a spike or an outage as it stands; local experts leave it out.
     shares[newest_excursions(newest.past).any(axis=1)] = 1.0
     # The core that was compared has not been fitted to windows across a shift, as the present one has.

@@ -1,11 +1,17 @@
 """Share of the local experts in a forecast beside a core, from the errors of both at the same origins.
 
-    logit w_i = logit w_0 + a sqrt(N) mean_i(n_i d_i) + b n_i (d_i - mean_i d_i)
+    w c_l + (1 - w) c_c                                    error of the mixture; c_c: of the core, c_l: of the experts
+    A    = sum_k c_c d / s_k  /  sum_k d^2 / s_k           the share that least squares gives;  d = c_c - c_l
+    w_p  = (sqrt(N) n A_p + a w_0) / (sqrt(N) n + a)       of the panel: N series that are alike tell more than one
+    w_i  = (n_i A_i + b w_p) / (n_i + b)                   of a series
 
-with d_i the relative advantage of the local forecast of series i in root mean squared error, and n_i the independent
-horizons that it was seen over: N series that are alike tell more than one, though not N times as much. A share that
-is small is none, and a series that has just surprised the core is left to local experts alone.
+n are the independent horizons that errors were seen over, a and b those that what was believed before is worth. Two
+forecasts of which one is a little worse have errors that cancel in part: least squares knows how far, sizes of errors
+do not. s_k, the size of the errors at an origin, keeps one bad week from deciding. A share that is small is none, and a
+series that has just surprised the core is left to local experts alone.
 
+Source    Bates & Granger (1969), "The combination of forecasts", Operational Research Quarterly 20(4), 451-468;
+          by errors out of sample: Wolpert (1992), "Stacked generalization", Neural Networks 5(2), 241-259.
 Letters   N series, K origins, J judged steps
 """
 
@@ -26,20 +32,18 @@ _FORMER = 2.0  # times the error that the core formerly made at these steps
 # is taken for calm; times by which errors have fallen; times the local error by which the core then errs.
 _NEWEST_PART, _CALMER, _STILL = 1 / 3, 3.0, 1.5
 _EXACT = 1e-6  # of the error of the core
-_LEAST_SHARE = 0.3  # below which local experts are not asked: they cost more than they give
-# Share of the local forecast before any evidence. On 19 sets before their test parts 0.45 is 0.6 % better in MASE and
-# 0.8 % in CRPS than 0.35, without web and IT 0.1 and 0.2 %, and structureless series come nearer to their mean.
-_PRIOR = 0.45
-# Of series that are long enough for the first depth of the core's memory, eight times 336 rows: there the core has seen
-# what local experts know, and these are asked where the newest rows speak for them at all. With 0.45 ETTh1 loses 5 % at
-# 720 steps; 0.25 costs 2 % of the CRPS on ten long series before their test parts, 0.3 and 0.35 cost 1 %.
-_PRIOR_LONG, _LONG = 0.3, 2688
-# Evidence of one independent horizon; 0.25 and 1 of a panel, 1 and 2 of a series were tried (docs/evidence/choices.md).
-_OF_PANEL, _OF_SERIES = 0.25, 0.5
-# Relative; a larger one says no more. Of four weeks of half-hours the core sees no week and errs four times as much,
-# which counted as twice with 1: rides and calls were 17 % worse, and no set before its test part was 1 % better.
-_MOST_GAIN = 3.0
-_OPTIMISM = 1.05  # of local errors, whose experts were weighed on rows among these
+_LEAST_SHARE = 0.2  # below which local experts are not asked: they cost more than they give
+_OPTIMISM = 1.03  # of local errors, whose experts were weighed on rows among these
+_USUAL = 0.5  # of the squared errors of all origins, added to those of one: a calm origin does not decide either
+# Of a series by itself; beyond them least squares of a few horizons says no more.
+_LEAST, _MOST = -1.0, 2.0
+# Share of the local forecast before any evidence; of series that are long enough for the first depth of the core's
+# memory, eight times 336 rows, the core has seen what local experts know. Chosen, as the doubts are, on forecasts from
+# 3 to 144 cutoffs before the test parts of 31 sets (docs/method/local_experts.md).
+_PRIOR, _PRIOR_LONG, _LONG = 0.45, 0.2, 2688
+# Independent horizons that this is worth to the series together, and that what they say together is worth to each of
+# them. Few say little of how far one may depart from the others.
+_DOUBT_OF_ALL, _DOUBT_OF_EACH, _DOUBT_OF_FEW, _MANY = 5.0, 4.0, 40.0, 30
 
 
 class Compared(NamedTuple):
@@ -48,7 +52,7 @@ class Compared(NamedTuple):
     Attributes
     ----------
     errors : ndarray of shape (K, N, 2, J)
-        Absolute errors of the core and of the local experts; NaN where nothing was observed.
+        Errors of the core and of the local experts; NaN where nothing was observed.
     offsets : ndarray of int, shape (K,)
         Rows after each origin, ascending.
     steps : ndarray of int, shape (J,)
@@ -66,27 +70,24 @@ class Compared(NamedTuple):
     rare: np.ndarray
 
 
-class PanelGain(NamedTuple):
-    """What a panel says of local experts, from which each of its series departs.
+class PanelShares(NamedTuple):
+    """Share of the local forecast in a panel, from which each of its series departs.
 
     Attributes
     ----------
-    mean : float
-        Relative advantage of local forecasts over the core.
-    evidence : float
-        What it adds to the logit of every share.
+    near, whole : float
+        In near and in all steps.
+    doubt : float
+        Independent horizons that these are worth to a series.
     """
 
-    mean: float
-    evidence: float
-
-
-PanelGains = tuple[PanelGain | None, PanelGain | None]
-"""In near and in all steps; None where nothing was judged."""
+    near: float
+    whole: float
+    doubt: float
 
 
 def local_shares(
-    compared: Compared, horizon: int, rows: int, panel: PanelGains | None = None
+    compared: Compared, horizon: int, rows: int, panel: PanelShares | None = None
 ) -> np.ndarray:  # (N, 2)
     """Share of the local forecast of every series in near and in far steps.
 
@@ -97,78 +98,95 @@ def local_shares(
         Steps that are forecast.
     rows : int
         Of a typical series.
-    panel : tuple of two, optional
+    panel : PanelShares, optional
         Of a panel that these series are a part of; None learns it from them.
 
     Examples
     --------
-    The better forecast has more of the mean of both:
+    Errors that have nothing in common, those of local experts half as large: by least squares four fifths of the
+    forecast are theirs, but four horizons of one series say little.
 
-    >>> errors = np.ones((4, 1, 2, 3))
-    >>> errors[:, :, 1] = 0.5
-    >>> origins, steps = np.array([20, 40, 60, 80]), np.arange(1, 4)
+    >>> core, local = np.array([2.0, 2.0, -2.0, -2.0]), np.array([1.0, -1.0, 1.0, -1.0])
+    >>> errors = np.stack([core, local], axis=1)[:, None, :, None].repeat(4, axis=3)
+    >>> origins, steps = np.array([20, 40, 60, 80]), np.arange(1, 5)
     >>> compared = Compared(errors, origins, steps, 80, np.array([False]))
-    >>> local_shares(compared, horizon=3, rows=320).round(2)
-    array([[0.67, 0.67]])
+    >>> local_shares(compared, horizon=4, rows=320).round(2)
+    array([[0.51, 0.51]])
     """
-    prior = _PRIOR_LONG if rows >= _LONG else _PRIOR
-    panel = panel_gains(compared, horizon) if panel is None else panel
-    records = _near_and_whole(compared, horizon)
-    share = np.stack(
-        [share_of(*record, prior, gain) for record, gain in zip(records, panel, strict=True)],
-        axis=-1,
-    )
+    panel = panel_shares(compared, horizon, rows) if panel is None else panel
+    near, whole = _near_and_whole(compared, horizon)
+    shares = share_of(near, panel.near, panel.doubt), share_of(whole, panel.whole, panel.doubt)
+    share = np.stack(shares, axis=-1)
     share = np.where(share < _LEAST_SHARE, 0.0, share)
     return np.where((is_surprised(compared) | is_calmer(compared))[:, None], 1.0, share)
 
 
-def panel_gains(compared: Compared, horizon: int) -> PanelGains:
-    """What the series of a panel say together."""
-    near, whole = (_panel_gain(*record) for record in _near_and_whole(compared, horizon))
-    return near, whole
+def panel_shares(compared: Compared, horizon: int, rows: int) -> PanelShares:
+    """What the series of a panel say together; arguments as for `local_shares`."""
+    prior = _PRIOR_LONG if rows >= _LONG else _PRIOR
+    few = compared.errors.shape[1] < _MANY
+    doubt = _DOUBT_OF_FEW if few else _DOUBT_OF_ALL
+    near, whole = (_of_panel(record, prior, doubt) for record in _near_and_whole(compared, horizon))
+    return PanelShares(near, whole, _DOUBT_OF_FEW if few else _DOUBT_OF_EACH)
 
 
-def _near_and_whole(
-    compared: Compared, horizon: int
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Errors, (N, 2), and the independent horizons that they are worth, (N,), of near and of all steps."""
+class SquaredGaps(NamedTuple):
+    """Sums of least squares of the error of the core on its distance from that of local experts, (N,) each.
+
+    Attributes
+    ----------
+    explained, apart : ndarray of shape (N,)
+        Products of the two, and squares of the distance.
+    horizons : ndarray of shape (N,)
+        Independent ones that were seen.
+    """
+
+    explained: np.ndarray
+    apart: np.ndarray
+    horizons: np.ndarray
+
+
+def _near_and_whole(compared: Compared, horizon: int) -> tuple[SquaredGaps, SquaredGaps]:
+    """Of near and of all steps."""
     near = near_steps(horizon)
 
-    def record(part: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-        errors, seen = _root_mean_squares(compared.errors[..., part])
-        errors[:, 1] *= _OPTIMISM
-        return errors, np.minimum(seen, compared.spared / length)
+    def record(part: np.ndarray, length: int) -> SquaredGaps:
+        explained, apart, seen = _sums(compared.errors[..., part])
+        return SquaredGaps(explained, apart, np.minimum(seen, compared.spared / length))
 
     return record(compared.steps <= near, near), record(compared.steps > 0, horizon)
 
 
-def _panel_gain(errors: np.ndarray, horizons: np.ndarray) -> PanelGain | None:
-    gain, judged = _gains(errors, horizons)
+def _sums(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (K, N, 2, J) -> (N,)
+    """What the difference of two errors explains of that of the core, its squares, and the origins that were seen."""
+    seen = np.isfinite(errors).all(axis=2)  # (K, N, J)
+    core, local = np.moveaxis(np.where(seen[:, :, None], errors, 0.0), 2, 0)
+    local = _OPTIMISM * local
+    apart, count = core - local, seen.sum(axis=2)
+    squares = (core**2 + local**2).sum(axis=2) / 2
+    usual = squares.sum(axis=0) / np.maximum(count.sum(axis=0), 1)
+    size = squares / np.maximum(count, 1) + _USUAL * usual
+    weight = np.where(size > 0, 1 / np.where(size > 0, size, 1.0), 0.0)
+    explained, spread = ((part * apart).sum(axis=2) * weight for part in (core, apart))
+    return explained.sum(axis=0), spread.sum(axis=0), count.sum(axis=0) / max(errors.shape[3], 1)
+
+
+def _of_panel(record: SquaredGaps, prior: float, doubt: float) -> float:
+    explained, apart, horizons = record
+    judged = (horizons > 0) & (apart > 0)
     if not judged.any():
-        return None
-    mean = float(gain[judged].mean())
-    return PanelGain(mean, float(_OF_PANEL * judged.sum() ** 0.5 * horizons[judged].mean() * mean))
+        return prior
+    found = np.clip(explained[judged].sum() / apart[judged].sum(), _LEAST, _MOST)
+    seen = judged.sum() ** 0.5 * horizons[judged].mean()
+    return float((seen * found + doubt * prior) / (seen + doubt))
 
 
-def share_of(
-    errors: np.ndarray,  # (N, 2)
-    horizons: np.ndarray,  # (N,)
-    prior: float,
-    panel: PanelGain | None,
-) -> np.ndarray:  # (N,)
-    """Share of the local forecast, from the errors of the core and of it over some independent horizons."""
-    if panel is None:
-        return np.full(len(errors), prior)
-    own = _OF_SERIES * horizons * (_gains(errors, horizons)[0] - panel.mean)
-    return 1 / (1 + np.exp(-(np.log(prior / (1 - prior)) + panel.evidence + own)))
-
-
-def _gains(errors: np.ndarray, horizons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (N,)
-    """Relative advantage of the local forecast, and where there is one."""
-    least = errors.min(axis=1)
-    judged = (horizons > 0) & (least > 0)
-    gain = np.where(judged, (errors[:, 0] - errors[:, 1]) / np.where(judged, least, 1.0), 0.0)
-    return np.clip(gain, -_MOST_GAIN, _MOST_GAIN), judged
+def share_of(record: SquaredGaps, panel: float, doubt: float) -> np.ndarray:  # (N,)
+    """Share of the local forecast of each series, by least squares over some horizons and by that of its panel."""
+    explained, apart, horizons = record
+    judged = apart > 0
+    own = np.where(judged, explained / np.where(judged, apart, 1.0), panel).clip(_LEAST, _MOST)
+    return ((horizons * own + doubt * panel) / (horizons + doubt)).clip(0.0, 1.0)
 
 
 def is_surprised(compared: Compared) -> np.ndarray:  # (N,)
