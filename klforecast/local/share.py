@@ -43,7 +43,7 @@ _LEAST, _MOST = -1.0, 2.0
 _PRIOR, _PRIOR_LONG, _LONG = 0.45, 0.2, 2688
 # Independent horizons that this is worth to the series together, and that what they say together is worth to each of
 # them. Few say little of how far one may depart from the others.
-_DOUBT_OF_ALL, _DOUBT_OF_EACH, _DOUBT_OF_FEW, _MANY = 5.0, 4.0, 40.0, 30
+_DOUBT_OF_ALL, _DOUBT_OF_EACH, _DOUBT_OF_FEW, _MANY = 1.0, 4.0, 40.0, 30
 
 
 class Compared(NamedTuple):

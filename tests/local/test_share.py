@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from klforecast.local.share import Compared, local_shares
+from klforecast.local.share import Compared, local_shares, panel_shares
 
 STEPS = np.arange(1, 8)
 OFFSETS = np.array([1, 2, 3, 5, 8, 13, 20, 40, 60, 80, 100, 120])
@@ -10,26 +10,60 @@ OFFSETS = np.array([1, 2, 3, 5, 8, 13, 20, 40, 60, 80, 100, 120])
 def shares(core, local, rare=False):
     """Shares for root mean squared errors at each origin, by normal errors of a fixed seed."""
     sizes = np.stack([core, local], axis=1)[:, None, :, None]
-    errors = np.abs(np.random.default_rng(0).standard_normal((len(OFFSETS), 1, 2, 7))) * sizes
+    errors = np.random.default_rng(0).standard_normal((len(OFFSETS), 1, 2, 7)) * sizes
     return local_shares(Compared(errors, OFFSETS, STEPS, 120, np.array([rare])), 7, 480)[0]
 
 
-def test_in_few_horizons_too_a_core_that_errs_four_times_as_much_has_next_to_nothing():
-    origins = np.array([7, 14, 21])
-
-    def of_local(times):
-        errors = np.ones((3, 1, 2, 7)) * np.array([times, 1.0])[:, None]
-        compared = Compared(errors, origins, STEPS, 21, np.array([False]))
-        return local_shares(compared, horizon=7, rows=84)[0, 1]
-
-    assert 0.6 < of_local(2.0) < 0.8
-    assert of_local(4.0) > 0.85
-    assert of_local(5.0) == of_local(50.0) < 0.9
+def panel_of(core, local, series=100, horizons=10):
+    """Errors of many series, at origins a horizon of seven steps apart."""
+    errors = np.stack([core, local], axis=2)
+    origins = 7 * np.arange(1, horizons + 1)
+    return Compared(errors, origins, STEPS, 7 * horizons, np.zeros(series, dtype=bool))
 
 
-def test_of_two_that_err_alike_each_has_about_half():
+@pytest.mark.parametrize(("times", "related"), [(1.0, 0.0), (1.5, 0.0), (1.5, 0.5), (0.7, 0.5)])
+def test_a_panel_of_many_has_the_share_of_least_squares(times, related):
+    noise = np.random.default_rng(0).standard_normal((3, 10, 100, 7))
+    core = noise[0] * (1 - related**2) ** 0.5 + related * noise[2]
+    local = times * (noise[1] * (1 - related**2) ** 0.5 + related * noise[2])
+    # Of two errors with deviations 1 and t and correlation r^2: (1 - r^2 t) / (1 + t^2 - 2 r^2 t).
+    common = related**2 * times
+    best = (1 - common) / (1 + times**2 - 2 * common)
+    found = local_shares(panel_of(core, local), horizon=7, rows=300)
+    assert found.mean() == pytest.approx(best, abs=0.05)
+
+
+def test_errors_that_cancel_leave_half_to_a_forecast_that_is_a_little_worse():
+    noise = np.random.default_rng(0).standard_normal((10, 100, 7))
+    found = local_shares(panel_of(noise, -1.2 * noise), horizon=7, rows=300)
+    assert found.mean() == pytest.approx(1 / 2.2, abs=0.05)
+
+
+def test_an_origin_that_was_missed_by_far_counts_for_less_than_its_squares():
+    core, local = np.random.default_rng(0).standard_normal((2, 10, 100, 7))
+    core[3] *= 30.0
+    apart = core - local
+    assert (core * apart).sum() / (apart**2).sum() > 0.98
+    assert local_shares(panel_of(core, local), horizon=7, rows=300).mean() < 0.85
+
+
+def test_a_part_of_a_panel_departs_from_the_shares_of_all():
+    noise = (
+        np.random.default_rng(0).standard_normal((2, 10, 100, 7))
+        * np.array([1.0, 2.0])[:, None, None, None]
+    )
+    whole = panel_of(*noise)
+    known = panel_shares(whole, horizon=7, rows=300)
+    part = panel_of(*noise[:, :, :3], series=3)
+    found = local_shares(part, horizon=7, rows=300, panel=known)
+    np.testing.assert_allclose(found, local_shares(whole, horizon=7, rows=300)[:3])
+
+
+def test_of_a_series_by_itself_a_few_horizons_say_little():
     alike = np.full(len(OFFSETS), 1.0)
-    assert shares(alike, alike) == pytest.approx([0.45, 0.45], abs=0.1)
+    np.testing.assert_allclose(shares(alike, alike), 0.45, atol=0.1)
+    assert (0.45 < shares(4 * alike, alike)).all()
+    assert (shares(4 * alike, alike) < 0.7).all()
 
 
 def test_where_the_noise_fell_and_only_local_experts_followed_they_have_all():
