@@ -62,7 +62,7 @@ def test_a_part_of_a_panel_departs_from_the_shares_of_all():
 def test_of_a_series_by_itself_a_few_horizons_say_little():
     alike = np.full(len(OFFSETS), 1.0)
     np.testing.assert_allclose(shares(alike, alike), 0.45, atol=0.1)
-    assert (0.45 < shares(4 * alike, alike)).all()
+    assert (shares(4 * alike, alike) > 0.45).all()
     assert (shares(4 * alike, alike) < 0.7).all()
 
 
