@@ -160,6 +160,9 @@ def benchmark(
     threads: Annotated[
         int, typer.Option(min=1, help="Threads of torch; more can be slower on shared cores.")
     ] = 1,
+    jobs: Annotated[
+        int, typer.Option(help="Processes that cells run in; -1 takes all processors.")
+    ] = 1,
 ) -> None:
     """Fit and score models on data sets, or on a suite of them, one JSON row per cell.
 
@@ -179,6 +182,10 @@ def benchmark(
     with _plain(ValueError, ImportError, KLForecastError):
         if (suite is None) == (not dataset):
             raise ValueError("pass either --dataset or --suite")
+        if jobs < 1 and jobs != -1:
+            raise ValueError(
+                f"--jobs is {jobs}; pass 1 or more processes, or -1 for all processors"
+            )
         changes = read_changes(param or [])
         if suite is None:
             if not model or only:
@@ -198,11 +205,18 @@ def benchmark(
     rows = []
     if todo.suite_cells:
         with _bar(console, len(todo.suite_cells), _suite_line) as show:
-            rows += run_cells(SUITE_CELLS, todo.suite_cells, out, rerun=rerun, on_progress=show)
+            rows += run_cells(
+                SUITE_CELLS, todo.suite_cells, out, rerun=rerun, n_jobs=jobs, on_progress=show
+            )
     if todo.window_cells:
         with _bar(console, len(todo.window_cells), _row_line) as show:
             rows += run_cells(
-                benchmark_cells(), todo.window_cells, out, rerun=rerun, on_progress=show
+                benchmark_cells(),
+                todo.window_cells,
+                out,
+                rerun=rerun,
+                n_jobs=jobs,
+                on_progress=show,
             )
     n_failed = sum(row["error"] is not None for row in rows)
     console.print(f"{len(rows) - n_failed} of {len(rows)} cells have a result in {out}")

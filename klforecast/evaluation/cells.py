@@ -5,10 +5,13 @@ split. What its row holds, and which rows are of the same measurement, is said b
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
+
+import torch
+from joblib import Parallel, delayed
 
 from klforecast.evaluation.json_lines import append_line
 
@@ -84,9 +87,10 @@ def run_cells(
     out: Path,
     *,
     rerun: bool = False,
+    n_jobs: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[Row]:
-    """Run the cells in order and append their rows to `out`.
+    """Run the cells and append their rows to `out`, in order.
 
     A cell whose row is in `out` already is not run again. A cell that fails gets a row with its
     error, and the run goes on; a later run tries it again.
@@ -100,6 +104,10 @@ def run_cells(
         File of JSON lines; made if absent.
     rerun : bool, default=False
         Run finished cells again and append a second row.
+    n_jobs : int, optional
+        Processes that cells run in, each with as many threads of torch as this one; None is this
+        process, or what `joblib.parallel_config` says. Seconds of cells that run at once are
+        longer than those of cells by themselves where they share a memory or a cache.
     on_progress : callable, optional
         Called with a `Progress` after each cell.
 
@@ -111,29 +119,37 @@ def run_cells(
     cells = list(cells)
     known = kind.read(out) if out.exists() and not rerun else []
     finished = {kind.identity(row): row for row in known if row["error"] is None}
-    rows, spent, n_run = [], 0.0, 0
-    for n_done, cell in enumerate(cells, start=1):
-        begun = time.perf_counter()
-        row, is_new = _run_or_find(kind, cell, finished)
+    ask = delayed(_run_unless_finished)
+    asked = (ask(kind, cell, frozenset(finished), torch.get_num_threads()) for cell in cells)
+    rows, begun, n_run = [], time.perf_counter(), 0
+    answers = Parallel(n_jobs=n_jobs, return_as="generator")(asked)
+    for n_done, (row, is_new) in enumerate(answers, start=1):
         if is_new:
             append_line(out, row)
-            spent, n_run = spent + time.perf_counter() - begun, n_run + 1
+            n_run += 1
+        else:
+            row = finished[kind.identity(row)]
         rows.append(row)
         if on_progress is not None:
+            spent = time.perf_counter() - begun
             left = spent / n_run * (len(cells) - n_done) if n_run else None
             on_progress(Progress(row, n_done, len(cells), left, is_new))
     return rows
 
 
-def _run_or_find(kind: CellKind[Cell], cell: Cell, finished: Mapping[str, Row]) -> tuple[Row, bool]:
+def _run_unless_finished(
+    kind: CellKind[Cell], cell: Cell, finished: Collection[str], threads: int
+) -> tuple[Row, bool]:
+    """Row of a cell, and whether it was run; that of a finished one has what is settled before."""
+    torch.set_num_threads(threads)
     row = kind.name(cell)
     # Whatever a model raises is the result of its cell, and the cells after it still run.
     try:
         ready = kind.prepare(cell)
         row |= ready.fields
-        known = finished.get(kind.identity(kind.complete(row)))
-        if known is not None:
-            return known, False
+        settled = kind.complete(row)
+        if kind.identity(settled) in finished:
+            return settled, False
         row |= ready.measure()
     except Exception as error:
         row["error"] = f"{type(error).__name__}: {error}"

@@ -75,6 +75,20 @@ def test_a_finished_configuration_is_not_run_again(fits, tmp_path):
     assert count == [38] * 4
 
 
+def test_two_processes_write_the_rows_of_one(tmp_path):
+    cells = [SuiteCell("worlds", config, "seasonal-naive") for config in ("noise/60", "walk/plain")]
+    one, two = (
+        run_cells(SUITE_CELLS, cells, tmp_path / f"{jobs}.jsonl", n_jobs=jobs) for jobs in (1, 2)
+    )
+    assert read_suite_rows(tmp_path / "2.jsonl") == two
+    of_the_run = {"fit_seconds", "predict_seconds", "cpu_seconds", "peak_memory_mb", "machine"}
+    for row, other in zip(one, two, strict=True):
+        assert row["error"] is None
+        assert {k: v for k, v in row.items() if k not in of_the_run} == {
+            k: v for k, v in other.items() if k not in of_the_run
+        }
+
+
 def test_a_row_says_what_was_measured(fits, tmp_path):
     (row,) = run_cells(SUITE_CELLS, [cell()], tmp_path / "rows.jsonl")
     assert set(row) == set(FIELDS)
