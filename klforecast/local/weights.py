@@ -27,7 +27,8 @@ import numpy as np
 # Times its typical error that the best expert may err at an origin before it counts less; 1 and 3 are within 0.2 % on
 # 25 sets, no limit at all is 0.1 % worse there and 1.6 times the error after a tenfold level.
 _TYPICAL = 2.0
-_RECENT = 0.98  # weight of an origin relative to the one after it; 0.96 and 1 are within 0.5 %
+# Weight of an origin relative to the one after it; 0.96 is within 0.5 %, and 1 within 0.2 % on 31 sets at many cutoffs.
+_RECENT = 0.98
 _SHARPNESS, _POWER = (
     0.2,
     1.5,
