@@ -7,8 +7,13 @@
 
 n are the independent horizons that errors were seen over, a and b those that what was believed before is worth. Two
 forecasts of which one is a little worse have errors that cancel in part: least squares knows how far, sizes of errors
-do not. s_k, the size of the errors at an origin, keeps one bad week from deciding. A share that is small is none, and a
-series that has just surprised the core is left to local experts alone.
+do not. s_k, the size of the errors at an origin, keeps one bad week from deciding. A horizon counts
+
+    max(1, sum_k d^2 / s_k  /  4 sum_k e^2 / s_k)          e: error of the mixture that least squares gives
+
+times, since the variance of A is that of e over the sum of d^2: once for unrelated errors of one size, of which the
+ratio is four, and more where one forecast is beyond doubt the better one. A share that is small is none, and a series
+that has just surprised the core is left to local experts alone.
 
 Source    Bates & Granger (1969), "The combination of forecasts", Operational Research Quarterly 20(4), 451-468;
           by errors out of sample: Wolpert (1992), "Stacked generalization", Neural Networks 5(2), 241-259.
@@ -37,6 +42,9 @@ _OPTIMISM = 1.03  # of local errors, whose experts were weighed on rows among th
 _USUAL = 0.5  # of the squared errors of all origins, added to those of one: a calm origin does not decide either
 # Of a series by itself; beyond them least squares of a few horizons says no more.
 _LEAST, _MOST = -1.0, 2.0
+_UNRELATED = 4.0  # squared distance of two unrelated forecasts over the squared error of their mean
+_MOST_TELLING = 1e3  # times that a horizon counts where one of them is exact
+_TINY = np.finfo(np.float64).tiny
 # Share of the local forecast before any evidence; of series that are long enough for the first depth of the core's
 # memory, eight times 336 rows, the core has seen what local experts know. Chosen, as the doubts are, on forecasts from
 # 3 to 144 cutoffs before the test parts of 31 sets (docs/method/local_experts.md).
@@ -111,7 +119,7 @@ def local_shares(
     >>> origins, steps = np.array([20, 40, 60, 80]), np.arange(1, 5)
     >>> compared = Compared(errors, origins, steps, 80, np.array([False]))
     >>> local_shares(compared, horizon=4, rows=320).round(2)
-    array([[0.51, 0.51]])
+    array([[0.53, 0.53]])
     """
     panel = panel_shares(compared, horizon, rows) if panel is None else panel
     near, whole = _near_and_whole(compared, horizon)
@@ -135,14 +143,15 @@ class SquaredGaps(NamedTuple):
 
     Attributes
     ----------
-    explained, apart : ndarray of shape (N,)
-        Products of the two, and squares of the distance.
+    explained, apart, squares : ndarray of shape (N,)
+        Products of the two, squares of the distance, and of the error of the core.
     horizons : ndarray of shape (N,)
         Independent ones that were seen.
     """
 
     explained: np.ndarray
     apart: np.ndarray
+    squares: np.ndarray
     horizons: np.ndarray
 
 
@@ -151,14 +160,14 @@ def _near_and_whole(compared: Compared, horizon: int) -> tuple[SquaredGaps, Squa
     near = near_steps(horizon)
 
     def record(part: np.ndarray, length: int) -> SquaredGaps:
-        explained, apart, seen = _sums(compared.errors[..., part])
-        return SquaredGaps(explained, apart, np.minimum(seen, compared.spared / length))
+        sums = _sums(compared.errors[..., part])
+        return sums._replace(horizons=np.minimum(sums.horizons, compared.spared / length))
 
     return record(compared.steps <= near, near), record(compared.steps > 0, horizon)
 
 
-def _sums(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (K, N, 2, J) -> (N,)
-    """What the difference of two errors explains of that of the core, its squares, and the origins that were seen."""
+def _sums(errors: np.ndarray) -> SquaredGaps:  # (K, N, 2, J)
+    """Over the origins that were seen, which are taken for independent."""
     seen = np.isfinite(errors).all(axis=2)  # (K, N, J)
     core, local = np.moveaxis(np.where(seen[:, :, None], errors, 0.0), 2, 0)
     local = _OPTIMISM * local
@@ -167,26 +176,44 @@ def _sums(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (
     usual = squares.sum(axis=0) / np.maximum(count.sum(axis=0), 1)
     size = squares / np.maximum(count, 1) + _USUAL * usual
     weight = np.where(size > 0, 1 / np.where(size > 0, size, 1.0), 0.0)
-    explained, spread = ((part * apart).sum(axis=2) * weight for part in (core, apart))
-    return explained.sum(axis=0), spread.sum(axis=0), count.sum(axis=0) / max(errors.shape[3], 1)
+
+    def over_origins(products: np.ndarray) -> np.ndarray:
+        total: np.ndarray = (products.sum(axis=2) * weight).sum(axis=0)
+        return total
+
+    return SquaredGaps(
+        over_origins(core * apart),
+        over_origins(apart**2),
+        over_origins(core**2),
+        count.sum(axis=0) / max(errors.shape[3], 1),
+    )
 
 
 def _of_panel(record: SquaredGaps, prior: float, doubt: float) -> float:
-    explained, apart, horizons = record
-    judged = (horizons > 0) & (apart > 0)
+    judged = (record.horizons > 0) & (record.apart > 0)
     if not judged.any():
         return prior
-    found = np.clip(explained[judged].sum() / apart[judged].sum(), _LEAST, _MOST)
-    seen = judged.sum() ** 0.5 * horizons[judged].mean()
-    return float((seen * found + doubt * prior) / (seen + doubt))
+    whole = SquaredGaps(*(part[judged].sum(keepdims=True) for part in record))
+    seen = float((whole.horizons * _telling(whole))[0] / judged.sum() ** 0.5)
+    found = float(np.clip(whole.explained / whole.apart, _LEAST, _MOST)[0])
+    return (seen * found + doubt * prior) / (seen + doubt)
 
 
 def share_of(record: SquaredGaps, panel: float, doubt: float) -> np.ndarray:  # (N,)
     """Share of the local forecast of each series, by least squares over some horizons and by that of its panel."""
-    explained, apart, horizons = record
-    judged = apart > 0
-    own = np.where(judged, explained / np.where(judged, apart, 1.0), panel).clip(_LEAST, _MOST)
-    return ((horizons * own + doubt * panel) / (horizons + doubt)).clip(0.0, 1.0)
+    judged = record.apart > 0
+    own = np.where(judged, record.explained / np.where(judged, record.apart, 1.0), panel)
+    seen = record.horizons * _telling(record)
+    return ((seen * own.clip(_LEAST, _MOST) + doubt * panel) / (seen + doubt)).clip(0.0, 1.0)
+
+
+def _telling(record: SquaredGaps) -> np.ndarray:  # (N,)
+    """How many times a horizon counts: the more, the further two forecasts are apart beside what their mixture errs."""
+    explained, apart, squares, _ = record
+    share = (explained / np.where(apart > 0, apart, 1.0)).clip(0.0, 1.0)
+    left = squares - 2 * share * explained + share**2 * apart
+    ratio = apart / np.maximum(_UNRELATED * left, apart / _MOST_TELLING + _TINY)
+    return np.maximum(ratio, 1.0)
 
 
 def is_surprised(compared: Compared) -> np.ndarray:  # (N,)

@@ -59,11 +59,21 @@ def test_a_part_of_a_panel_departs_from_the_shares_of_all():
     np.testing.assert_allclose(found, local_shares(whole, horizon=7, rows=300)[:3])
 
 
-def test_of_a_series_by_itself_a_few_horizons_say_little():
+def test_of_a_series_by_itself_a_few_horizons_say_little_of_two_that_err_alike():
     alike = np.full(len(OFFSETS), 1.0)
     np.testing.assert_allclose(shares(alike, alike), 0.45, atol=0.1)
-    assert (shares(4 * alike, alike) > 0.45).all()
-    assert (shares(4 * alike, alike) < 0.7).all()
+    np.testing.assert_allclose(shares(1.5 * alike, alike), 0.5, atol=0.1)
+
+
+def test_of_a_series_by_itself_they_say_all_where_one_forecast_is_beyond_doubt_the_better_one():
+    alike = np.full(len(OFFSETS), 1.0)
+    assert (shares(12 * alike, alike) > 0.9).all()
+    np.testing.assert_array_equal(shares(alike, 12 * alike), 0.0)
+
+
+def test_a_core_that_is_exact_has_everything():
+    alike = np.full(len(OFFSETS), 1.0)
+    np.testing.assert_array_equal(shares(0 * alike, alike), 0.0)
 
 
 def test_where_the_noise_fell_and_only_local_experts_followed_they_have_all():
