@@ -114,6 +114,8 @@ def test_a_frame_of_dask_is_forecast_by_two_processes(dask):
 def ray():
     """Ray on this machine, with two processes."""
     pytest.importorskip("fugue_ray", reason="needs pip install 'klforecast[ray]'")
+    # Ray puts a print of its own in place of Python's, for all tests that follow in this process.
+    os.environ["RAY_TQDM_PATCH_PRINT"] = "0"
     import ray
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)

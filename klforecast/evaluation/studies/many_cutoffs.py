@@ -54,12 +54,10 @@ PANELS = (
 """Sets whose series are fitted together."""
 
 _PARTS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the rows of a series that are known to each fit
-_CUTOFFS = 16  # after each fit, spread over eight horizons
-_HORIZONS = 8
-_FEWEST_HORIZONS = (
-    4  # that a series has to hold before a fit, and three that a series of a panel has to
-)
+_CUTOFFS, _HORIZONS = 16, 8  # cutoffs after each fit, and the horizons that they spread over
+_FEWEST_HORIZONS = 4  # that a series has to hold before a fit
 _LONGEST_HORIZON = 240  # steps; a medium term of hours has twice as many
+# Of a panel: half a minute for each set.
 _MOST_SERIES, _MOST_ROWS, _FEWEST_SERIES = 800, 3000, 10
 _BACK = (0.0, 1 / 3, 2 / 3, 1.0)  # horizons that the cutoffs of a panel lie before its last one
 SCORES = ("mase", "mase_median", "crps", "coverage_80")
