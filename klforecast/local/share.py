@@ -51,7 +51,7 @@ _TINY = np.finfo(np.float64).tiny
 _PRIOR, _PRIOR_LONG, _LONG = 0.45, 0.2, 2688
 # Independent horizons that this is worth to the series together, and that what they say together is worth to each of
 # them. Few say little of how far one may depart from the others.
-_DOUBT_OF_ALL, _DOUBT_OF_EACH, _DOUBT_OF_FEW, _MANY = 1.0, 4.0, 20.0, 30
+_DOUBT_OF_ALL, _DOUBT_OF_EACH, _DOUBT_OF_FEW, _MANY = 1.0, 4.0, 40.0, 30
 
 
 class Compared(NamedTuple):
@@ -119,7 +119,7 @@ def local_shares(
     >>> origins, steps = np.array([20, 40, 60, 80]), np.arange(1, 5)
     >>> compared = Compared(errors, origins, steps, 80, np.array([False]))
     >>> local_shares(compared, horizon=4, rows=320).round(2)
-    array([[0.59, 0.59]])
+    array([[0.53, 0.53]])
     """
     panel = panel_shares(compared, horizon, rows) if panel is None else panel
     near, whole = _near_and_whole(compared, horizon)
