@@ -62,7 +62,8 @@ def test_a_part_of_a_panel_departs_from_the_shares_of_all():
 def test_of_a_series_by_itself_a_few_horizons_say_little_of_two_that_err_alike():
     alike = np.full(len(OFFSETS), 1.0)
     np.testing.assert_allclose(shares(alike, alike), 0.45, atol=0.1)
-    np.testing.assert_allclose(shares(1.5 * alike, alike), 0.5, atol=0.1)
+    found, best = shares(1.5 * alike, alike), 1.5**2 / (1 + 1.5**2)
+    assert ((found > 0.45) & (found < best)).all()
 
 
 def test_of_a_series_by_itself_they_say_all_where_one_forecast_is_beyond_doubt_the_better_one():
