@@ -140,8 +140,12 @@ def run(
     The backend is joblib's: processes here, or those of Dask or Ray in `joblib.parallel_config`. That of Ray gives no
     answer before it has all of them.
     """
+    return in_order((delayed(on_one_thread)(work, part) for part in parts), n_jobs)
+
+
+def in_order(asked: Iterable[Any], n_jobs: int | None = None) -> Iterator[Any]:
+    """Answers to calls of `joblib.delayed` in their order, each as soon as the backend gives it."""
     one_by_one = get_active_backend()[0].supports_return_generator
-    asked = (delayed(on_one_thread)(work, part) for part in parts)
     return iter(Parallel(n_jobs=n_jobs, return_as="generator" if one_by_one else "list")(asked))
 
 

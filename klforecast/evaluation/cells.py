@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
-from joblib import Parallel, delayed
+from joblib import delayed
 
+from klforecast.distributed.parts import in_order
 from klforecast.evaluation.json_lines import append_line
 
 Cell = TypeVar("Cell")
@@ -119,19 +120,23 @@ def run_cells(
     cells = list(cells)
     known = kind.read(out) if out.exists() and not rerun else []
     finished = {kind.identity(row): row for row in known if row["error"] is None}
-    ask = delayed(_run_unless_finished)
-    asked = (ask(kind, cell, frozenset(finished), torch.get_num_threads()) for cell in cells)
-    rows, begun, n_run = [], time.perf_counter(), 0
-    answers = Parallel(n_jobs=n_jobs, return_as="generator")(asked)
+    ask, names, threads = (
+        delayed(_run_unless_finished),
+        frozenset(finished),
+        torch.get_num_threads(),
+    )
+    answers = in_order((ask(kind, cell, names, threads) for cell in cells), n_jobs)
+    rows, spent, n_run, last = [], 0.0, 0, time.perf_counter()
     for n_done, (row, is_new) in enumerate(answers, start=1):
+        now = time.perf_counter()
         if is_new:
             append_line(out, row)
-            n_run += 1
+            spent, n_run = spent + now - last, n_run + 1
         else:
             row = finished[kind.identity(row)]
+        last = now
         rows.append(row)
         if on_progress is not None:
-            spent = time.perf_counter() - begun
             left = spent / n_run * (len(cells) - n_done) if n_run else None
             on_progress(Progress(row, n_done, len(cells), left, is_new))
     return rows

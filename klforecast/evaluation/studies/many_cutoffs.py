@@ -10,9 +10,9 @@ suite. Rows of another state of the code, or with a constant changed, are compar
 """
 
 import ast
-import time
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -31,12 +31,13 @@ from klforecast.evaluation.studies.command import (
     percent,
     show,
 )
+from klforecast.evaluation.studies.timing import timed
 from klforecast.evaluation.suites.competitions import COMPETITION_CONFIGS, competition_task
 from klforecast.evaluation.suites.corpus import corpus_task
 from klforecast.evaluation.suites.forecasters import PooledMemory
 from klforecast.evaluation.suites.gift_eval import gift_eval_task
 from klforecast.evaluation.suites.scores import LEVELS, Forecast, ScoreSums, seasonal_error
-from klforecast.evaluation.suites.task import SuiteTask, rows_between
+from klforecast.evaluation.suites.task import SuiteTask, rows_between, score_task
 
 SERIES = (
     *("ett1/15T/short", "ett1/H/short", "ett1/H/medium", "ett1/D/short", "ett1/W/short"),
@@ -98,13 +99,8 @@ def score_panel(task: SuiteTask) -> tuple[ScoreSums, int]:
         }
         if len(series) < _FEWEST_SERIES:
             continue
-        past = rows_between(series, None, horizon)
-        model = PooledMemory(horizon, 0, {})
-        model.fit(past)
-        forecasts = model.forecast()
-        for name, rows in series.items():
-            scale = seasonal_error(past[name].to_numpy(), task.season)
-            sums.add(rows.to_numpy()[-horizon:], forecasts[name], scale)
+        panel = replace(task, collection=replace(task.collection, series=series), n_windows=1)
+        score_task(panel, PooledMemory(horizon, 0, {}), sums)
         count += len(series)
     return sums, count
 
@@ -122,11 +118,11 @@ def measure(config: str, constants: Mapping[str, Any]) -> dict[str, Any]:
     panel = config in PANELS
     load = competition_task if config in COMPETITION_CONFIGS else gift_eval_task
     task = load(config) if panel else corpus_task(config)
-    begun = time.process_time()
+    score = score_panel if panel else score_series
     with constants_set(constants), warnings.catch_warnings():
         # Series that are too short for a setting say so for every fit.
         warnings.simplefilter("ignore")
-        sums, count = (score_panel if panel else score_series)(task)
+        (sums, count), seconds = timed(lambda: score(task))
     return {
         "config": config,
         "domain": task.domain,
@@ -134,7 +130,7 @@ def measure(config: str, constants: Mapping[str, Any]) -> dict[str, Any]:
         "data_sha256": task.collection.sha256,
         "forecasts": count,
         **{name: sums.result()[name] for name in SCORES},
-        "cpu_seconds": time.process_time() - begun,
+        "cpu_seconds": seconds,
         "seed": 0,
         "commit": machine.commit(),
         "versions": machine.versions(),

@@ -71,8 +71,12 @@ def rows_between(
     }
 
 
-def score_task(task: SuiteTask, model: SuiteForecaster) -> dict[str, Any]:
+def score_task(
+    task: SuiteTask, model: SuiteForecaster, sums: ScoreSums | None = None
+) -> dict[str, Any]:
     """Fit and score a model, and return the fields of its row that are known only afterwards.
+
+    Scores are added to `sums` where these are given, and are then those of all that was added to them.
 
     Raises
     ------
@@ -87,7 +91,7 @@ def score_task(task: SuiteTask, model: SuiteForecaster) -> dict[str, Any]:
             f"{task.config} holds a series of {task.collection.shortest} rows, and the last "
             f"{n_test} of each are the test part; leave it out or score fewer windows"
         )
-    sums = ScoreSums()
+    sums = ScoreSums() if sums is None else sums
     begun, cpu_begun = time.perf_counter(), time.process_time()
     model.fit(rows_between(series, None, n_test))
     fit_seconds = time.perf_counter() - begun
