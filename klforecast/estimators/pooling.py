@@ -20,7 +20,7 @@ from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.local_pool import LocalPool
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.bounds import share_ceiling
-from klforecast.local.model import LONGEST, forecast, quantiles
+from klforecast.local.model import LONGEST, LocalModel, forecast, quantiles
 from klforecast.ops.adaptive_levels import LEVEL_TABLE, quantiles_at
 from klforecast.ops.arrays import to_tensor
 
@@ -176,21 +176,26 @@ def _pooled(
     pool = in_present_units(pool, pasts)
     floor = floor_of(pool, reader)
     point, steps = core.point, core.point.shape[1]
-    asked = bool(pool.share.any())
-    if asked:
-        own_units = [past / unit for past, unit in zip(pasts, pool.units, strict=True)]
-        local = forecast(pool.model, own_units, steps)
-        by_channel = local.reshape(len(pasts), -1, steps).transpose(0, 2, 1)
+    asked = pool.share.any(axis=2)
+    if asked.any():
+        model = pool.model.of(asked.ravel().nonzero()[0])
+        own_units = [
+            past[:, channels] / unit[channels]
+            for past, unit, channels in zip(pasts, pool.units, asked, strict=True)
+            if channels.any()
+        ]
+        local = forecast(model, own_units, steps)
         share = shares_of(pool, pasts, steps)
-        point = (1 - share) * point + share * _scaled(pool, reader, by_channel)
+        point = (1 - share) * point + share * _scaled(pool, reader, _placed(local, asked))
     point = np.maximum(point, floor)
     if core.around is None or read is None:
         return Pooled(point, None)
     around = core.point[..., None] + core.around
-    if asked:
-        spread = _local_quantiles(pool, own_units, local, torch.cat(list(read)))
-        by_level = spread.reshape(len(pasts), -1, *spread.shape[1:]).transpose(0, 2, 3, 1)
-        scaled = _scaled(pool, reader, by_level).transpose(0, 1, 3, 2)
+    if asked.any():
+        levels = torch.cat(list(read))[asked.ravel()]
+        spread = _local_quantiles(model, own_units, local, levels)
+        by_level = np.moveaxis(_placed(spread, asked), 2, 3)
+        scaled = np.moveaxis(_scaled(pool, reader, by_level), 2, 3)
         around = (1 - share[..., None]) * around + share[..., None] * scaled
     # A share that is forecast above one is none.
     ceiling = np.maximum(_ceiling(pool, reader, pasts), point)
@@ -198,8 +203,18 @@ def _pooled(
     return Pooled(point, around - point[..., None])
 
 
+def _placed(
+    local: np.ndarray,  # (N, steps, ...)
+    asked: np.ndarray,  # (series, channels), of which N are true
+) -> np.ndarray:  # (series, steps, channels, ...)
+    """What the asked channels have, and zero for the others."""
+    everything = np.zeros((*asked.shape, *local.shape[1:]))
+    everything[asked] = local
+    return everything.swapaxes(1, 2)
+
+
 def _local_quantiles(
-    pool: LocalPool,
+    model: LocalModel,
     pasts: Sequence[np.ndarray],  # in the units of local experts
     point: np.ndarray,  # (N, steps)
     read: Tensor,  # (N, Q)
@@ -207,8 +222,8 @@ def _local_quantiles(
     """Quantiles of the local law at levels of each series."""
     steps = point.shape[1]
     if (read == read[0]).all():
-        return quantiles(pool.model, pasts, steps, read[0].tolist(), point=point)
-    table = quantiles(pool.model, pasts, steps, LEVEL_TABLE.tolist(), point=point)
+        return quantiles(model, pasts, steps, read[0].tolist(), point=point)
+    table = quantiles(model, pasts, steps, LEVEL_TABLE.tolist(), point=point)
     return quantiles_at(to_tensor(table), read[:, None]).numpy()
 
 

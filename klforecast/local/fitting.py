@@ -195,9 +195,8 @@ def fit_judged(
         for each, its in enumerate(kinds):
             alike = positive[rows] == bool(each)
             own[alike] = tempered_by_kind(own[alike], its)
-        by_step = own[:, np.where(near, 0, 1)]
         for place, forecasts in enumerate(made):
-            mixed[place, rows] = weighted(forecasts, by_step)
+            mixed[place, rows] = weighted(forecasts, own, int(near.sum()))
         weights.append(own)
     order = np.concatenate(chunks).argsort()
     laws, panel_laws = fit_laws(

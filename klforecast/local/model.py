@@ -200,7 +200,6 @@ def _mixed(
     model: LocalModel, past: np.ndarray, steps: int, others: np.ndarray | None
 ) -> np.ndarray:  # (N, steps)
     ahead = np.arange(1, steps + 1)
-    part = np.where(ahead <= near_steps(model.horizon), 0, 1)
     n, experts = len(past), model.weights.shape[2]
     mixed = np.empty((n, steps))
     bank = model.bank(0 if others is None else others.shape[1])
@@ -215,15 +214,19 @@ def _mixed(
                 f"got {made.shape[1]} experts for weights of {experts}; "
                 "pass `others` as the model was fitted with them"
             )
-        mixed[rows] = weighted(made, model.weights[rows][:, part])
+        mixed[rows] = weighted(made, model.weights[rows], near_steps(model.horizon))
     return mixed
 
 
 def weighted(
     made: np.ndarray,  # (N, E, H)
-    weights: np.ndarray,  # (N, H, E)
+    weights: np.ndarray,  # (N, 2, E)
+    near: int,
 ) -> np.ndarray:  # (N, H)
-    """What the experts of each series say together."""
+    """What the experts of each series say together: by the first weights in so many near steps, then by the others."""
     # Around one of the experts: weights sum to one up to rounding, and a constant is to stay what it is.
     around = made - made[:, :1]
-    return made[:, 0] + np.einsum("neh,nhe->nh", around, weights)
+    mixed = made[:, 0].copy()
+    for part, steps in enumerate((slice(near), slice(near, None))):
+        mixed[:, steps] += (weights[:, part, None] @ around[:, :, steps])[:, 0]
+    return mixed

@@ -99,6 +99,25 @@ def test_many_cutoffs_are_forecast_as_one_by_one():
         np.testing.assert_allclose(together, np.stack(alone), rtol=1e-9)
 
 
+def test_each_channel_is_asked_by_its_own_share_alone():
+    rows = np.stack([weekly(210, 100.0, 0), weekly(210, 10.0, 1)], axis=1)
+    fitted = KLMemoryForecaster(7).fit(pd.DataFrame(rows, daily_series(rows[:, 0]).index))
+    pool = fitted._pool
+
+    def forecast(*share):
+        fitted._pool = pool._replace(share=np.array([[[each, each] for each in share]]))
+        quantiles = fitted.predict_quantiles(alpha=[0.1, 0.9]).to_numpy().reshape(7, 2, 2)
+        return fitted.predict().to_numpy(), quantiles
+
+    for one, *others in zip(
+        forecast(0.0, 0.6), forecast(0.6, 0.6), forecast(0.0, 0.0), strict=True
+    ):
+        both, none = others
+        np.testing.assert_array_equal(one[:, 0], none[:, 0])
+        np.testing.assert_array_equal(one[:, 1], both[:, 1])
+        assert (both[:, 0] != none[:, 0]).all()
+
+
 def test_no_cutoffs_give_no_forecasts():
     y = daily_series(weekly(150, 50.0))
     fitted = KLMemoryForecaster(14).fit(y[:120])
