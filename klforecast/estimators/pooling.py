@@ -176,7 +176,7 @@ def _pooled(
     pool = in_present_units(pool, pasts)
     floor = floor_of(pool, reader)
     point, steps = core.point, core.point.shape[1]
-    asked = pool.share.any(axis=2)
+    asked = pool.share.max(axis=2) > 0
     if asked.any():
         model = pool.model.of(asked.ravel().nonzero()[0])
         own_units = [
