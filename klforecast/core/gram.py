@@ -18,6 +18,7 @@ Letters   T time steps, C channels, n windows, L = length of a window
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -136,11 +137,17 @@ def window_gram(
         first_row, step = _first_row_and_step(parts, pick)
         forgetting = parts[0].forgetting
     length = len(first_row)
-    gram = first_row.new_empty(length, length)
-    gram[0] = first_row
-    for i in range(length - 1):
-        torch.add(step[i, i:], gram[i, i:-1], alpha=forgetting, out=gram[i + 1, i + 1 :])
-    return gram.triu_().add_(gram.triu(1).T.clone())
+    # A row of length + 1 starts on the diagonal, so that diagonals run down its columns. Where they have ended, columns
+    # go on with what lies below the diagonal of the matrix, which is not read.
+    diagonals = first_row.new_zeros(length, length + 1)
+    gram = diagonals.view(-1)[: length * length].view(length, length)
+    gram[0], gram[1:, 1:] = first_row, step
+    if forgetting == 1:
+        diagonals.cumsum_(dim=0)
+    else:
+        for older, newer in pairwise(diagonals):
+            newer.add_(older, alpha=forgetting)
+    return gram.triu_().add_(gram.triu(1).T)
 
 
 def _first_row_and_step(

@@ -22,6 +22,7 @@ from klforecast.core.out_of_fold import MOST_ERRORS, expand_segments, judge_out_
 from klforecast.core.plan import CoreOptions, CorePlan, plan_core
 from klforecast.core.rows import Rows, check_lengths, remembered_rows
 from klforecast.ops.conformal import Residuals
+from klforecast.ops.workers import answers
 
 
 class Solved(NamedTuple):
@@ -289,12 +290,16 @@ def _readout(
 ) -> Tensor:  # (C, H, d), float32
     """The weighted sum of the maps of all experts, solved from all windows."""
     readout = torch.empty(len(weights), plan.horizon, coordinates.sizes[-1], dtype=torch.float32)
-    weighted = _weighted_maps(moments, pooled, plan, coordinates, weights)
-    for channel, maps in enumerate(weighted):
-        total = torch.zeros(readout.shape[1:], dtype=torch.float64)
+
+    def total(maps: Iterator[Tensor]) -> Tensor:
+        sum_of_maps = torch.zeros(readout.shape[1:], dtype=torch.float64)
         for weight in maps:
-            total += weight
-        readout[channel] = total
+            sum_of_maps += weight
+        return sum_of_maps
+
+    weighted = _weighted_maps(moments, pooled, plan, coordinates, weights)
+    for channel, own in enumerate(answers(total, weighted)):
+        readout[channel] = own
     return readout
 
 

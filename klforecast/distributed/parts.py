@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-import threadpoolctl
-import torch
 from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 
@@ -24,6 +22,7 @@ from klforecast.distributed.panel_model import PanelModel, fit_panel_model
 from klforecast.distributed.survey import Survey, survey_part
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.jobs import one_thread
 
 Series = Mapping[Key, TimeSeries]
 Part = Series | Callable[[], Series]
@@ -151,13 +150,8 @@ def in_order(asked: Iterable[Any], n_jobs: int | None = None) -> Iterator[Any]:
 
 def on_one_thread(work: Callable[[Any], Answer], part: Any) -> Answer:
     """Work on a part without further threads: as many of them as parts at once would fight."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpoolctl.threadpool_limits(1):
-            return work(part)
-    finally:
-        torch.set_num_threads(before)
+    with one_thread():
+        return work(part)
 
 
 def merge_all(parts: Iterable[Any]) -> Any:

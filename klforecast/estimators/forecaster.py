@@ -47,6 +47,7 @@ from klforecast.estimators.frames.panel import (
 )
 from klforecast.estimators.inspection import InspectedForecaster
 from klforecast.estimators.intervals import IntervalLevels
+from klforecast.estimators.jobs import on_workers
 from klforecast.estimators.local_pool import LocalPool
 from klforecast.estimators.memory_options import MemoryOptions
 from klforecast.estimators.options import Options
@@ -149,6 +150,10 @@ class KLMemoryForecaster(InspectedForecaster):
         there: decompositions, and forecasts of a fitted model.
     verbose : int, default=0
         1 or more prints the progress of training, and the `summary` of what was fitted.
+    n_jobs : int or None, default=None
+        Threads that share the channels, and the series whose local experts are asked; -1 takes all
+        processors, None one, or what `joblib.parallel_config` says. The numbers are the same. It pays from
+        some dozen channels of some thousand rows on; panels beyond one machine have `klforecast.distributed`.
     random_state : int, RandomState or None, default=None
         Seed of everything random. The closed form uses none.
     past_covariates : sequence of str or None, default=None
@@ -289,6 +294,7 @@ class KLMemoryForecaster(InspectedForecaster):
         callbacks: Sequence[Callback] | None = None,
         device: str = "auto",
         verbose: int = 0,
+        n_jobs: int | None = None,
         random_state: int | RandomState | None = None,
         past_covariates: Sequence[Hashable] | None = None,
         calendar_features: Sequence[str] | None = None,
@@ -323,6 +329,7 @@ class KLMemoryForecaster(InspectedForecaster):
         self.callbacks = callbacks
         self.device = device
         self.verbose = verbose
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.past_covariates = past_covariates
         self.calendar_features = calendar_features
@@ -702,6 +709,7 @@ class KLMemoryForecaster(InspectedForecaster):
             return windows_frame(y, cutoffs, forecasts, quantiles, alpha, self._rows)
         return forecasts if quantiles is None else quantiles
 
+    @on_workers
     def _windows_ahead(
         self,
         y: pd.Series | pd.DataFrame | np.ndarray,
@@ -754,12 +762,14 @@ class KLMemoryForecaster(InspectedForecaster):
         """Note the latest cutoff; sktime would take the last of the rows just passed, of one series of many."""
         self._cutoff = self._rows.latest()
 
+    @on_workers
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> Self:
         known = self.n_channels_ if self._is_pretrained else None
         check_fit(self.get_params(deep=False), self._rows.series, y.columns, known)
         self._learn()
         return self
 
+    @on_workers
     def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> Self:
         rows, reader = self._rows, self._reader()
         fitted = self._predictor(self._covariates)
@@ -779,6 +789,7 @@ class KLMemoryForecaster(InspectedForecaster):
         self.reach_ = stages.reach(self.memory_depth_, self._pool)
         return self
 
+    @on_workers
     def _pretrain(
         self, y: pd.DataFrame, X: Any = None, fh: ForecastingHorizon | None = None
     ) -> Self:
@@ -852,6 +863,7 @@ class KLMemoryForecaster(InspectedForecaster):
             return joint_distribution(self.simulate(fh, X))
         return self._forecast(fh, X, LEVELS).empirical()
 
+    @on_workers
     def _forecast(
         self, fh: ForecastingHorizon, X: Any, levels: np.ndarray | None = None
     ) -> Distribution:

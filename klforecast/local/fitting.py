@@ -18,13 +18,21 @@ from klforecast.local.intermittent import count_size
 from klforecast.local.kinds import expert_kinds, tempered_by_kind
 from klforecast.local.knowledge import PanelExtent, PanelKnowledge
 from klforecast.local.law_weights import fit_laws
-from klforecast.local.model import AT_ONCE, LONGEST, LocalModel, near_steps, newest_rows, weighted
+from klforecast.local.model import (
+    LONGEST,
+    LocalModel,
+    count_chunks,
+    near_steps,
+    newest_rows,
+    weighted,
+)
 from klforecast.local.origins import Origins, farthest_origin, futures, rolling_origins
 from klforecast.local.panel import are_positive
 from klforecast.local.shifts import on_present_level
 from klforecast.local.weights import Record, judge, panel_prior, series_weights
+from klforecast.ops.workers import answers
 
-_FOR_THE_PRIOR = 4  # times as many series as are asked at once say what the panel is like
+_FOR_THE_PRIOR = 512  # series that say what the panel is like
 
 
 class Judged(NamedTuple):
@@ -176,9 +184,9 @@ def fit_judged(
         return made, judge(made, truth[:, rows], origins.offsets, near, one[rows] > 0)
 
     # Interleaved, so that the first of them already look like the panel.
-    apart = -(-n // AT_ONCE)
+    apart = count_chunks(past)
     chunks = [np.arange(start, n, apart) for start in range(apart)]
-    first = [judged(rows) for rows in chunks[:_FOR_THE_PRIOR]]
+    first = [*answers(judged, chunks[: -(-_FOR_THE_PRIOR * apart // n)])]
     near_prior, prior = (
         (panel_prior(_joined([records[part] for _, records in first])) for part in (0, 1))
         if panel is None
@@ -187,9 +195,10 @@ def fit_judged(
     priors = near_prior, prior
     further = 0 if others is None else others.shape[2]
     kinds = [expert_kinds(bank, each, further) for each in (False, True)]
-    weights: list[np.ndarray] = []
     mixed = np.empty_like(truth)
-    for number, rows in enumerate(chunks):
+
+    def weigh(number: int) -> np.ndarray:  # (n, 2, E)
+        rows = chunks[number]
         made, records = first[number] if number < len(first) else judged(rows)
         own = np.stack([series_weights(r, p) for r, p in zip(records, priors, strict=True)], axis=1)
         for each, its in enumerate(kinds):
@@ -197,7 +206,9 @@ def fit_judged(
             own[alike] = tempered_by_kind(own[alike], its)
         for place, forecasts in enumerate(made):
             mixed[place, rows] = weighted(forecasts, own, int(near.sum()))
-        weights.append(own)
+        return own
+
+    weights = [*answers(weigh, range(len(chunks)))]
     order = np.concatenate(chunks).argsort()
     laws, panel_laws = fit_laws(
         past, origins, truth, mixed, positive, bank.with_log, None if panel is None else panel.laws

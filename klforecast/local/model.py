@@ -22,14 +22,16 @@ from klforecast.local.law_weights import Laws, mixture_quantiles
 from klforecast.local.panel import align, are_positive
 from klforecast.local.residual_law import ResidualLaw
 from klforecast.local.shifts import on_present_level
+from klforecast.ops.workers import answers
 
 LONGEST = 3000
 """Newest rows that are looked at; 8,000 were no better and cost more."""
 
 # Share of the horizon that has weights of its own: 2 % over all sets, most where rivers recede.
 _NEAR = 1 / 3
-AT_ONCE = 128
-"""Series whose experts are asked at once; bounds the memory and stays in the caches."""
+# Series whose experts are asked at once, and their rows together: bounds the memory, stays in the caches and gives
+# workers something to share. Fewer short series would each cost more than their rows.
+_MOST_AT_ONCE, _ROWS_AT_ONCE = 128, 2**17
 
 
 class LocalModel(NamedTuple):
@@ -201,11 +203,11 @@ def _mixed(
 ) -> np.ndarray:  # (N, steps)
     ahead = np.arange(1, steps + 1)
     n, experts = len(past), model.weights.shape[2]
-    mixed = np.empty((n, steps))
     bank = model.bank(0 if others is None else others.shape[1])
     # A past up to another row may hold zeros where that of the fit, on its own level, had none.
     positive = model.positive & are_positive(past)
-    for rows in np.array_split(np.arange(n), -(-n // AT_ONCE)):
+
+    def mix(rows: np.ndarray) -> np.ndarray:
         made = expert_forecasts(past[rows], bank, ahead, positive[rows])
         if others is not None:
             made = np.concatenate([made, others[rows]], axis=1)
@@ -214,8 +216,22 @@ def _mixed(
                 f"got {made.shape[1]} experts for weights of {experts}; "
                 "pass `others` as the model was fitted with them"
             )
-        mixed[rows] = weighted(made, model.weights[rows], near_steps(model.horizon))
-    return mixed
+        return weighted(made, model.weights[rows], near_steps(model.horizon))
+
+    chunks = np.array_split(np.arange(n), count_chunks(past))
+    return np.concatenate([*answers(mix, chunks)])
+
+
+def count_chunks(past: np.ndarray) -> int:  # (N, T)
+    """Into how many chunks a panel is cut whose experts are asked.
+
+    Examples
+    --------
+    >>> count_chunks(np.zeros((1000, 100))), count_chunks(np.zeros((100, 3000)))
+    (8, 3)
+    """
+    n, rows = past.shape
+    return -(-n // min(_MOST_AT_ONCE, max(1, _ROWS_AT_ONCE // rows)))
 
 
 def weighted(

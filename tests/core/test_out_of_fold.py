@@ -100,8 +100,8 @@ def test_a_hundred_times_longer_series_is_looked_at_no_more_often():
 def test_many_channels_are_looked_at_in_half_as_many_windows():
     plan = plan_core([5000], 100, 24, periods=[24])
     one, many = (spread_windows([5000], plan, channels) for channels in (1, 100))
-    assert (one.stride, many.stride) == (1, 2)
-    assert len(many.cutoff) <= 2500
+    assert (one.stride, many.stride) == (1, 4)
+    assert len(many.cutoff) <= 1250
 
 
 def weights_of(series, plan):

@@ -116,6 +116,7 @@ def test_every_constructor_argument_is_read_by_someone():
         "local_experts",
         "past_covariates",
         "calendar_features",
+        "n_jobs",
     }
     assert arguments - read == here
 
