@@ -1,7 +1,8 @@
 """What local experts learn from the known rows of a panel: weights of the bank, and laws of its errors.
 
-Every expert forecasts from rolling origins (`origins`), and its errors there give it weights (`weights`): first a prior
-of the panel, from some of its series, then those of each series. Errors of the mixtures give the laws (`law_weights`).
+Every expert forecasts from rolling origins (`origins`), and its errors there give it weights (`weights`): first for
+some series of the panel, then for each beside what was found for those that are like it (`likeness`). Errors of the
+mixtures give the laws (`law_weights`).
 
 Letters   N series, T rows, E experts, X further experts, K origins, J judged steps
 """
@@ -18,6 +19,7 @@ from klforecast.local.intermittent import count_size
 from klforecast.local.kinds import expert_kinds, tempered_by_kind
 from klforecast.local.knowledge import PanelExtent, PanelKnowledge
 from klforecast.local.law_weights import fit_laws
+from klforecast.local.likeness import kin_of, nearest, portraits
 from klforecast.local.model import (
     LONGEST,
     LocalModel,
@@ -29,10 +31,10 @@ from klforecast.local.model import (
 from klforecast.local.origins import Origins, farthest_origin, futures, rolling_origins
 from klforecast.local.panel import are_positive
 from klforecast.local.shifts import on_present_level
-from klforecast.local.weights import Record, judge, panel_prior, series_weights
+from klforecast.local.weights import Record, found_weights, judge, series_weights
 from klforecast.ops.workers import answers
 
-_FOR_THE_PRIOR = 512  # series that say what the panel is like
+_KIN = 512  # series that say what others are like
 
 
 class Judged(NamedTuple):
@@ -186,32 +188,53 @@ def fit_judged(
     # Interleaved, so that the first of them already look like the panel.
     apart = count_chunks(past)
     chunks = [np.arange(start, n, apart) for start in range(apart)]
-    first = [*answers(judged, chunks[: -(-_FOR_THE_PRIOR * apart // n)])]
-    near_prior, prior = (
-        (panel_prior(_joined([records[part] for _, records in first])) for part in (0, 1))
-        if panel is None
-        else panel.priors
-    )
-    priors = near_prior, prior
+    first = [*answers(judged, chunks[: -(-_KIN * apart // n)])] if panel is None else []
+    known = np.concatenate(chunks)[: sum(len(records[0].origins) for _, records in first)]
+    made = portraits(past, used[0] if used else None)
+    if panel is None:
+        kin = kin_of(made[known])
+        among = nearest(kin, made[known])
+        near_found, far_found = (
+            found_weights(_joined([records[part] for _, records in first]), among)
+            for part in (0, 1)
+        )
+        found = near_found, far_found
+    else:
+        kin, found = panel.kin, panel.found
+    alike = nearest(kin, made)
     further = 0 if others is None else others.shape[2]
     kinds = [expert_kinds(bank, each, further) for each in (False, True)]
     mixed = np.empty_like(truth)
 
     def weigh(number: int) -> np.ndarray:  # (n, 2, E)
         rows = chunks[number]
-        made, records = first[number] if number < len(first) else judged(rows)
-        own = np.stack([series_weights(r, p) for r, p in zip(records, priors, strict=True)], axis=1)
+        forecasts_of_all, records = first[number] if number < len(first) else judged(rows)
+        own = np.stack(
+            [
+                series_weights(record, of_kin[alike[rows]].mean(axis=1))
+                for record, of_kin in zip(records, found, strict=True)
+            ],
+            axis=1,
+        )
         for each, its in enumerate(kinds):
-            alike = positive[rows] == bool(each)
-            own[alike] = tempered_by_kind(own[alike], its)
-        for place, forecasts in enumerate(made):
+            same = positive[rows] == bool(each)
+            own[same] = tempered_by_kind(own[same], its)
+        for place, forecasts in enumerate(forecasts_of_all):
             mixed[place, rows] = weighted(forecasts, own, int(near.sum()))
         return own
 
     weights = [*answers(weigh, range(len(chunks)))]
     order = np.concatenate(chunks).argsort()
     laws, panel_laws = fit_laws(
-        past, origins, truth, mixed, positive, bank.with_log, None if panel is None else panel.laws
+        past,
+        origins,
+        truth,
+        mixed,
+        positive,
+        bank.with_log,
+        alike,
+        known,
+        None if panel is None else panel.laws,
     )
     model = LocalModel(
         horizon,
@@ -227,7 +250,7 @@ def fit_judged(
         laws.relative,
         bank.with_returns,
     )
-    learned = PanelKnowledge(horizon, past.shape[1], bank, origins, priors, panel_laws)
+    learned = PanelKnowledge(horizon, past.shape[1], bank, origins, kin, found, panel_laws)
     return model, Judged(origins, mixed, shifted, one > 0, learned)
 
 

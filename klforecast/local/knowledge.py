@@ -1,10 +1,10 @@
 """What local experts learn from a whole panel, and every series of it then takes for granted.
 
-A series is weighed by its own errors beside what the panel says: the priors of experts and of laws, the shape of the
-errors, and where all are judged. With that at hand the series of a panel may come in any parts, one after another or
-on several machines, and each has the weights that it has among all others.
+A series is weighed by its own errors beside what the panel says: what experts, laws and scales were found for the
+series that are like it, the shape of the errors, and where all are judged. With that at hand the series of a panel may
+come in any parts, one after another or on several machines, and each has the weights that it has among all others.
 
-Letters   T rows of the longest series, E experts
+Letters   T rows of the longest series, S series that others follow, E experts
 """
 
 from typing import NamedTuple
@@ -13,6 +13,7 @@ import numpy as np
 
 from klforecast.local.experts import Bank
 from klforecast.local.law_weights import PanelLaws
+from klforecast.local.likeness import Kin
 from klforecast.local.origins import Origins
 
 
@@ -42,8 +43,9 @@ class PanelKnowledge(NamedTuple):
         T, of the newest that are looked at.
     bank : Bank
     origins : Origins
-    priors : tuple of two ndarrays of shape (E,)
-        Shares of the experts, for near and for all steps.
+    kin : Kin
+    found : tuple of two ndarrays of shape (S, E)
+        Weights of the experts for each of the kin, in near and in all steps.
     laws : PanelLaws
     """
 
@@ -51,5 +53,6 @@ class PanelKnowledge(NamedTuple):
     rows: int
     bank: Bank
     origins: Origins
-    priors: tuple[np.ndarray, np.ndarray]
+    kin: Kin
+    found: tuple[np.ndarray, np.ndarray]
     laws: PanelLaws

@@ -4,7 +4,7 @@ Errors have two laws: of the rows as they are and of their logarithm (`residual_
 of a series that grows are chosen between a constant and a growing width by what its origins say. Pinball losses there,
 whose mean over levels is half of the CRPS, give the laws weights as errors give them to experts (`weights`).
 
-Letters   N series, T rows, K origins, J judged steps, L laws, Q levels
+Letters   N series, T rows, S series that others follow, K origins, J judged steps, L laws, Q levels
 """
 
 from typing import NamedTuple
@@ -15,12 +15,33 @@ from klforecast.local.empirical_law import FORGETTINGS, empirical_quantiles
 from klforecast.local.origins import Origins
 from klforecast.local.panel import movement
 from klforecast.local.relative_law import log_errors, log_movement, quantiles_around
-from klforecast.local.residual_law import ErrorShape, ResidualLaw, error_shape, law_of_series
-from klforecast.local.weights import Record, panel_prior, series_weights
+from klforecast.local.residual_law import (
+    ErrorShape,
+    ResidualLaw,
+    error_shape,
+    law_of_series,
+    log_ratios,
+)
+from klforecast.local.weights import Record, found_weights, series_weights
 
 _JUDGED_LEVELS = np.arange(1, 10) / 10  # the nine of the CRPS
 _LAW_ORIGINS = 8  # of the origins, evenly spread: laws are compared with less effort than experts
 _OPTIMISM = 1.15  # of the losses of the laws that were fitted to the errors that they are judged by
+
+
+class PanelErrors(NamedTuple):
+    """What errors of the series of a panel have in common.
+
+    Attributes
+    ----------
+    shape : ErrorShape or None
+        None where nothing was judged.
+    ratios : ndarray of shape (S,)
+        Of each of the kin, see `residual_law.log_ratios`.
+    """
+
+    shape: ErrorShape | None
+    ratios: np.ndarray
 
 
 class PanelLaws(NamedTuple):
@@ -28,15 +49,17 @@ class PanelLaws(NamedTuple):
 
     Attributes
     ----------
-    plain, relative : ErrorShape or None
-        Of errors and of errors of the logarithm; None where nothing was judged.
-    prior : ndarray of shape (L,)
-        Shares of the laws.
+    plain : PanelErrors
+        Of errors.
+    relative : PanelErrors or None
+        Of errors of the logarithm; None in a panel without a positive series.
+    found : ndarray of shape (S, L)
+        Weights of the laws for each of the kin.
     """
 
-    plain: ErrorShape | None
-    relative: ErrorShape | None
-    prior: np.ndarray
+    plain: PanelErrors
+    relative: PanelErrors | None
+    found: np.ndarray
 
 
 class Laws(NamedTuple):
@@ -64,6 +87,8 @@ def fit_laws(
     forecasts: np.ndarray,
     positive: np.ndarray,
     with_log: bool,
+    alike: np.ndarray,
+    kin: np.ndarray,
     panel: PanelLaws | None = None,
 ) -> tuple[Laws, PanelLaws]:
     """Fit the laws of errors at the origins, and weigh all laws by their pinball losses at some of them.
@@ -78,6 +103,10 @@ def fit_laws(
         Series whose logarithm is taken.
     with_log : bool
         Whether there is a law of the logarithm at all.
+    alike : ndarray of int, shape (N, k)
+        Places among the kin of those that are most like each series (`likeness.nearest`).
+    kin : ndarray of int, shape (S,)
+        Which of these series are the kin, where nothing is known of the panel.
     panel : PanelLaws, optional
         Of a panel that these series are a part of; None learns it from them.
 
@@ -86,29 +115,31 @@ def fit_laws(
     Laws
     PanelLaws
     """
-    rows = past.shape[1]
-    residuals, unit = truth - forecasts, movement(past)
-    shape = (
-        error_shape(residuals, origins.steps, unit, origins.offsets, rows)
-        if panel is None
-        else panel.plain
-    )
-    plain = law_of_series(shape, residuals, origins.steps, unit)
-    log_shape, relative = None, None
-    if with_log:
-        of_logs, log_unit = log_errors(truth, forecasts, positive), log_movement(past)
-        log_shape = (
-            error_shape(
-                of_logs[:, positive], origins.steps, log_unit[positive], origins.offsets, rows
+
+    def law(
+        errors: np.ndarray, unit: np.ndarray, judged: np.ndarray, known: PanelErrors | None
+    ) -> tuple[ResidualLaw, PanelErrors]:
+        steps = origins.steps
+        if known is None:
+            shape = error_shape(
+                errors[:, judged], steps, unit[judged], origins.offsets, past.shape[1]
             )
-            if panel is None
-            else panel.relative
-        )
-        relative = law_of_series(log_shape, of_logs, origins.steps, log_unit)
+            known = PanelErrors(shape, log_ratios(shape, errors, steps, unit)[kin])
+        usual = known.ratios[alike].mean(axis=1)
+        return law_of_series(known.shape, errors, steps, unit, usual), known
+
+    plain, of_errors = law(
+        truth - forecasts, movement(past), np.ones(len(past), dtype=bool), panel and panel.plain
+    )
+    relative, of_logs = None, None
+    if with_log:
+        errors = log_errors(truth, forecasts, positive)
+        relative, of_logs = law(errors, log_movement(past), positive, panel and panel.relative)
     record = _losses(past, origins, truth, forecasts, positive, plain, relative)
-    prior = panel_prior(record) if panel is None else panel.prior
-    laws = Laws(plain, relative, series_weights(record, prior))
-    return laws, PanelLaws(shape, log_shape, prior)
+    if panel is None:
+        panel = PanelLaws(of_errors, of_logs, found_weights(record.of(kin), alike[kin]))
+    weights = series_weights(record, panel.found[alike].mean(axis=1))
+    return Laws(plain, relative, weights), panel
 
 
 def mixture_quantiles(

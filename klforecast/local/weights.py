@@ -3,11 +3,12 @@
     r_ie = min(5, sum_k c_ik |error_iek| / min_e' of the same)        c_ik = 0.98^k min(1, 2 m_i / m_ik), k origins ago
     n_i  = sum_k c_k (share of the steps observed)
     w_ie ~ pi_e exp(-0.2 n_i^1.5 r_ie)
-    pi_e ~ exp(-(m / n) mean_i r_ie), then three times  pi_e <- mean_i w_ie
+    pi_ie ~ exp(-(m / n) mean_j r_je), half by the series j that are like i and half by all of the panel,
+    then three times  pi_ie <- mean_j w_je                                                 j: like i
 
-pi is the prior of the panel, found from the panel itself (empirical Bayes; the last line is the EM algorithm for the
-shares of a mixture). A series of few origins follows the panel, one of many its own record. Where all series are
-alike the first line of pi decides; where they differ, each kind of series keeps its experts in pi.
+pi is the prior, found from the series of the panel that are like this one (`likeness`; empirical Bayes, whose last line
+is the EM algorithm for the shares of a mixture). A series of few origins follows them, one of many its own record.
+Where all of them err alike the first line of pi decides; where they differ, each kind keeps its experts in pi.
 
 m_ik is the least error of any expert at an origin and m_i its median over origins. Where even the best expert errs much
 more than it typically does, as across a shift of level, the errors say what happened and not which expert is right.
@@ -34,7 +35,7 @@ _SHARPNESS, _POWER = (
     1.5,
 )  # of the evidence of a series; half and double are within 1 % over all domains
 _PANEL = 100.0  # evidence of the panel's mean, in origins
-_ROUNDS = 3
+_ROUNDS = 2
 _WORST = 5.0  # relative error; larger ones say no more
 _LEAST_SHARE = 1e-12  # of the prior; keeps its logarithm finite
 _NEWEST = 3  # origins, and steps from them, on which an expert may be taken by surprise
@@ -56,6 +57,10 @@ class Record(NamedTuple):
 
     errors: np.ndarray
     origins: np.ndarray
+
+    def of(self, rows: np.ndarray) -> "Record":
+        """The record of some of the series."""
+        return Record(self.errors[rows], self.origins[rows])
 
 
 def judge(
@@ -139,27 +144,39 @@ def relative_errors(record: Record) -> np.ndarray:  # (N, E)
     return np.minimum(relative, _WORST)
 
 
-def panel_prior(record: Record) -> np.ndarray:  # (E,)
-    """Shares of the experts in the panel.
+def found_weights(record: Record, alike: np.ndarray) -> np.ndarray:
+    """Weights that the experts have for each series of a panel, of which the prior of a series like them is the mean.
+
+    Parameters
+    ----------
+    record : Record
+    alike : ndarray of int, shape (N, k)
+        Places of the series that are most like each, itself among them.
+
+    Returns
+    -------
+    ndarray of shape (N, E)
 
     Examples
     --------
     >>> record = Record(np.array([[1.0, 2.0], [1.0, 3.0], [2.0, 1.0]]), np.array([9.0, 9.0, 9.0]))
-    >>> panel_prior(record).round(2)
-    array([0.67, 0.33])
+    >>> found_weights(record, np.array([[0, 1, 2]] * 3)).round(2)
+    array([[1., 0.],
+           [1., 0.],
+           [0., 1.]])
     """
     relative, judged = relative_errors(record), record.origins > 0
-    n, experts = relative.shape
     if not judged.any():
-        return np.full(experts, 1 / experts)
+        return np.full(relative.shape, 1 / relative.shape[1])
     strength = _PANEL / record.origins[judged].mean()
-    prior = _softmax(-strength * relative[judged].mean(axis=0))
-    if n == 1:
+    near, far = relative[alike].mean(axis=1), relative.mean(axis=0)
+    prior = (_softmax(-strength * near) + _softmax(-strength * far)) / 2
+    if len(relative) == 1:
         # Its own evidence would be counted twice.
         return prior
     for _ in range(_ROUNDS):
-        prior = series_weights(record, prior)[judged].mean(axis=0)
-    return prior
+        prior = series_weights(record, prior)[alike].mean(axis=1)
+    return series_weights(record, prior)
 
 
 def series_weights(record: Record, prior: np.ndarray) -> np.ndarray:
@@ -168,8 +185,8 @@ def series_weights(record: Record, prior: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     record : Record
-    prior : ndarray of shape (E,)
-        Of `panel_prior`, of this or a larger panel.
+    prior : ndarray of shape (N, E) or (E,)
+        Of each series or of all.
 
     Returns
     -------

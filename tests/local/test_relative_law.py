@@ -61,7 +61,9 @@ def weights_of_laws(noise):
     at = 60 - origins.offsets[:, None] + STEPS - 1
     truth, forecasts = past[:, at].transpose(1, 0, 2), level[:, at].transpose(1, 0, 2)
     positive = np.ones(40, dtype=bool)
-    laws, _ = fit_laws(past, origins, truth, forecasts, positive, True)
+    everyone = np.arange(40)
+    alike = np.tile(everyone, (40, 1))
+    laws, _ = fit_laws(past, origins, truth, forecasts, positive, True, alike, everyone)
     assert laws.weights.shape == (40, 5)
     return laws.weights[:, :2].mean(axis=0)
 

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from klforecast.local.weights import Record, judge, panel_prior, relative_errors, series_weights
+from klforecast.local.weights import (
+    Record,
+    found_weights,
+    judge,
+    relative_errors,
+    series_weights,
+)
 
 RNG = np.random.default_rng(2)
 
@@ -16,6 +22,12 @@ def judged(forecasts, truth, squared=False):
     k, n, _, j = forecasts.shape
     near = np.arange(j) < 1
     return judge(forecasts, truth, np.arange(1, k + 1), near, np.full(n, squared))
+
+
+def found(record):
+    """Where all series are alike."""
+    everyone = np.arange(len(record.origins))
+    return found_weights(record, np.tile(everyone, (len(everyone), 1)))
 
 
 def test_records_are_the_discounted_sums_of_absolute_errors():
@@ -39,7 +51,7 @@ def test_an_expert_left_behind_by_a_shift_loses_its_record():
     forecasts[3:, 0, 0] = 0.5
     forecasts[3:, 0, 1] = 8.0
     _, whole = judged(forecasts, truth)
-    weights = series_weights(whole, panel_prior(whole))
+    weights = series_weights(whole, found(whole))
     assert weights[0, 1] > 0.9
 
 
@@ -75,14 +87,15 @@ def test_squared_errors_prefer_the_mean_of_counts_and_absolute_ones_the_median()
 
 def test_without_origins_a_series_follows_the_panel():
     record = Record(np.array([[1.0, 2.0], [1.0, 2.0], [0.0, 0.0]]), np.array([9.0, 9.0, 0.0]))
-    prior = panel_prior(record)
+    prior = found(record).mean(axis=0)
     assert_allclose(series_weights(record, prior)[2], prior, atol=1e-10)
     assert prior[0] > 0.9
 
 
 def test_two_kinds_of_series_keep_two_experts():
     errors = np.array([[1.0, 3.0, 2.0], [3.0, 1.0, 2.0]] * 20)
-    weights = series_weights(record_of(errors), panel_prior(record_of(errors)))
+    record = record_of(errors)
+    weights = series_weights(record, found(record).mean(axis=0))
     assert weights[::2, 0].min() > 0.9
     assert weights[1::2, 1].min() > 0.9
 
@@ -101,4 +114,12 @@ def test_errors_that_are_all_zero_are_alike():
 @pytest.mark.parametrize("experts", [1, 5])
 def test_weights_sum_to_one(experts):
     record = record_of(RNG.gamma(2.0, size=(7, experts)))
-    assert_allclose(series_weights(record, panel_prior(record)).sum(axis=1), 1)
+    assert_allclose(series_weights(record, found(record)).sum(axis=1), 1)
+
+
+def test_kinds_that_the_others_outnumber_keep_their_expert():
+    errors = np.array([[1.0, 2.0]] * 90 + [[2.0, 1.0]] * 10)
+    record = record_of(errors, 2.0)
+    kinds = np.repeat([np.arange(10), np.arange(90, 100)], [90, 10], axis=0)
+    assert found(record)[90:, 1].max() < 0.1
+    assert found_weights(record, kinds)[90:, 1].min() > 0.5
