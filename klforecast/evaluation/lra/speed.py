@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from klforecast.evaluation.studies.timing import cpu_seconds, one_thread
+from klforecast.estimators.jobs import one_thread
+from klforecast.evaluation.studies.timing import cpu_seconds
 from klforecast.modules.ssm.cost import n_steps
 
 

@@ -18,9 +18,10 @@ from sktime.forecasting.model_evaluation import evaluate
 from sktime.split import ExpandingWindowSplitter
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation.backtesting.backtest import backtest
 from klforecast.evaluation.studies.command import make_parser, make_table, show
-from klforecast.evaluation.studies.timing import cpu_seconds, one_thread
+from klforecast.evaluation.studies.timing import cpu_seconds
 
 _HORIZON, _STEP = 24, 4  # hours
 

@@ -24,6 +24,7 @@ from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from klforecast.estimators.jobs import one_thread
 from klforecast.estimators.spectral_ssm import SpectralSSMClassifier
 from klforecast.evaluation import machine
 from klforecast.evaluation.json_lines import read_lines
@@ -33,7 +34,7 @@ from klforecast.evaluation.studies.command import (
     markdown_table,
     write_page,
 )
-from klforecast.evaluation.studies.timing import one_thread, timed
+from klforecast.evaluation.studies.timing import timed
 
 _PERIODS = (5.0, 7.0, 11.0)  # steps of a wave, of each class
 _SHARE = 0.25  # of the time in which the wave sounds

@@ -15,9 +15,10 @@ import torch
 from klforecast.core.plan import plan_core
 from klforecast.core.solve import solve_from_plan
 from klforecast.data.datasets import Dataset, load
+from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation.benchmark.protocol import require_borders, standardize
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
-from klforecast.evaluation.studies.timing import in_turns, one_thread
+from klforecast.evaluation.studies.timing import in_turns
 from klforecast.ops.conformal import calibrate
 
 

@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation.studies.command import append_rows, make_parser
-from klforecast.evaluation.studies.timing import one_thread, timed
+from klforecast.evaluation.studies.timing import timed
 from klforecast.modules.encoders import ENCODERS, Sizes, build_encoder, encoder_entry
 from klforecast.modules.forecast import MEMORIES
 from klforecast.modules.memory.kl_memory import KLMemory

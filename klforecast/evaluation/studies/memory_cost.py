@@ -15,9 +15,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation.peers.spectral_memory import SpectralMemoryTransformer
 from klforecast.evaluation.studies.command import make_parser, make_table, show
-from klforecast.evaluation.studies.timing import in_turns, one_thread
+from klforecast.evaluation.studies.timing import in_turns
 
 _LOOKBACK, _HORIZON, _CHANNELS, _BATCH = 96, 96, 7, 32  # ETTh1 in the setting of the paper
 _ROWS = 3000  # of a full memory, as published

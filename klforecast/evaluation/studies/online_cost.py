@@ -16,8 +16,9 @@ import torch
 from rich.table import Table
 from torch import Tensor
 
+from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation.studies.command import make_parser, make_table, show
-from klforecast.evaluation.studies.timing import cpu_seconds, in_turns, one_thread
+from klforecast.evaluation.studies.timing import cpu_seconds, in_turns
 from klforecast.ops.kl import empirical_kl
 from klforecast.ops.linalg import fix_signs, safe_eigh
 from klforecast.ops.online import KLState, absorb, empty_state, feature_modes

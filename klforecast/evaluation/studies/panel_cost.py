@@ -15,8 +15,9 @@ import pandas as pd
 from rich.table import Table
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
-from klforecast.evaluation.studies.timing import one_thread, timed
+from klforecast.evaluation.studies.timing import timed
 
 _YEAR = 12  # months, the season of the series and the horizon of their forecasts
 _COVERAGE = 0.9  # of the intervals; the cost is the same for any

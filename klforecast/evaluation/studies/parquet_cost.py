@@ -21,10 +21,11 @@ from rich.table import Table
 
 from klforecast.distributed.parquet import forecast_parquet
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation import machine
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.evaluation.studies.panel_cost import mixed_values
-from klforecast.evaluation.studies.timing import cpu_seconds, one_thread
+from klforecast.evaluation.studies.timing import cpu_seconds
 
 _YEAR = 12  # months, the season of the series and the horizon of their forecasts
 _SERIES_PER_FILE = 5000  # files of some megabytes, as writers in parts make them

@@ -21,8 +21,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation.studies.command import make_parser, write_page
-from klforecast.evaluation.studies.timing import one_thread
 from klforecast.ops.scan import modal_filter, spectral_scan, spectral_scan_loop
 
 

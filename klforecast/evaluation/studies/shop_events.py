@@ -15,10 +15,10 @@ import pandas as pd
 from rich.table import Table
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation.studies.choices import constants_set
 from klforecast.evaluation.studies.command import make_parser, make_table, show
 from klforecast.evaluation.studies.draws import NINE, compare_draws, scores_of
-from klforecast.evaluation.studies.timing import one_thread
 
 _FIRST, _CUTOFF = "2015-01-01", "2017-11-20"
 _YEARS, _HORIZON = 3, 60  # Decembers of which the last is ahead, and days that hold it

@@ -18,8 +18,9 @@ import pandas as pd
 from rich.table import Table
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation.studies.command import make_parser, make_table, show
-from klforecast.evaluation.studies.timing import cpu_seconds, one_thread
+from klforecast.evaluation.studies.timing import cpu_seconds
 
 _PERIOD = 24  # steps of the cycle of the made-up series
 

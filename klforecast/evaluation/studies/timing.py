@@ -5,24 +5,10 @@ in each round, so that whatever else runs meets all of them alike.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-import torch
-
 Result = TypeVar("Result")
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute on one thread for the time of a block."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def timed(run: Callable[[], Result]) -> tuple[Result, float]:

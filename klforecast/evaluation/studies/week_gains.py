@@ -17,10 +17,10 @@ from rich.table import Table
 
 from klforecast.data.datasets import load
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation.studies.choices import constants_set
 from klforecast.evaluation.studies.command import make_parser, make_table, show
 from klforecast.evaluation.studies.draws import NINE, compare_draws, mean_error, scores_of
-from klforecast.evaluation.studies.timing import one_thread
 
 _WITHOUT = {"estimators.weeks:_LEAST_GAIN": 1.0}  # nobody saves the whole error
 _CHOSEN_ON = 21  # draws 0 to 20, which constants were looked at on and which are not scored

@@ -16,9 +16,10 @@ import pandas as pd
 from rich.table import Table
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation.studies.command import make_parser, make_table, show
 from klforecast.evaluation.studies.draws import NINE, compare_draws, mean_error, scores_of
-from klforecast.evaluation.studies.timing import one_thread, timed
+from klforecast.evaluation.studies.timing import timed
 
 _FIRST = "2015-01-01"  # a leap year follows
 _YEAR, _WEEKS = 365, 364  # days of a year, and of its whole weeks
