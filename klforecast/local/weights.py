@@ -160,7 +160,7 @@ def found_weights(record: Record, alike: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> record = Record(np.array([[1.0, 2.0], [1.0, 3.0], [2.0, 1.0]]), np.array([9.0, 9.0, 9.0]))
-    >>> found_weights(record, np.array([[0, 1, 2]] * 3)).round(2)
+    >>> found_weights(record, np.array([[0, 1, 2]] * 3)).round(1)
     array([[1., 0.],
            [1., 0.],
            [0., 1.]])
