@@ -189,18 +189,15 @@ def fit_judged(
     apart = count_chunks(past)
     chunks = [np.arange(start, n, apart) for start in range(apart)]
     first = [*answers(judged, chunks[: -(-_KIN * apart // n)])] if panel is None else []
-    known = np.concatenate(chunks)[: sum(len(records[0].origins) for _, records in first)]
     made = portraits(past, used[0] if used else None)
     if panel is None:
+        known, records_of_kin = _judged_ones(chunks, [records for _, records in first])
         kin = kin_of(made[known])
         among = nearest(kin, made[known])
-        near_found, far_found = (
-            found_weights(_joined([records[part] for _, records in first]), among)
-            for part in (0, 1)
-        )
+        near_found, far_found = (found_weights(record, among) for record in records_of_kin)
         found = near_found, far_found
     else:
-        kin, found = panel.kin, panel.found
+        known, kin, found = np.arange(0), panel.kin, panel.found
     alike = nearest(kin, made)
     further = 0 if others is None else others.shape[2]
     kinds = [expert_kinds(bank, each, further) for each in (False, True)]
@@ -267,6 +264,18 @@ def _at_origins(
         made = expert_forecasts(past[:, :-offset], bank, followed, positive)
         everything[place, :, :, : len(followed)] = made
     return everything
+
+
+def _judged_ones(
+    chunks: Sequence[np.ndarray], records: Sequence[tuple[Record, Record]]
+) -> tuple[np.ndarray, tuple[Record, Record]]:
+    """Series of the first chunks that could be judged, and their records; all of them where none could."""
+    near, whole = (_joined([each[part] for each in records]) for part in (0, 1))
+    rows = np.concatenate(chunks[: len(records)])
+    judged = whole.origins > 0
+    if not judged.any():
+        return rows, (near, whole)
+    return rows[judged], (near.of(judged), whole.of(judged))
 
 
 def _joined(records: Sequence[Record]) -> Record:

@@ -165,10 +165,10 @@ def found_weights(record: Record, alike: np.ndarray) -> np.ndarray:
            [1., 0.],
            [0., 1.]])
     """
-    relative, judged = relative_errors(record), record.origins > 0
-    if not judged.any():
+    relative = relative_errors(record)
+    if not record.origins.any():
         return np.full(relative.shape, 1 / relative.shape[1])
-    strength = _PANEL / record.origins[judged].mean()
+    strength = _PANEL / record.origins.mean()
     near, far = relative[alike].mean(axis=1), relative.mean(axis=0)
     prior = (_softmax(-strength * near) + _softmax(-strength * far)) / 2
     if len(relative) == 1:

@@ -93,3 +93,11 @@ def test_parts_of_a_panel_have_the_weights_that_they_have_in_it():
         assert_allclose(part.weights, whole.weights, atol=1e-10)
         assert_allclose(part.laws, whole.laws, atol=1e-10)
         assert_allclose(part.errors.ratio, whole.errors.ratio, rtol=1e-10)
+
+
+def test_nobody_follows_a_series_that_could_not_be_judged():
+    young = list(RNG.normal(size=(50, 2)))
+    _, judged = fit_judged([*young, *kinds(10)], 6, [12])
+    assert len(judged.panel.kin.portraits) == 30
+    _, judged = fit_judged(young, 6)
+    assert len(judged.panel.kin.portraits) == 50
