@@ -1,4 +1,4 @@
-"""Weights over an axis of experts from their errors at rolling origins, per series and shrunk to the panel.
+"""Weights over an axis of experts from errors at rolling origins, per series and shrunk to those that are like it.
 
     r_ie = min(5, sum_k c_ik |error_iek| / min_e' of the same)        c_ik = 0.98^k min(1, 2 m_i / m_ik), k origins ago
     n_i  = sum_k c_k (share of the steps observed)
