@@ -31,7 +31,7 @@ from klforecast.ops.volatility import phase_volatility, recent_volatility
 from klforecast.ops.workers import answers
 
 # Windows that are looked at; neighbours are nearly equal, so more add little. Of many channels, which share what most
-# experts are solved from, half as many at most: 21 channels of weather lose 0.2 % of the MASE by that, nothing in CRPS.
+# experts are solved from, a smaller number: 21 channels of weather lose 0.2 % of the MASE by that, nothing in CRPS.
 _N_WINDOWS, _N_OF_MANY = 2500, 1250
 _N_JUDGED = 1000  # of these, windows whose forecasts are judged
 _N_BLOCKS = 5  # of time, each left out once: four fifths of the windows remain to be learned from
@@ -192,7 +192,7 @@ def _discount_reversion(weights: Tensor, panel: Sequence[Rows], plan: CorePlan) 
 def spread_windows(lengths: Sequence[int], plan: CorePlan, channels: int = 1) -> SpreadWindows:
     """Spread some thousand windows over series of given lengths, at least one over each.
 
-    Half as many where there are many channels.
+    Of many channels 1,250 at most.
     """
     counts = [rows - plan.depth - plan.padded_horizon + 1 for rows in lengths]
     many = channels > _KEPT_CHANNELS

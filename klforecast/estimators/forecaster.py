@@ -151,9 +151,10 @@ class KLMemoryForecaster(InspectedForecaster):
     verbose : int, default=0
         1 or more prints the progress of training, and the `summary` of what was fitted.
     n_jobs : int or None, default=None
-        Threads that share the channels, and the series whose local experts are asked; -1 takes all
-        processors, None one, or what `joblib.parallel_config` says. The numbers are the same. It pays from
-        some dozen channels of some thousand rows on; panels beyond one machine have `klforecast.distributed`.
+        Workers that share the channels, and the series whose local experts are asked, one thread each; -1
+        takes all processors. None is one, with the threads that torch has, or what `joblib.parallel_config`
+        says. The numbers are the same up to rounding. It pays from some dozen channels of some thousand
+        rows on; panels beyond one machine have `klforecast.distributed`.
     random_state : int, RandomState or None, default=None
         Seed of everything random. The closed form uses none.
     past_covariates : sequence of str or None, default=None

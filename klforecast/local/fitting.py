@@ -189,16 +189,16 @@ def fit_judged(
     apart = count_chunks(past)
     chunks = [np.arange(start, n, apart) for start in range(apart)]
     first = [*answers(judged, chunks[: -(-_KIN * apart // n)])] if panel is None else []
-    made = portraits(past, used[0] if used else None)
+    drawn = portraits(past, used[0] if used else None)
     if panel is None:
         known, records_of_kin = _judged_ones(chunks, [records for _, records in first])
-        kin = kin_of(made[known])
-        among = nearest(kin, made[known])
-        near_found, far_found = (found_weights(record, among) for record in records_of_kin)
+        kin = kin_of(drawn[known])
+        alike = nearest(kin, drawn)
+        near_found, far_found = (found_weights(record, alike[known]) for record in records_of_kin)
         found = near_found, far_found
     else:
         known, kin, found = np.arange(0), panel.kin, panel.found
-    alike = nearest(kin, made)
+        alike = nearest(kin, drawn)
     further = 0 if others is None else others.shape[2]
     kinds = [expert_kinds(bank, each, further) for each in (False, True)]
     mixed = np.empty_like(truth)

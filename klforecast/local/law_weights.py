@@ -88,7 +88,7 @@ def fit_laws(
     positive: np.ndarray,
     with_log: bool,
     alike: np.ndarray,
-    kin: np.ndarray,
+    known: np.ndarray,
     panel: PanelLaws | None = None,
 ) -> tuple[Laws, PanelLaws]:
     """Fit the laws of errors at the origins, and weigh all laws by their pinball losses at some of them.
@@ -105,8 +105,8 @@ def fit_laws(
         Whether there is a law of the logarithm at all.
     alike : ndarray of int, shape (N, k)
         Places among the kin of those that are most like each series (`likeness.nearest`).
-    kin : ndarray of int, shape (S,)
-        Which of these series are the kin, where nothing is known of the panel.
+    known : ndarray of int, shape (S,)
+        Which of these series are the kin; not read where `panel` is given.
     panel : PanelLaws, optional
         Of a panel that these series are a part of; None learns it from them.
 
@@ -117,16 +117,16 @@ def fit_laws(
     """
 
     def law(
-        errors: np.ndarray, unit: np.ndarray, judged: np.ndarray, known: PanelErrors | None
+        errors: np.ndarray, unit: np.ndarray, judged: np.ndarray, common: PanelErrors | None
     ) -> tuple[ResidualLaw, PanelErrors]:
         steps = origins.steps
-        if known is None:
+        if common is None:
             shape = error_shape(
                 errors[:, judged], steps, unit[judged], origins.offsets, past.shape[1]
             )
-            known = PanelErrors(shape, log_ratios(shape, errors, steps, unit)[kin])
-        usual = known.ratios[alike].mean(axis=1)
-        return law_of_series(known.shape, errors, steps, unit, usual), known
+            common = PanelErrors(shape, log_ratios(shape, errors, steps, unit)[known])
+        usual = common.ratios[alike].mean(axis=1)
+        return law_of_series(common.shape, errors, steps, unit, usual), common
 
     plain, of_errors = law(
         truth - forecasts, movement(past), np.ones(len(past), dtype=bool), panel and panel.plain
@@ -137,7 +137,7 @@ def fit_laws(
         relative, of_logs = law(errors, log_movement(past), positive, panel and panel.relative)
     record = _losses(past, origins, truth, forecasts, positive, plain, relative)
     if panel is None:
-        panel = PanelLaws(of_errors, of_logs, found_weights(record.of(kin), alike[kin]))
+        panel = PanelLaws(of_errors, of_logs, found_weights(record.of(known), alike[known]))
     weights = series_weights(record, panel.found[alike].mean(axis=1))
     return Laws(plain, relative, weights), panel
 

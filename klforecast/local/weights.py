@@ -35,7 +35,7 @@ _SHARPNESS, _POWER = (
     1.5,
 )  # of the evidence of a series; half and double are within 1 % over all domains
 _PANEL = 100.0  # evidence of the panel's mean, in origins
-_ROUNDS = 2
+_ROUNDS = 2  # of three: who follows others takes the mean of their weights once more
 _WORST = 5.0  # relative error; larger ones say no more
 _LEAST_SHARE = 1e-12  # of the prior; keeps its logarithm finite
 _NEWEST = 3  # origins, and steps from them, on which an expert may be taken by surprise
@@ -151,7 +151,7 @@ def found_weights(record: Record, alike: np.ndarray) -> np.ndarray:
     ----------
     record : Record
     alike : ndarray of int, shape (N, k)
-        Places of the series that are most like each, itself among them.
+        Places of the series that are most like each.
 
     Returns
     -------
@@ -165,11 +165,12 @@ def found_weights(record: Record, alike: np.ndarray) -> np.ndarray:
            [1., 0.],
            [0., 1.]])
     """
-    relative = relative_errors(record)
-    if not record.origins.any():
+    relative, judged = relative_errors(record), record.origins > 0
+    if not judged.any():
         return np.full(relative.shape, 1 / relative.shape[1])
-    strength = _PANEL / record.origins.mean()
-    near, far = relative[alike].mean(axis=1), relative.mean(axis=0)
+    strength = _PANEL / record.origins[judged].mean()
+    far = relative[judged].mean(axis=0)
+    near = np.where(judged[:, None], relative, far)[alike].mean(axis=1)
     prior = (_softmax(-strength * near) + _softmax(-strength * far)) / 2
     if len(relative) == 1:
         # Its own evidence would be counted twice.

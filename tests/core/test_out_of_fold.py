@@ -97,7 +97,7 @@ def test_a_hundred_times_longer_series_is_looked_at_no_more_often():
     assert few <= 5000
 
 
-def test_many_channels_are_looked_at_in_half_as_many_windows():
+def test_many_channels_are_looked_at_in_fewer_windows():
     plan = plan_core([5000], 100, 24, periods=[24])
     one, many = (spread_windows([5000], plan, channels) for channels in (1, 100))
     assert (one.stride, many.stride) == (1, 4)

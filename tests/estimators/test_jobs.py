@@ -1,12 +1,16 @@
 """`n_jobs` of the forecaster: the same numbers by any number of threads, and what it counts."""
 
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from joblib import Parallel, delayed, effective_n_jobs, parallel_config
+from joblib import Parallel, delayed, parallel_config, register_parallel_backend
+from joblib._parallel_backends import LokyBackend
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.jobs import count_workers, one_thread
 from klforecast.local import model as local_model
 from klforecast.ops import workers
 
@@ -25,6 +29,7 @@ def panel(series=30, rows=60):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
+    """Of series whose local experts are asked at once, so that workers have something to share."""
     monkeypatch.setattr(local_model, "_MOST_AT_ONCE", 8)
 
 
@@ -41,6 +46,7 @@ def test_forecasts_and_intervals_are_the_same_for_any_number_of_threads(y):
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_an_update_and_windows_are_the_same_for_any_number_of_threads():
     y = wide()
     alone, shared = (KLMemoryForecaster(6, n_jobs=n).fit(y[:200]) for n in (1, 2))
@@ -78,8 +84,30 @@ def test_none_is_one_thread_or_what_joblib_is_told(counts):
     assert set(counts) == {3}
 
 
-def test_in_a_process_of_joblib_none_is_one_thread():
-    assert Parallel(n_jobs=2)(delayed(effective_n_jobs)(None) for _ in range(2)) == [1, 1]
+def pools_of_a_fit():
+    """Sizes of the pools that a fit opens."""
+    seen, pool = [], workers.ThreadPoolExecutor
+    workers.ThreadPoolExecutor = lambda count: seen.append(count) or pool(count)
+    try:
+        KLMemoryForecaster(6).fit(wide(3, 120))
+    finally:
+        workers.ThreadPoolExecutor = pool
+    return seen
+
+
+def test_a_fit_in_a_process_of_joblib_has_one_worker():
+    assert Parallel(n_jobs=2)(delayed(pools_of_a_fit)() for _ in range(2)) == [[], []]
+
+
+class Cluster(LokyBackend):
+    """A backend that is not joblib's own."""
+
+
+def test_a_fit_beside_a_cluster_has_one_worker():
+    register_parallel_backend("cluster", Cluster)
+    with parallel_config(backend="cluster", n_jobs=7):
+        assert count_workers(None) == 1
+        assert count_workers(3) == 3
 
 
 def test_the_threads_of_torch_are_as_before_after_a_call():
@@ -88,6 +116,30 @@ def test_the_threads_of_torch_are_as_before_after_a_call():
     try:
         KLMemoryForecaster(6, n_jobs=2).fit(wide(3, 120))
         assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_calls_that_overlap_give_the_threads_of_torch_back():
+    inside, leave, seen = threading.Event(), threading.Event(), []
+
+    def first():
+        with one_thread():
+            inside.set()
+            assert leave.wait(timeout=60)
+        seen.append(torch.get_num_threads())
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        thread = threading.Thread(target=first)
+        thread.start()
+        assert inside.wait(timeout=60)
+        with one_thread():
+            leave.set()
+            thread.join()
+            assert torch.get_num_threads() == 1
+        assert [*seen, torch.get_num_threads()] == [3, 3]
     finally:
         torch.set_num_threads(before)
 

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from klforecast.local import likeness
+from klforecast.local import model as local_model
 from klforecast.local.fitting import fit_judged, fit_local
 from klforecast.local.likeness import kin_of, nearest, portraits
 from klforecast.local.model import forecast
@@ -47,12 +48,12 @@ def test_series_that_do_not_move_or_were_not_observed_have_a_portrait(scale):
     assert np.isfinite(kin_of(made).portraits).all()
 
 
-def test_a_series_that_is_far_in_one_number_is_not_far_from_everything():
+def test_far_out_a_number_makes_a_series_no_more_different():
     made = portraits(kinds(20), 12)
     kin = kin_of(made)
-    odd = made[:1].copy()
-    odd[0, 0] = 1e6
-    assert (nearest(kin, odd) < 20).mean() > 0.5
+    out, far_out = made[:1].copy(), made[:1].copy()
+    out[0, 0], far_out[0, 0] = kin.middle[0] - 3 * kin.unit[0], -1e6
+    assert_array_equal(nearest(kin, out), nearest(kin, far_out))
 
 
 def test_the_nearest_of_a_series_do_not_hang_on_who_is_asked_beside_it():
@@ -60,6 +61,11 @@ def test_the_nearest_of_a_series_do_not_hang_on_who_is_asked_beside_it():
     kin = kin_of(made)
     together = nearest(kin, made)
     assert_array_equal(together, np.concatenate([nearest(kin, one[None]) for one in made]))
+
+
+def test_of_equal_series_the_first_are_followed_whoever_asks():
+    made = np.repeat(portraits(kinds(1)[:1], 12), 601, axis=0)
+    assert (nearest(kin_of(made), made) == np.arange(20)).all()
 
 
 def test_a_panel_of_few_series_follows_all_of_them():
@@ -101,3 +107,16 @@ def test_nobody_follows_a_series_that_could_not_be_judged():
     assert len(judged.panel.kin.portraits) == 30
     _, judged = fit_judged(young, 6)
     assert len(judged.panel.kin.portraits) == 50
+
+
+def test_weights_and_laws_do_not_hang_on_the_order_of_a_panel(monkeypatch):
+    """In several chunks, with series that nobody follows between those that are followed."""
+    monkeypatch.setattr(local_model, "_MOST_AT_ONCE", 16)
+    panel = [*RNG.normal(size=(30, 2)), *kinds(20)]
+    order = RNG.permutation(len(panel))
+    model, _ = fit_judged(panel, 6, [12])
+    other, _ = fit_judged([panel[place] for place in order], 6, [12])
+    same = model.of(order)
+    assert_allclose(other.weights, same.weights, atol=1e-9)
+    assert_allclose(other.laws, same.laws, atol=1e-9)
+    assert_allclose(other.errors.ratio, same.errors.ratio, rtol=1e-9)

@@ -15,6 +15,7 @@ import pandas as pd
 from rich.table import Table
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
+from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.evaluation.studies.timing import timed
 
@@ -69,12 +70,17 @@ def wide_series(channels: int, rows: int, random_state: int = 0) -> pd.DataFrame
 def wide_cost(channels: int, rows: int, jobs: int) -> WideCost:
     """Measure a fit to one series and a forecast."""
     y = wide_series(channels, rows)
+    with one_thread():
+        return _measured(y, jobs)
+
+
+def _measured(y: pd.DataFrame, jobs: int) -> WideCost:
     KLMemoryForecaster(_HORIZON, n_jobs=jobs).fit(wide_series(*_WARM)).predict()
     begun = time.perf_counter()
     forecaster, cpu = timed(lambda: KLMemoryForecaster(_HORIZON, n_jobs=jobs).fit(y))
     seconds = time.perf_counter() - begun
     _, predict = timed(forecaster.predict)
-    return WideCost(channels, rows, jobs, cpu, seconds, predict)
+    return WideCost(y.shape[1], len(y), jobs, cpu, seconds, predict)
 
 
 def table(costs: Sequence[WideCost]) -> Table:
