@@ -194,8 +194,8 @@ def fit_judged(
         known, records_of_kin = _judged_ones(chunks, [records for _, records in first])
         kin = kin_of(drawn[known])
         alike = nearest(kin, drawn)
-        near_found, far_found = (found_weights(record, alike[known]) for record in records_of_kin)
-        found = near_found, far_found
+        near_found, whole_found = (found_weights(record, alike[known]) for record in records_of_kin)
+        found = near_found, whole_found
     else:
         known, kin, found = np.arange(0), panel.kin, panel.found
         alike = nearest(kin, drawn)

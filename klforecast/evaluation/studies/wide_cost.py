@@ -71,16 +71,12 @@ def wide_cost(channels: int, rows: int, jobs: int) -> WideCost:
     """Measure a fit to one series and a forecast."""
     y = wide_series(channels, rows)
     with one_thread():
-        return _measured(y, jobs)
-
-
-def _measured(y: pd.DataFrame, jobs: int) -> WideCost:
-    KLMemoryForecaster(_HORIZON, n_jobs=jobs).fit(wide_series(*_WARM)).predict()
-    begun = time.perf_counter()
-    forecaster, cpu = timed(lambda: KLMemoryForecaster(_HORIZON, n_jobs=jobs).fit(y))
-    seconds = time.perf_counter() - begun
-    _, predict = timed(forecaster.predict)
-    return WideCost(y.shape[1], len(y), jobs, cpu, seconds, predict)
+        KLMemoryForecaster(_HORIZON, n_jobs=jobs).fit(wide_series(*_WARM)).predict()
+        begun = time.perf_counter()
+        forecaster, cpu = timed(lambda: KLMemoryForecaster(_HORIZON, n_jobs=jobs).fit(y))
+        seconds = time.perf_counter() - begun
+        _, predict = timed(forecaster.predict)
+    return WideCost(channels, rows, jobs, cpu, seconds, predict)
 
 
 def table(costs: Sequence[WideCost]) -> Table:
