@@ -19,7 +19,7 @@ from klforecast.distributed.survey import Survey
 from klforecast.estimators.forecasting import Predictor, forecast_series
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.intervals import IntervalLevels
-from klforecast.estimators.local_pool import PooledPanel, learn_pool, pool_part
+from klforecast.estimators.local_pool import PooledPanel, Readers, learn_pool, pool_part
 from klforecast.estimators.newest_rows import levels_of_newest
 from klforecast.estimators.side_by_side import Block
 from klforecast.estimators.window_reader import WindowReader
@@ -98,7 +98,7 @@ class PanelModel(NamedTuple):
         pool = None
         if self.pooled is not None and self.earlier is not None:
             before = _reader(self.agreed, self.earlier, blocks, self.agreed.spared)
-            pool = pool_part(part, before, self.agreed.spared, self.pooled)
+            pool = pool_part(part, Readers(before, reader), self.agreed.spared, self.pooled)
             if self.agreed.extent.series == 1:
                 fitted = Predictor(before, pool, levels, self.calibration)
                 found = levels_of_newest(fitted, part, plan.horizon, self.agreed.spared)
@@ -191,9 +191,10 @@ def _panel_model(
     if moments.before is not None and solved.core.mixture is not None:
         earlier = solve_from_weights(moments.before, plan, solved.core.mixture.weights)
         blocks = agreed.blocks(survey.sample)
+        before = _reader(agreed, earlier, blocks, agreed.spared)
         learned = learn_pool(
             survey.sample,
-            _reader(agreed, earlier, blocks, agreed.spared),
+            Readers(before, _reader(agreed, solved.core, blocks)),
             plan.horizon,
             agreed.seasons,
             agreed.spared,

@@ -145,9 +145,9 @@ def check_seed(name: str, value: Any) -> None:
         raise ValueError(f"{name} is {value}; pass {wanted}")
 
 
-def check_device(name: str, value: Any) -> None:
-    """Raise unless `value` names a device that torch finds here."""
-    present = ["'auto'", "'cpu'"]
+def check_device(name: str, value: Any, others: Sequence[str] = ()) -> None:
+    """Raise unless `value` names a device that torch finds here, or is one of some other words."""
+    present = ["'auto'", "'cpu'", *(f"'{word}'" for word in others)]
     present += [f"'cuda:{i}'" for i in range(torch.cuda.device_count())]
     present += ["'mps'"] if torch.backends.mps.is_available() else []
     wanted = f"one of {', '.join(present)}, which are here"

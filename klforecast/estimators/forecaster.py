@@ -147,7 +147,8 @@ class KLMemoryForecaster(InspectedForecaster):
     device : str, default="auto"
         Where a net trains. ``"auto"`` takes CUDA where there is one, else Apple's graphics processor
         (``"mps"``), else the CPU. What needs double precision, of which MPS has none, is done on the CPU
-        there: decompositions, and forecasts of a fitted model.
+        there: decompositions, and forecasts of a fitted model. ``"accelerate"`` shares the training of an
+        encoder out among the processes of ``accelerate launch``, each of which fits the same rows.
     verbose : int, default=0
         1 or more prints the progress of training, and the `summary` of what was fitted.
     n_jobs : int or None, default=None

@@ -21,12 +21,13 @@ from klforecast.local.comparison import compared_origins, followed, forecasts_fr
 from klforecast.local.excursions import newest_excursions
 from klforecast.local.fitting import Judged, fit_judged
 from klforecast.local.knowledge import PanelExtent, PanelKnowledge
-from klforecast.local.model import LONGEST, LocalModel, near_steps
+from klforecast.local.model import LONGEST, LocalModel, forecast, near_steps, quantiles
 from klforecast.local.origins import Origins
 from klforecast.local.panel import align
 from klforecast.local.share import Compared, PanelShares, local_shares, panel_shares
 
 _FEWEST_ROWS = 8  # of a typical series: four to look back from and four to judge
+_LEVELS, _DEVIATIONS = (0.1, 0.9), 2.563  # between which a normal law has so many deviations
 
 
 class LocalPool(NamedTuple):
@@ -89,16 +90,32 @@ class PooledPanel(NamedTuple):
     shares: PanelShares
 
 
+class Readers(NamedTuple):
+    """The cores that local experts are weighed against.
+
+    Attributes
+    ----------
+    earlier : WindowReader
+        Of the core that was solved without the newest rows.
+    present : WindowReader
+        Of the core that forecasts.
+    """
+
+    earlier: WindowReader
+    present: WindowReader
+
+
 class _Newest(NamedTuple):
     """The newest rows of some series, in units of local experts, and what was said of them."""
 
     past: np.ndarray  # (series times channels, time)
     compared: Compared
+    astray: np.ndarray  # (series times channels,) bool: a shift leads the present core away
 
 
 def fit_pool(
     series: Mapping[Key, TimeSeries],
-    reader: WindowReader,
+    readers: Readers,
     horizon: int,
     periods: Sequence[int],
     spared: int,
@@ -111,13 +128,12 @@ def fit_pool(
     ----------
     series : mapping of tuple to TimeSeries
         Known rows.
-    reader : WindowReader
-        Of the core that was solved without the newest rows.
+    readers : Readers
     horizon : int
     periods : sequence of int
         Seasons in steps.
     spared : int
-        How many rows that core has not seen.
+        Newest rows that the earlier core has not seen.
 
     Returns
     -------
@@ -126,17 +142,17 @@ def fit_pool(
     """
     sample = {key: series[key] for key in sample_keys(series)}
     extent = PanelExtent(len(series), max(len(part.values) for part in series.values()))
-    learned = learn_pool(sample, reader, horizon, periods, spared, extent)
+    learned = learn_pool(sample, readers, horizon, periods, spared, extent)
     if learned is None:
         return None
     if len(sample) == len(series):
         return learned[0]
-    return pool_part(series, reader, spared, learned[1])
+    return pool_part(series, readers, spared, learned[1])
 
 
 def learn_pool(
     sample: Mapping[Key, TimeSeries],
-    reader: WindowReader,
+    readers: Readers,
     horizon: int,
     periods: Sequence[int],
     spared: int,
@@ -147,19 +163,19 @@ def learn_pool(
     Parameters
     ----------
     sample : mapping of tuple to TimeSeries
-    reader, horizon, periods, spared
+    readers, horizon, periods, spared
         As for `fit_pool`.
     extent : PanelExtent
         Of the whole panel.
     """
-    plain = [reader.residual_rows(key, part) for key, part in sample.items()]
+    plain = [readers.earlier.residual_rows(key, part) for key, part in sample.items()]
     if np.median([np.isfinite(part).sum(axis=0).min() for part in plain]) < _FEWEST_ROWS:
         return None
     units = _units(plain)
     rows = [part / unit for part, unit in zip(plain, units, strict=True)]
-    channels = PanelExtent(extent.series * reader.channels, extent.rows)
+    channels = PanelExtent(extent.series * readers.earlier.channels, extent.rows)
     model, judged = fit_judged(rows, horizon, periods, extent=channels)
-    newest = _compare(sample, reader, plain, units, (model, judged), spared, extent)
+    newest = _compare(sample, readers, plain, units, (model, judged), spared, extent)
     typical = int(np.median([len(part) for part in rows]))
     shares = panel_shares(newest.compared, horizon, typical)
     panel = PooledPanel(extent, typical, judged.panel, shares)
@@ -168,7 +184,7 @@ def learn_pool(
 
 def pool_part(
     series: Mapping[Key, TimeSeries],
-    reader: WindowReader,
+    readers: Readers,
     spared: int,
     panel: PooledPanel,
 ) -> LocalPool:
@@ -177,16 +193,16 @@ def pool_part(
     Parameters
     ----------
     series : mapping of tuple to TimeSeries
-    reader, spared
+    readers, spared
         As for `fit_pool`.
     panel : PooledPanel
         Of `learn_pool`.
     """
-    plain = [reader.residual_rows(key, part) for key, part in series.items()]
+    plain = [readers.earlier.residual_rows(key, part) for key, part in series.items()]
     units = _units(plain)
     rows = [part / unit for part, unit in zip(plain, units, strict=True)]
     fitted = fit_judged(rows, panel.local.horizon, panel=panel.local)
-    newest = _compare(series, reader, plain, units, fitted, spared, panel.extent)
+    newest = _compare(series, readers, plain, units, fitted, spared, panel.extent)
     return _pool(list(series), units, fitted, newest, panel)
 
 
@@ -198,7 +214,7 @@ def _units(plain: Sequence[np.ndarray]) -> np.ndarray:  # (series, channels)
 
 def _compare(
     series: Mapping[Key, TimeSeries],
-    reader: WindowReader,
+    readers: Readers,
     plain: Sequence[np.ndarray],
     units: np.ndarray,
     fitted: tuple[LocalModel, Judged],
@@ -211,11 +227,43 @@ def _compare(
     rows = [part / unit for part, unit in zip(plain, units, strict=True)]
     past = align(rows, LONGEST + int(origins.offsets.max()), extent.rows)
     local = forecasts_from(model, judged, past, origins)
-    core = _core_forecasts(reader, series, units, origins)
+    core = _core_forecasts(readers.earlier, series, units, origins)
     both = np.stack([core, local], axis=2)
     errors = both - followed(past, origins)[:, :, None]
+    # The core that is compared has not been fitted to windows across the shift, as the present one has.
     errors[:, judged.shifted] = np.nan
-    return _Newest(past, Compared(errors, origins.offsets, origins.steps, spared, judged.counted))
+    compared = Compared(errors, origins.offsets, origins.steps, spared, judged.counted)
+    return _Newest(past, compared, _led_astray(readers.present, series, rows, units, fitted))
+
+
+def _led_astray(
+    present: WindowReader,
+    series: Mapping[Key, TimeSeries],
+    rows: Sequence[np.ndarray],  # (time, channels) each, in units of local experts
+    units: np.ndarray,
+    fitted: tuple[LocalModel, Judged],
+) -> np.ndarray:  # (series times channels,)
+    """Shifted series whose core, fitted to windows with the shift in their targets, is far from the local forecast."""
+    model, judged = fitted
+    shifted = judged.shifted.reshape(len(rows), -1)
+    places = np.flatnonzero(shifted.any(axis=1)).tolist()
+    if not places:
+        return judged.shifted
+    keys = list(series)
+    pasts = [(keys[place], series[keys[place]]) for place in places]
+    windows_of, steps = present.windows_before(pasts), model.horizon
+    scaled = present.forecast(windows_of, len(places), steps) + present.weeks_ahead(pasts, steps)
+    own = _own_units(present, [key for key, _ in pasts], units[places], scaled)
+    core = own.swapaxes(1, 2)[shifted[places]]  # (n, steps)
+
+    of_shifted = model.of(np.flatnonzero(judged.shifted))
+    past = [rows[place][:, shifted[place]] for place in places]
+    local = forecast(of_shifted, past, steps)
+    low, high = np.moveaxis(quantiles(of_shifted, past, steps, _LEVELS, point=local), 2, 0)
+    distance, deviation = core - local, (high - low) / _DEVIATIONS
+    astray = judged.shifted.copy()
+    astray[judged.shifted] = (distance**2).mean(axis=1) > (deviation**2).mean(axis=1)
+    return astray
 
 
 def _pool(
@@ -225,12 +273,11 @@ def _pool(
     newest: _Newest,
     panel: PooledPanel,
 ) -> LocalPool:
-    model, judged = fitted
+    model, _ = fitted
     shares = local_shares(newest.compared, model.horizon, panel.typical, panel.shares)
     # The core reads a spike or an outage as it stands; local experts leave it out.
     shares[newest_excursions(newest.past).any(axis=1)] = 1.0
-    # The core that was compared has not been fitted to windows across a shift, as the present one has.
-    shares[judged.shifted] = 1.0
+    shares[newest.astray] = 1.0
     return LocalPool(model, shares.reshape(len(keys), -1, 2), units, keys)
 
 

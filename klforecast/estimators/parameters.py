@@ -22,6 +22,7 @@ from klforecast.estimators.memory_options import MemoryOptions
 from klforecast.modules.encoders import ENCODERS
 from klforecast.training.callbacks import SCHEDULES
 from klforecast.training.nets import LOSSES
+from klforecast.training.processes import ACCELERATE
 
 _MOST_RATE = 1e3  # any step of such a rate leaves the range of float32 in a few batches
 _LEAST_STEPS = 10_000  # lengths that are taken as they are, however short the series
@@ -67,7 +68,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         )
     check_flag("linear_core", parameters["linear_core"])
     check_flag("local_experts", parameters["local_experts"])
-    check_device("device", parameters["device"])
+    check_device("device", parameters["device"], others=(ACCELERATE,))
     _check_callbacks(parameters["callbacks"])
     _check_together(parameters)
     _check_memory_options(parameters)

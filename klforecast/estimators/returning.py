@@ -3,10 +3,10 @@
     residual   rows less the effect at their stamps
     forecast   that of the residual and the effect at the stamps ahead
 
-Events of the year are taken off for the core and the local experts; a week for the core alone where local experts know
-it as a season of their own, since they need the rows as they are for logarithms, factors and counts.
+Events of the year and trading days are taken off for the core and the local experts; a week for the core alone where
+local experts know it as a season of their own, since they need the rows as they are for logarithms, factors and counts.
 
-`klforecast.estimators.years` and `klforecast.estimators.weeks` look for it.
+`klforecast.estimators.trading_days`, `years` and `weeks` look for it.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,12 +29,12 @@ PlanOf = Callable[[Mapping[Key, np.ndarray]], CorePlan]
 
 
 class ReturningEffects(NamedTuple):
-    """What returns every year or week in the series of a panel.
+    """What returns in the series of a panel: every year or week, or with the calendar of 28 years.
 
     Attributes
     ----------
     effects : dict of tuple to ndarray of shape (T + A, channels)
-        On the T rows of the fit and on those of the cycle after it, in the units of the data, of the series that
+        On the T rows of the fit and on the A of the cycle after it, in the units of the data, of the series that
         have any.
     floors : dict of tuple to ndarray of shape (channels,)
         Values below which these are not forecast; minus infinity for none.
@@ -43,8 +43,8 @@ class ReturningEffects(NamedTuple):
     frequency : offset or None
     cycle : float
         Steps after which it returns.
-    name : {"year", "week"}
-        Of the cycle.
+    name : {"year", "week", "trading days"}
+        What returns.
     for_core_alone : bool, default=False
         Whether local experts see the rows with it. In files of earlier versions they never do.
     """
@@ -79,7 +79,8 @@ class ReturningEffects(NamedTuple):
     @property
     def words(self) -> str:
         """What is added to a forecast, as messages and summaries call it."""
-        return "events of the year" if self.name == "year" else "days of the week"
+        words = {"year": "events of the year", "week": "days of the week"}
+        return words.get(self.name, self.name)
 
     def of(self, key: Key, stamps: pd.Index) -> np.ndarray:  # (n, channels), or a zero
         """Effect at some stamps of a series; beyond those that it was found for that of whole cycles ago.

@@ -34,12 +34,13 @@ from klforecast.estimators.forecasting import Predictor
 from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import Key
 from klforecast.estimators.intervals import IntervalLevels
-from klforecast.estimators.local_pool import LocalPool, fit_pool
+from klforecast.estimators.local_pool import LocalPool, Readers, fit_pool
 from klforecast.estimators.newest_rows import levels_of_newest
 from klforecast.estimators.options import Options
 from klforecast.estimators.returning import ReturningEffects
 from klforecast.estimators.sampling import sample_keys
 from klforecast.estimators.shrinking import longest_horizon, shrink_horizon
+from klforecast.estimators.trading_days import learn_trading_days
 from klforecast.estimators.weeks import learn_weeks
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.estimators.years import learn_years
@@ -132,7 +133,9 @@ def separate(
         horizon = min(plan.core.horizon, longest_horizon(max(lengths)))
         return plan_core(lengths, channels, horizon, plan.periods, options.core)
 
-    returning = learn_years(rows.series, separated.residual, frequency, plan.periods, plan_of)
+    returning = learn_trading_days(rows.series, separated.residual, frequency)
+    if returning is None:
+        returning = learn_years(rows.series, separated.residual, frequency, plan.periods, plan_of)
     if returning is None:
         returning = learn_weeks(rows.series, separated.residual, frequency, plan.periods, plan_of)
     if returning is None:
@@ -260,7 +263,7 @@ def absorb(
     refitted = refit(net, opened, rows.series, spared)
     pool = _weigh_local(
         rows,
-        reader,
+        reader._replace(module=refitted.net.module_, scalers=refitted.scalers),
         refitted.earlier,
         refitted.calibration,
         net.module_.horizon,
@@ -301,11 +304,11 @@ def _weigh_local(
     """Share of local experts, and levels of intervals, judged beside the core that has not seen the newest rows."""
     if not spared or earlier is None:
         return None
-    reader = reader._replace(module=earlier.core, scalers=earlier.scalers)
-    pool = fit_pool(rows.series, reader, horizon, seasons, spared)
+    before = reader._replace(module=earlier.core, scalers=earlier.scalers)
+    pool = fit_pool(rows.series, Readers(before, reader), horizon, seasons, spared)
     # The laws of a panel are pooled, and widened for what is to come, where they are fitted.
     if pool is None or len(rows.series) > 1:
         return pool
     levels = IntervalLevels.start(rows.cutoffs, reader.channels)
-    fitted = Predictor(reader, pool, levels, calibration)
+    fitted = Predictor(before, pool, levels, calibration)
     return pool._replace(levels=levels_of_newest(fitted, rows.series, horizon, spared))

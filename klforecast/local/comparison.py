@@ -1,7 +1,7 @@
 """Where the local experts are compared with a core: origins in the newest rows, which that core has not seen.
 
-    spared = min(10 horizons, a quarter of a typical series)        rows that the core is solved without
-    error  = |y - forecast|                                         from 12 origins in these rows, at up to 24 steps
+    spared = min(20 horizons, a quarter of a typical series)        rows that the core is solved without
+    error  = |y - forecast|                                         from 24 origins in these rows, at up to 24 steps
 
 Letters   N series, T rows, K origins, J judged steps
 """
@@ -16,11 +16,11 @@ from klforecast.local.origins import Origins, judged_steps
 from klforecast.local.share import YOUNG
 
 # Horizons that the newest rows hold: six, ten and twenty are within 0.4 % on 16 sets (docs/method/local_experts.md).
-_HORIZONS = 10
+_HORIZONS = 20
 _SHARE_SPARED = (
     4  # one part in so many of a typical series at most: the core is solved from the rest
 )
-_ORIGINS = 12  # half of those that experts are weighed at: two forecasts are told apart with less
+_ORIGINS = 24  # as many as experts are weighed at
 _MOST_PLACES = 20_000  # origins of all series together; a panel of many needs few of each
 _FARTHEST = 64  # steps that a level and a slope are trusted with where there is no season
 

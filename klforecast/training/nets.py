@@ -15,7 +15,8 @@ state of its optimiser: every call that trains starts with a fresh one.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -31,13 +32,15 @@ from klforecast.modules.forecast import ForecastModule
 from klforecast.ops.precision import exact
 from klforecast.training.batches import as_they_come, require_finite_loss
 from klforecast.training.judged_net import JudgedNet
+from klforecast.training.processes import Processes
 from klforecast.training.rollback import unchanged_on_error
-from klforecast.training.seeding import seeded
+from klforecast.training.seeding import draw_seed, seeded
 from klforecast.training.windows import PanelWindows
 
 LOSSES: dict[str, type[nn.Module]] = {"mse": nn.MSELoss, "mae": nn.L1Loss}
 """What training steps lower, by name."""
 
+_ALONE = Processes()
 _WINDOWS_PER_WRITE = 1024  # without gradients: 432 steps of 7 channels take 12 MB
 
 
@@ -60,6 +63,8 @@ class ForecastNet(JudgedNet):
     random_state : int, RandomState or None, default=None
         For initial weights, the order of windows and dropout. The global generators stay as they
         are.
+    processes : Processes, default=Processes()
+        That share training, each of which calls what this one calls.
     **options
         Of `skorch.NeuralNet`: max_epochs, batch_size, lr, callbacks, device, verbose and so on.
     """
@@ -73,6 +78,7 @@ class ForecastNet(JudgedNet):
         lr_schedule: str = "cosine",
         loss: str = "mse",
         random_state: int | np.random.RandomState | None = None,
+        processes: Processes = _ALONE,
         criterion: type[nn.Module] = nn.MSELoss,
         optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW,
         lr: float = 1e-3,
@@ -94,6 +100,7 @@ class ForecastNet(JudgedNet):
         self.lr_schedule = lr_schedule
         self.loss = loss
         self.random_state = random_state
+        self.processes = processes
 
     def fit(self, X: Sequence[Tensor], y: None = None, **fit_params: Any) -> Self:
         """Forget everything and fit.
@@ -108,10 +115,12 @@ class ForecastNet(JudgedNet):
         Raises
         ------
         ValueError
-            If the panel leaves no window to train on or none to validate on.
+            If the panel leaves no window to train on or none to validate on, or several processes
+            have no seed.
         KLForecastError
             If the training loss is not finite. After any error the net is as it was before.
         """
+        self._require_seed()
         with unchanged_on_error(self), seeded(self.random_state, self.device):
             self.initialize()
             return self._train(X)
@@ -133,6 +142,7 @@ class ForecastNet(JudgedNet):
         ValueError, KLForecastError
             As for `fit`.
         """
+        self._require_seed()
         with seeded(self.random_state, self.device):
             if not self.initialized_:
                 self.initialize()
@@ -159,11 +169,12 @@ class ForecastNet(JudgedNet):
         weights : dict of str to Tensor
             State of the module that has this loss.
         """
-        squares, count = 0.0, 0
-        for batch in self.get_iterator(windows):
+        sums = torch.zeros(2, dtype=torch.float64)
+        for batch in self.processes.own_items(self.get_iterator(windows)):
             errors = self.evaluation_step(batch) - batch[1].to(self.device)
-            squares += exact(errors).square().sum().item()
-            count += errors.numel()
+            sums += torch.stack([exact(errors).square().sum().cpu(), torch.tensor(errors.numel())])
+        self.processes.add_up([sums])
+        squares, count = sums.tolist()
         return squares / count, self.module_.state_dict()
 
     def get_split_datasets(
@@ -188,6 +199,55 @@ class ForecastNet(JudgedNet):
     def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
         """Forecast in the precision of the weights, whatever that of the past."""
         return super().infer(torch.as_tensor(x, dtype=self._dtype), **fit_params)
+
+    def train_step_single(self, batch: tuple[Tensor, Tensor], **fit_params: Any) -> dict[str, Any]:
+        """Take the gradients of one batch, of which every process computes its part."""
+        self._set_training(True)
+        (past, future), weight = self.processes.own_part(batch)
+        with self._own_dropout():
+            forecast, encoded = self._forecast_in_training(past)
+            loss = weight * self.get_loss(forecast, future, X=past, training=True)
+        loss.backward()
+        loss = self._add_up_gradients(loss.detach())
+        require_finite_loss(loss, len(self.history))
+        self._remember(encoded)
+        return {"loss": loss, "y_pred": forecast}
+
+    def _forecast_in_training(self, past: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Forecast of the windows of a step, and what an encoder makes of them."""
+        return self.infer(past), None
+
+    def _remember(self, encoded: Tensor | None) -> None:
+        """Write a step to the memory, if there is one that wants it."""
+
+    def _add_up_gradients(self, loss: Tensor) -> Tensor:
+        """Put gradients of the whole batch in the place of those of a part of it; return the loss of the whole."""
+        if self.processes.count > 1:
+            learned = [weight for weight in self.module_.parameters() if weight.requires_grad]
+            for weight in learned:
+                if weight.grad is None:
+                    weight.grad = torch.zeros_like(weight)
+            self.processes.add_up([loss, *(weight.grad for weight in learned)])
+        return loss
+
+    @contextmanager
+    def _own_dropout(self) -> Iterator[None]:
+        """Draw for the part of this process, and leave the generator that all have in common as it was."""
+        if self.processes.count == 1:
+            yield
+            return
+        place = [len(self.history), len(self.history[-1]["batches"]), self.processes.place]
+        drawn = np.random.SeedSequence([draw_seed(self.random_state), *place]).generate_state(1)
+        with seeded(int(drawn[0] >> 1), self.device):
+            yield
+
+    def _require_seed(self) -> None:
+        """Raise where several processes would draw what is to be the same."""
+        if self.processes.count > 1 and not isinstance(self.random_state, int | np.integer):
+            raise ValueError(
+                f"{self.processes.count} processes train together with random_state="
+                f"{self.random_state!r}; pass an int, so that all draw the same weights and windows"
+            )
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -285,6 +345,11 @@ class EncoderNet(ForecastNet):
     ) -> None:
         """Show the encoder the windows that are trained on, and write their histories."""
         super().on_train_begin(net, X, y, **kwargs)
+        if self._memory_source == "trajectory" and self.processes.count > 1:
+            raise ValueError(
+                f"{self.processes.count} processes have a part of each batch, and a memory of the "
+                "trajectory remembers whole ones; pass memory='history', or train in one process"
+            )
         # Weights that were trained keep the statistics they know.
         absorbs = self.module_.encoder.absorbs and not self.history
         writes = self._memory_source == "history"
@@ -306,28 +371,25 @@ class EncoderNet(ForecastNet):
         if self._memory_source == "trajectory":
             self.module_.memory.reset()
 
-    def train_step_single(self, batch: tuple[Tensor, Tensor], **fit_params: Any) -> dict[str, Any]:
-        """Take the gradients of one batch, and write it to the trajectory."""
-        self._set_training(True)
-        past, future = batch
+    def _forecast_in_training(self, past: Tensor) -> tuple[Tensor, Tensor | None]:
         forecast, _, encoded = self.module_.parts(past.to(self.device))
-        loss = self.get_loss(forecast, future, X=past, training=True)
-        require_finite_loss(loss, len(self.history))
-        loss.backward()
-        if self._memory_source == "trajectory":
+        return forecast, encoded
+
+    def _remember(self, encoded: Tensor | None) -> None:
+        if self._memory_source == "trajectory" and encoded is not None:
             self.module_.memory.append(encoded.detach())
-        return {"loss": loss, "y_pred": forecast}
 
     @torch.no_grad()
     def validate(self, windows: PanelWindows) -> tuple[float, dict[str, Tensor]]:
         """Judge the present weights with the best fraction of each gate, see `ForecastNet`."""
         self._set_training(False)
         sums = torch.zeros(3, len(self.module_.gate), dtype=torch.float64)
-        for past, future in self.get_iterator(windows):
+        for past, future in self.processes.own_items(self.get_iterator(windows)):
             forecast, base, _ = map(exact, self.module_.parts(past.to(self.device)))
             residual, correction = future.to(base) - base, forecast - base
             products = (residual * residual, residual * correction, correction * correction)
             sums += torch.stack([product.sum(dim=(0, 1)) for product in products]).cpu()
+        self.processes.add_up([sums])
         error, agreement, size = sums
         fraction = (agreement / size.where(size > 0, 1.0)).clamp(0, 1)
         best = error - 2 * fraction * agreement + fraction**2 * size

@@ -13,6 +13,8 @@ import torch
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
+from klforecast.training.processes import ACCELERATE, Processes
+
 _WINDOW = (
     96  # the lookback that iTransformer (arXiv:2310.06625) and later encoders are published at
 )
@@ -108,7 +110,8 @@ class TrainingOptions:
     callbacks : sequence or None
         skorch callbacks; they are cloned.
     device : str
-        "auto" is the first CUDA device if there is one, else Apple's ("mps"), else the CPU.
+        "auto" is the first CUDA device if there is one, else Apple's ("mps"), else the CPU; "accelerate" is that
+        of each process of a launcher, see `klforecast.training.processes`.
     verbose : int
         1 prints a line for each epoch.
     random_state : int, RandomState or None
@@ -133,9 +136,14 @@ class TrainingOptions:
         own = {name: getattr(self, name) for name in type(self).__dataclass_fields__}
         decay = own.pop("weight_decay")
         callbacks = own["callbacks"]
+        together = self.device == ACCELERATE
+        processes = Processes.launched() if together else Processes()
         return own | {
             "optimizer__weight_decay": decay,
-            "device": resolve_device(self.device),
+            "device": processes.device if together else resolve_device(self.device),
+            "processes": processes,
+            # One of them speaks for all.
+            "verbose": self.verbose if processes.place == 0 else 0,
             "callbacks": clone(list(callbacks), safe=False) if callbacks else None,
         }
 

@@ -43,10 +43,11 @@ def _arguments(prefix: str, make: Callable, *, without: Sequence[str]) -> dict[s
     return {f"{prefix}{name}": field for name, field in fields.items() if name not in without}
 
 
+_NOT_IN_FILES = ("module", "criterion", "optimizer", "train_split", "processes")
 _OF_SKORCH = _required(max_epochs=int, batch_size=int, lr=float, device=str, verbose=int)
 _TRAINING = {
     **_OF_SKORCH,
-    **_arguments("", ForecastNet, without=("module", "criterion", "optimizer", "train_split")),
+    **_arguments("", ForecastNet, without=_NOT_IN_FILES),
     **_required(callbacks=None, optimizer__weight_decay=float),
 }
 _LINEAR = {**_TRAINING, **_required(solve=partial)}

@@ -1,0 +1,193 @@
+"""Trading days in dated rows of months and of quarters: what their days do to them, taken off and put back.
+
+    x_t       days of a row: how often each weekday comes, a leap day, the week that ends with Easter   `days_of`
+    b         what these do to the logarithm                                          `klforecast.local.trading_days`
+    residual  y_t exp(-x_t b), which everything else forecasts
+    forecast  that of the residual, and (exp(x_t b) - 1) times what is usual at that place of the year
+
+A month of five weekends sells less in an office and more in a cinema. The weekdays of a month come back after 28
+years; Easter is taken for that of 28 years ago where a forecast goes further than that.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.offsets import BaseOffset, Easter
+
+from klforecast.data.scaling import divide_within_floats, multiply_within_floats
+from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.returning import ReturningEffects
+from klforecast.estimators.sampling import sample_keys
+from klforecast.local.panel import are_positive
+from klforecast.local.trading_days import (
+    WEEKDAYS,
+    Innovations,
+    day_coefficients,
+    is_worth_having,
+    learn_day_prior,
+)
+
+_YEARS = 28  # after which the weekdays of a month are the same again
+_MONTHS = (1, 3)  # of a row; days of years hardly differ, and those of weeks not at all
+_HALF_MONTH = 15  # days
+_EASTER_DAYS = 8  # that end with Easter Sunday, when people travel and shops are full
+_USUAL_YEARS = 2  # newest ones, whose mean is what a place of the year usually has
+
+
+def learn_trading_days(
+    series: Mapping[Key, TimeSeries],
+    residual: Mapping[Key, np.ndarray],  # (time, channels) each
+    frequency: BaseOffset | None,
+) -> ReturningEffects | None:
+    """Look for effects of the days in rows of months or quarters.
+
+    Parameters
+    ----------
+    series, residual, frequency
+        As for `klforecast.estimators.years.learn_years`.
+
+    Returns
+    -------
+    ReturningEffects or None
+        None where rows are not dated months or quarters, where none are positive throughout, and where the days
+        explain nothing.
+    """
+    months = months_of_a_row(next(iter(series.values())).index)
+    if months is None:
+        return None
+    year = 12 // months
+    own_days = _days_of_each(series, months)
+    found = {
+        (key, channel): own
+        for key, rows in residual.items()
+        for channel in np.flatnonzero(are_positive(rows.T))
+        if (own := Innovations.of(rows[:, channel], own_days[key][: len(rows)], year)) is not None
+    }
+    if not found:
+        return None
+    sampled = set(sample_keys(series))
+    sample = [own for (key, _), own in found.items() if key in sampled]
+    prior = learn_day_prior(sample)
+    if not is_worth_having(sample, prior):
+        return None
+    effects = {key: np.zeros((len(own_days[key]), rows.shape[1])) for key, rows in residual.items()}
+    coefficients = day_coefficients(list(found.values()), prior)
+    for (key, channel), own in zip(found, coefficients, strict=True):
+        factors = np.exp(own_days[key] @ own)
+        effects[key][:, channel] = _added(residual[key][:, channel], factors, year)
+    kept = {key: effect for key, effect in effects.items() if effect.any()}
+    return ReturningEffects.on(series, kept, frequency, float(_YEARS * year), "trading days")
+
+
+def _days_of_each(series: Mapping[Key, TimeSeries], months: int) -> dict[Key, np.ndarray]:
+    """Days of the rows of each series and of 28 years ahead, (T + A, K); one array for all with the same dates."""
+    found: dict[tuple[int, int], np.ndarray] = {}
+    spans = {}
+    for key, part in series.items():
+        first, rows = int(last_months(part.index[:1], months)[0]), len(part.index)
+        spans[key] = first, rows
+        if (first, rows) not in found:
+            ends = first + months * np.arange(rows + _YEARS * 12 // months)
+            found[first, rows] = days_of(ends, months)
+    return {key: found[span] for key, span in spans.items()}
+
+
+def months_of_a_row(index: pd.Index) -> int | None:
+    """One or three, of dated rows that are months or quarters; None of others.
+
+    Examples
+    --------
+    >>> months_of_a_row(pd.date_range("2020-01-31", periods=9, freq="ME"))
+    1
+    >>> months_of_a_row(pd.period_range("2020Q1", periods=9, freq="Q"))
+    3
+    >>> months_of_a_row(pd.date_range("2020-01-31", periods=99)), months_of_a_row(pd.RangeIndex(9))
+    (None, None)
+    """
+    if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or len(index) < 2:
+        return None
+    steps = np.unique(np.diff(_months_of(index)))
+    return int(steps[0]) if len(steps) == 1 and steps[0] in _MONTHS else None
+
+
+def last_months(index: pd.Index, months: int) -> np.ndarray:  # (n,) int64
+    """Months since January 1970 in which rows end.
+
+    Dates in the first half of a month name a row by its first month, others by its last.
+
+    Examples
+    --------
+    >>> starts, ends = pd.date_range("1970", periods=2, freq="QS"), pd.date_range("1970", periods=2, freq="QE")
+    >>> last_months(starts, 3), last_months(ends, 3), last_months(ends.to_period("Q"), 3)
+    (array([2, 5]), array([2, 5]), array([2, 5]))
+    """
+    last = _months_of(index)
+    by_first = isinstance(index, pd.DatetimeIndex) and index[0].day <= _HALF_MONTH
+    return last + months - 1 if by_first else last
+
+
+def days_of(last: np.ndarray, months: int) -> np.ndarray:  # (n,) int64 -> (n, K)
+    """Days of each row, less what its place in the year usually has.
+
+    Parameters
+    ----------
+    last : ndarray of int, shape (n,)
+        Months since January 1970 in which rows end, ascending.
+    months : {1, 3}
+        Of a row.
+
+    Examples
+    --------
+    February 2020 had a leap day and five Saturdays:
+
+    >>> months = 12 * 30 + np.arange(12 * 28)
+    >>> days_of(months, 1)[12 * 20 + 1].round(3)
+    array([-0.005, -0.005, -0.005, -0.005, -0.005,  0.03 , -0.005,  0.026,
+            0.   ])
+    """
+    ends = [
+        np.array((number + 1).astype("datetime64[M]"), dtype="datetime64[D]")
+        for number in (last - months, last)
+    ]
+    starts, stops = ends[0].astype(np.int64), ends[1].astype(np.int64)
+    lengths = stops - starts
+    # Day 0 of the epoch was a Thursday, the weekday of number 3.
+    weekday = np.arange(WEEKDAYS)
+    first = (weekday - (starts[:, None] + 3)) % WEEKDAYS
+    counts = (lengths[:, None] - first + WEEKDAYS - 1) // WEEKDAYS
+    days = np.column_stack(
+        [counts / lengths[:, None], np.log(lengths), _weeks_of_easter(starts, stops)]
+    )
+    usual = pd.DataFrame(days).groupby(last % 12).transform("mean")
+    return days - usual.to_numpy()
+
+
+def _months_of(index: pd.DatetimeIndex | pd.PeriodIndex) -> np.ndarray:  # (n,) int64
+    """Months since January 1970 of dates, and in which periods end."""
+    if isinstance(index, pd.PeriodIndex):
+        return index.asfreq("M", how="end").asi8
+    return index.tz_localize(None).to_period("M").asi8
+
+
+def _weeks_of_easter(starts: np.ndarray, stops: np.ndarray) -> np.ndarray:  # (n,)
+    """Part of the days before Easter Sunday, and of it, that lies in each row."""
+    years = starts.astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970
+    easter = {
+        year: (pd.Timestamp(year, 1, 1) + Easter()).to_datetime64() for year in np.unique(years)
+    }
+    after = np.array([easter[year] for year in years]).astype("datetime64[D]").astype(np.int64) + 1
+    inside = np.minimum(stops, after) - np.maximum(starts, after - _EASTER_DAYS)
+    return np.clip(inside, 0, _EASTER_DAYS) / _EASTER_DAYS
+
+
+def _added(rows: np.ndarray, factors: np.ndarray, year: int) -> np.ndarray:  # (T + A,)
+    """What the days add to known rows, (T,), and to those ahead."""
+    known, ahead = factors[: len(rows)], factors[len(rows) :]
+    without = divide_within_floats(rows, known)
+    years = min(_USUAL_YEARS, len(rows) // year)
+    newest = without[-years * year :].reshape(years, year)
+    seen = np.isfinite(newest)
+    usual = np.where(seen, newest, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    added = multiply_within_floats(np.resize(usual, len(ahead)), ahead - 1)
+    return np.concatenate([rows - without, added])
