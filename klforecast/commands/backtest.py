@@ -18,6 +18,7 @@ from klforecast.commands.options import (
     Covariates,
     File,
     Freq,
+    Holidays,
     Horizon,
     Html,
     Ids,
@@ -75,6 +76,7 @@ def backtest(
     ids: Ids = None,
     target: Targets = None,
     covariate: Covariates = None,
+    holidays: Holidays = None,
     freq: Freq = None,
 ) -> None:
     """Forecast the ends of the series in a file from many cutoffs, beside seasonal naive and Theta.
@@ -93,6 +95,7 @@ def backtest(
         asked = Asked(time, ids or (), target or (), covariate or ())
         # Covariates are known in all windows; none are needed after the last row.
         read = read_series(file, asked, horizon, freq, known_ahead=True)
+        read = read._replace(holidays=holidays)
         read.check_label(series)
         tested = backtest_file(read, horizon, windows, step, refit, status.update)
         status.update("writing")

@@ -17,6 +17,7 @@ from klforecast.commands.options import (
     File,
     Freq,
     Future,
+    Holidays,
     Horizon,
     Html,
     Ids,
@@ -52,6 +53,7 @@ def forecast(
         list[float] | None,
         typer.Option(help="Coverage of an interval in percent; repeat. Default: 80 and 95."),
     ] = None,
+    holidays: Holidays = None,
     freq: Freq = None,
 ) -> None:
     """Forecast the series in a CSV or Parquet file, and say what error to expect.
@@ -69,7 +71,7 @@ def forecast(
 
         check_outputs(out, plot, html)
         asked = Asked(time, ids or (), target or (), covariate or ())
-        series = read_series(file, asked, horizon, freq, future)
+        series = read_series(file, asked, horizon, freq, future)._replace(holidays=holidays)
         outlook = forecast_file(series, horizon, level or (80.0, 95.0), status.update)
         status.update("writing")
         if out is not None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from klforecast.commands.ahead import steps_after
 from klforecast.commands.series_file import SeriesFile
+from klforecast.estimators.covariates.holidays import PREFIX
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.long_frames.columns import as_series, interval_names
 from klforecast.evaluation.backtesting.backtest import Backtest, backtest
@@ -109,7 +110,10 @@ def forecast_file(
 
 def make_forecaster(file: SeriesFile, horizon: int) -> KLMemoryForecaster:
     """Return the forecaster of a file, not fitted."""
-    return KLMemoryForecaster(horizon, past_covariates=file.past_covariates or None)
+    calendar = None if file.holidays is None else [PREFIX + file.holidays]
+    return KLMemoryForecaster(
+        horizon, past_covariates=file.past_covariates or None, calendar_features=calendar
+    )
 
 
 def hold_out(file: SeriesFile, horizon: int, levels: Sequence[float]) -> Held | None:

@@ -29,6 +29,9 @@ Covariates: TypeAlias = Annotated[
 Future: TypeAlias = Annotated[
     Path | None, typer.Option(help="File of the covariates ahead, with the same columns.")
 ]
+Holidays: TypeAlias = Annotated[
+    str | None, typer.Option(help="Country of the holidays, as DE or AU-VIC. Default: none.")
+]
 Freq: TypeAlias = Annotated[
     str | None, typer.Option(help="Step of the times, as h, D, W-SUN, MS. Default: found.")
 ]

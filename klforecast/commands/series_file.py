@@ -45,6 +45,8 @@ class SeriesFile(NamedTuple):
         Missing times by series.
     notes : list of str
         What was done to the rows, a sentence each.
+    holidays : str or None, default=None
+        Country whose holidays may help, as DE or AU-VIC.
     """
 
     name: str
@@ -55,6 +57,7 @@ class SeriesFile(NamedTuple):
     frequency: BaseOffset | None
     filled: dict[object, pd.Index]
     notes: list[str]
+    holidays: str | None = None
 
     @property
     def y(self) -> pd.DataFrame:

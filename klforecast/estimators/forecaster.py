@@ -90,7 +90,8 @@ class KLMemoryForecaster(InspectedForecaster):
     period : int or None, default=None
         Steps of one cycle. None: detected; 1: no cycle. One of more than 1,440 steps, such as a year
         of hours, is read as its leading harmonics, beside the shorter cycles that are detected; it
-        takes rows of two such cycles. Events of the year are looked for where no period is named.
+        takes rows of two such cycles. Events of the year and trading days are looked for where no period is
+        named.
     n_components : int or None, default=None
         K-L components kept of the history; of each of its blocks, since the linear core reads a
         deep history in blocks that grow with age. None: chosen from the data.
@@ -163,7 +164,9 @@ class KLMemoryForecaster(InspectedForecaster):
         are known-future: `predict` needs them for every step up to the last one of `fh`.
     calendar_features : sequence of str or None, default=None
         Made from the stamps of a dated index and used like known-future columns of X: some of
-        ``"hour"``, ``"dayofweek"``, ``"day"``, ``"month"``, ``"quarter"``, ``"dayofyear"``.
+        ``"hour"``, ``"dayofweek"``, ``"day"``, ``"month"``, ``"quarter"``, ``"dayofyear"``, and public
+        holidays and the days around them, as ``"holidays:DE"`` or ``"holidays:AU-VIC"`` (codes of ISO 3166;
+        needs ``pip install klforecast[holidays]``).
 
     Attributes
     ----------
@@ -192,8 +195,8 @@ class KLMemoryForecaster(InspectedForecaster):
     effects_ : Effects or None
         Effect of the covariates that help out of fold; None if none does.
     returning_ : ReturningEffects or None
-        What returns at the same date of every year, or in every week that windows are too short for; None where
-        it helps no core out of fold.
+        What returns at the same date of every year, in every week that windows are too short for, or with the
+        weekdays of a month; None where it helps none out of fold.
     gap_covariance_ : Tensor, (channels, w)
         Covariance over w steps by which missing values are filled.
     calibration_ : Calibration

@@ -1,7 +1,7 @@
 """The stages of a fit to all known rows, and of an update by new ones.
 
-    fit       cycles and plan -> effect of X, events of the year or week -> core or encoder on what is left
-              -> share of local experts
+    fit       cycles and plan -> effect of X, trading days, events of the year or week
+              -> core or encoder on what is left -> share of local experts
     update    the open stream absorbs the new rows -> core -> share of local experts
 
 A pretrained net is kept as it is: of the stages its fit has the effect of X and the scales alone.
@@ -71,7 +71,7 @@ class Separated(NamedTuple):
     plan : Planned
         Of the core of the residual.
     returning : ReturningEffects or None
-        Events of the year, or days of the week.
+        Trading days, events of the year, or days of the week.
     """
 
     covariates: Covariates | None

@@ -46,8 +46,8 @@ class Summary(NamedTuple):
     local_share : tuple of float
         Share of local experts in near and in far steps, mean over series and channels.
     covariates : tuple of label
-        Columns of X, features of the calendar, long seasons, events of the year and days of the week whose effect
-        is taken.
+        Columns of X, features of the calendar, long seasons, trading days, events of the year and days of the week
+        whose effect is taken.
     expected_error : dict of label to float
         Mean absolute error by channel, in the units of y; empty where nothing could be held out.
     """

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from pandas.tseries.offsets import BaseOffset
+from pandas.tseries.offsets import BaseOffset, Easter
 
 from klforecast.core.plan import CorePlan
 from klforecast.core.season import LONGEST_CYCLE
@@ -49,6 +49,8 @@ _JUDGED_YEARS = (
 # Of the squared error that more bands have to save: of noise, walks and smooth waves they save up to 1.5 % by chance
 # (docs/method/local_experts.md).
 _LEAST_GAIN = 0.02
+# Days from Easter Sunday of rows that are compared by their distance from it, carnival and Corpus Christi among them.
+_FEAST_DAYS = range(-60, 76)
 _LEAST_SERIES = 4  # that events are shared by: fewer would have what one of them did
 
 
@@ -128,23 +130,75 @@ def same_places(
 ) -> np.ndarray:  # (T + A, J) int
     """Known rows at the date of each row, and of those of the year ahead, in other years; -1 for none."""
     rows, ahead = len(index), _ahead(year)
-    most = min(_YEARS, int((rows + ahead) / year))
-    years = [number for number in range(-most, most + 1) if number]
+    years = _other_years(rows + ahead, year)
     if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex):
         places = np.arange(rows + ahead)[:, None] + np.round(np.multiply(years, year)).astype(int)
         return np.where((places >= 0) & (places < rows), places, -1)
-    stamps = index.append(stamps_ahead(index[-1], np.arange(1, ahead + 1), frequency))
-    if isinstance(index, pd.PeriodIndex):
-        index, stamps = index.to_timestamp(), stamps.to_timestamp()
-    # The nearest row: a business day for a Saturday, and the week around a date.
-    within = pd.Timedelta(days=_DAYS / year)
+    index, stamps = _known_and_ahead(index, frequency, ahead)
+    return np.stack(
+        [_nearest(index, stamps + pd.DateOffset(years=number), year) for number in years], axis=1
+    )
+
+
+def feast_places(
+    index: pd.Index, frequency: BaseOffset | None, year: float
+) -> np.ndarray | None:  # (T + A, J) int
+    """Known rows as far from Easter in other years, of rows near a feast that moves with it; -1 for others.
+
+    None of rows without dates. Easter is that of the western churches.
+
+    Examples
+    --------
+    Good Friday 2022 was the 15th of April, in 2021 the 2nd:
+
+    >>> days = pd.date_range("2020-06-01", "2022-12-31")
+    >>> places = feast_places(days, days.freq, 365.2425)[days.get_loc("2022-04-15")]
+    >>> days[places[places >= 0]].strftime("%Y-%m-%d").tolist()
+    ['2021-04-02']
+    """
+    if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex):
+        return None
+    ahead = _ahead(year)
+    years = _other_years(len(index) + ahead, year)
+    index, stamps = _known_and_ahead(index, frequency, ahead)
+    dates = stamps.tz_localize(None).normalize()
+    easter = _easter_of(dates.year)
+    near = np.isin((dates - easter).days, _FEAST_DAYS)
     return np.stack(
         [
-            index.get_indexer(stamps + pd.DateOffset(years=number), "nearest", tolerance=within)
+            np.where(
+                near, _nearest(index, stamps + (_easter_of(dates.year + number) - easter), year), -1
+            )
             for number in years
         ],
         axis=1,
     )
+
+
+def _easter_of(years: pd.Index) -> pd.DatetimeIndex:
+    sundays = {year: pd.Timestamp(year, 1, 1) + Easter() for year in set(years)}
+    return pd.DatetimeIndex([sundays[year] for year in years])
+
+
+def _other_years(rows: int, year: float) -> list[int]:
+    """Numbers of the years before and after that known rows and those ahead may hold."""
+    most = min(_YEARS, int(rows / year))
+    return [number for number in range(-most, most + 1) if number]
+
+
+def _known_and_ahead(
+    index: pd.DatetimeIndex | pd.PeriodIndex, frequency: BaseOffset | None, ahead: int
+) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """Dates of known rows, and these with the dates ahead."""
+    stamps = index.append(stamps_ahead(index[-1], np.arange(1, ahead + 1), frequency))
+    if isinstance(index, pd.PeriodIndex):
+        return index.to_timestamp(), stamps.to_timestamp()
+    return index, stamps
+
+
+def _nearest(index: pd.DatetimeIndex, stamps: pd.DatetimeIndex, year: float) -> np.ndarray:
+    """Places of the nearest rows: a business day for a Saturday, and the week around a date; -1 for none."""
+    return index.get_indexer(stamps, "nearest", tolerance=pd.Timedelta(days=_DAYS / year))
 
 
 def _effects(
@@ -172,7 +226,12 @@ def _effects(
         if knows_itself:
             dates = (index[0], len(index))
             if dates not in places:
-                places[dates] = places_of(same_places(index, frequency, year), len(rows), season)
+                places[dates] = places_of(
+                    same_places(index, frequency, year),
+                    len(rows),
+                    season,
+                    feast_places(index, frequency, year),
+                )
             left = add_within_floats(rows, -found[-1, : len(rows)])
             found = found + effects_of_years(left, places[dates], season, round(year), widths)
         # The rise of a peak is a shift too, and none of the rows less the peak.
@@ -209,7 +268,12 @@ def _common(
     keys = [key for key, start in starts.items() if start >= 0]
     if len(keys) < _LEAST_SERIES or len(dates) < 2 * year:
         return {}
-    places = places_of(same_places(dates, frequency, year), len(dates), season)
+    places = places_of(
+        same_places(dates, frequency, year),
+        len(dates),
+        season,
+        feast_places(dates, frequency, year),
+    )
     found = common_effects(
         [residual[key] for key in keys],
         [int(starts[key]) for key in keys],

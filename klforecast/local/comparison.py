@@ -1,6 +1,6 @@
 """Where the local experts are compared with a core: origins in the newest rows, which that core has not seen.
 
-    spared = min(20 horizons, a quarter of a typical series)        rows that the core is solved without
+    spared = min(10 horizons, a quarter of a typical series)        rows that the core is solved without
     error  = |y - forecast|                                         from 24 origins in these rows, at up to 24 steps
 
 Letters   N series, T rows, K origins, J judged steps
@@ -15,8 +15,8 @@ from klforecast.local.model import LONGEST, LocalModel, forecast
 from klforecast.local.origins import Origins, judged_steps
 from klforecast.local.share import YOUNG
 
-# Horizons that the newest rows hold: six, ten and twenty are within 0.4 % on 16 sets (docs/method/local_experts.md).
-_HORIZONS = 20
+# Horizons that the newest rows hold: six and twenty are alike or worse (docs/method/local_experts.md).
+_HORIZONS = 10
 _SHARE_SPARED = (
     4  # one part in so many of a typical series at most: the core is solved from the rest
 )

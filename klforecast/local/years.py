@@ -32,9 +32,10 @@ _CHANCE = 0.01  # of a neighbourhood that years have nothing in common in, the u
 _REACH = 2  # times the width of a band to both sides: some three independent values
 _WIDTH = 1.5  # times 2^j rows between independent values of band j, the width of its kernel at half height
 _SEASONS = 8  # before and after a row that say what is usual: with weeks a third of a year
-# Of what is left over that a week in per cent has to save: births, whose holidays are no matter of per cent, save
-# 1 % so and are forecast 2 % worse; a December of 25 days saves 12 %.
+# Of what is left over that a week in per cent, or feasts that move, have to save: births, whose holidays are no matter
+# of per cent, save 1 % so and are forecast 2 % worse; a December of 25 days saves 12 %.
 _LEAST_SAVED = 0.02
+_FEASTS = 6  # bands in which feasts that move are looked for: events of up to two months
 _JUDGED = 5  # bands in which the two forms are compared: events of up to a month
 
 
@@ -48,14 +49,20 @@ class Places(NamedTuple):
     by_season : ndarray of int, shape (T + A, J), or None
         The nearest rows to these at the same phase of the short season, as events that keep to a day of the week ask
         for; None without such a season.
+    by_feast : ndarray of int, shape (T + A, J), or None, default=None
+        Known rows as far from Easter in other years, of rows near feasts that move with it; -1 for others. None
+        without dates.
     """
 
     by_date: np.ndarray
     by_season: np.ndarray | None
+    by_feast: np.ndarray | None = None
 
 
-def places_of(by_date: np.ndarray, rows: int, season: int) -> Places:
-    """Places by date, and those next to them at the same phase of a short season.
+def places_of(
+    by_date: np.ndarray, rows: int, season: int, by_feast: np.ndarray | None = None
+) -> Places:
+    """Places by date, those next to them at the same phase of a short season, and those by feast.
 
     Parameters
     ----------
@@ -65,6 +72,7 @@ def places_of(by_date: np.ndarray, rows: int, season: int) -> Places:
         T.
     season : int
         1 for none.
+    by_feast : ndarray of int, shape (T + A, J), optional
 
     Examples
     --------
@@ -72,10 +80,11 @@ def places_of(by_date: np.ndarray, rows: int, season: int) -> Places:
     array([364, 365,  -1])
     """
     if season == 1:
-        return Places(by_date, None)
+        return Places(by_date, None, by_feast)
     here = np.arange(len(by_date))[:, None]
     near = here - season * np.round((here - by_date) / season).astype(int)
-    return Places(by_date, np.where((by_date >= 0) & (near >= 0) & (near < rows), near, -1))
+    by_season = np.where((by_date >= 0) & (near >= 0) & (near < rows), near, -1)
+    return Places(by_date, by_season, by_feast)
 
 
 def effects_of_years(
@@ -117,21 +126,33 @@ def effects_of_years(
     array([[18.,  0.],
            [ 0.,  0.]])
     """
+    effects, left = _by_units(rows, places._replace(by_feast=None), season, year, bands)
+    if places.by_feast is not None:
+        moving, less = _by_units(rows, places, season, year, bands)
+        moves = less < (1 - _LEAST_SAVED) * left
+        effects[..., moves] = moving[..., moves]
+    return effects
+
+
+def _by_units(
+    rows: np.ndarray, places: Places, season: int, year: int, bands: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:  # (len(bands), T + A, C), (C,)
+    """Effects in the units that leave least, and what they leave."""
     effects = _effects(rows, places, season, bands)
+    least = _left_over(rows, effects[-1], season)
     growing = np.flatnonzero(are_positive(rows.T))
     if not len(growing):
-        return effects
+        return effects, least
     known = rows[:, growing]
-    least = _left_over(known, effects[-1][:, growing], season)
     mean = mean_of_a_year(known, len(places.by_date), year)
     swinging = mean * _season_indices(known, len(places.by_date), season)
     for units, saved in ((mean, 0.0), (swinging, _LEAST_SAVED)):
         scaled = _effects(known / units[: len(rows)], places, season, bands) * units
         left = _left_over(known, scaled[-1], season)
-        better = left < (1 - saved) * least
-        least = np.where(better, left, least)
+        better = left < (1 - saved) * least[growing]
+        least[growing[better]] = left[better]
         effects[..., growing[better]] = scaled[..., better]
-    return effects
+    return effects, least
 
 
 def without_season(rows: np.ndarray, season: int) -> np.ndarray:  # (T, C)
@@ -170,10 +191,15 @@ def _effects(
 ) -> np.ndarray:  # (len(bands), T + A, C)
     effects = np.zeros((bands[-1], len(places.by_date), rows.shape[1]))
     for number, left in enumerate(widening_bands(without_season(rows, season), bands[-1])):
-        effects[number] = _shared(left, places.by_date, 2**number)
-        if places.by_season is not None and 2 ** (number + 1) < season:
-            left = left - effects[number, : len(rows)]
-            effects[number] += _shared(left, places.by_season, 2**number)
+        for others in (
+            places.by_feast if number < _FEASTS else None,
+            places.by_date,
+            places.by_season if 2 ** (number + 1) < season else None,
+        ):
+            if others is not None:
+                found = _shared(left, others, 2**number)
+                effects[number] += found
+                left = left - found[: len(rows)]
     return np.cumsum(effects, axis=0)[np.array(bands) - 1]
 
 

@@ -141,7 +141,7 @@ def test_a_panel_is_no_worse_than_its_series_one_by_one():
 def test_without_a_season_local_experts_are_not_asked_far_ahead():
     assert rows_spared([1000], 96, ()) == 0
     assert rows_spared([1000], 96, (24,)) == 250
-    assert rows_spared([1000], 12, ()) == 240
+    assert rows_spared([1000], 12, ()) == 120
 
 
 def test_local_experts_can_be_left_out():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from klforecast import KLMemoryForecaster
-from klforecast.estimators.years import same_places, steps_of_a_year
+from klforecast.estimators.years import feast_places, same_places, steps_of_a_year
 
 HORIZON = 40
 
@@ -184,3 +184,65 @@ def test_a_shop_of_a_few_months_is_forecast_with_the_december_of_the_others():
     effect = forecaster.returning_.of(("shop 7",), december)
     assert effect.mean() > 15
     assert abs(forecaster.returning_.of(("shop 7",), november).mean()) < 5
+
+
+def easter_sales(end="2017-03-25", seed=0, sign=1.0):
+    """Daily sales with a week, and a peak of the eight days up to Easter, which was 5 April, 27 March, 16 April."""
+    index = pd.date_range("2014-04-01", "2017-06-30")
+    easter = pd.DatetimeIndex(
+        [pd.Timestamp(year, 1, 1) + pd.offsets.Easter() for year in index.year]
+    )
+    before = (easter - index).days.to_numpy()
+    rows = 100 + 20 * np.sin(2 * np.pi * index.dayofweek.to_numpy() / 7)
+    rows += sign * 60 * ((before >= 0) & (before < 8))
+    rows += 5 * np.random.default_rng(seed).normal(size=len(index))
+    y = pd.Series(rows, index)
+    return y[:end], y[pd.Timestamp(end) + index.freq :][:HORIZON]
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_easter_is_forecast_where_it_will_be_and_not_where_it_was(sign):
+    y, truth = easter_sales(sign=sign)
+    error = (KLMemoryForecaster(HORIZON).fit(y).predict() - truth).abs()
+    assert error.mean() < 8
+    assert error["2017-04-09":"2017-04-16"].mean() < 15
+
+
+def test_places_by_feast_are_as_far_from_easter():
+    days = pd.date_range("2014-01-01", "2019-12-31")
+    places = feast_places(days, days.freq, steps_of_a_year(days, []))
+    for day, others in (
+        ("2017-04-16", {"2014-04-20", "2015-04-05", "2016-03-27", "2018-04-01", "2019-04-21"}),
+        ("2017-06-05", {"2014-06-09", "2015-05-25", "2016-05-16", "2018-05-21", "2019-06-10"}),
+    ):
+        found = places[days.get_loc(day)]
+        assert set(days[found[found >= 0]].strftime("%Y-%m-%d")) == others
+    assert (places[days.get_loc("2017-08-15")] == -1).all()
+    assert feast_places(pd.RangeIndex(900), None, 365.0) is None
+
+
+def test_weeks_know_the_week_of_easter():
+    weeks = pd.date_range("2014-01-05", periods=280, freq="W")
+    places = feast_places(weeks, weeks.freq, steps_of_a_year(weeks, []))
+    found = places[weeks.get_loc("2017-04-16")]
+    assert {"2015-04-05", "2016-03-27", "2018-04-01"} <= set(
+        weeks[found[found >= 0]].strftime("%Y-%m-%d")
+    )
+
+
+def test_dates_of_a_time_zone_have_the_same_feasts():
+    days = pd.date_range("2015-01-01", "2018-12-31", tz="Europe/Berlin")
+    naive = days.tz_localize(None)
+    np.testing.assert_array_equal(
+        feast_places(days, days.freq, 365.2425),
+        feast_places(pd.date_range(naive[0], naive[-1]), naive.freq or days.freq, 365.2425),
+    )
+
+
+def test_shops_share_easter():
+    parts = {f"s{seed}": easter_sales(seed=seed)[0] * (seed + 1) for seed in range(5)}
+    panel = pd.concat(parts, names=["shop", "day"]).to_frame("sales")
+    forecast = KLMemoryForecaster(HORIZON).fit(panel).predict()["sales"]
+    for seed in range(5):
+        error = (forecast.loc[f"s{seed}"] / (seed + 1) - easter_sales(seed=seed)[1]).abs()
+        assert error.mean() < 8

@@ -18,11 +18,13 @@ from pandas.tseries.offsets import BaseOffset
 from klforecast.core.season import season_waves
 from klforecast.estimators.arguments import show
 from klforecast.estimators.checks import check_covariate_rows
+from klforecast.estimators.covariates.holidays import PREFIX, holiday_columns
 from klforecast.estimators.frames.indices import Stamp, kind_of_index, name_stamps, step_numbers
 from klforecast.estimators.frames.known_rows import KnownRows
 from klforecast.estimators.frames.panel import Key, TimeSeries, name_series, split_series
 
 _DAY = 24 * 3600.0  # seconds
+_LONGEST_DAY = pd.Timedelta(hours=25)  # when clocks go back
 
 
 def _cycle(share: pd.Index | np.ndarray, harmonics: int) -> np.ndarray:  # (n,) -> (n, 2 harmonics)
@@ -51,6 +53,13 @@ CALENDAR: dict[str, Callable[[pd.DatetimeIndex], np.ndarray]] = {
 """Calendar features: indicators, or smooth cycles where neighbouring values act alike."""
 
 
+def calendar_columns(name: str, stamps: pd.DatetimeIndex) -> np.ndarray:  # (n, columns)
+    """Columns of a calendar feature: one of `CALENDAR`, or the holidays of a country."""
+    if name.startswith(PREFIX):
+        return holiday_columns(name.removeprefix(PREFIX), stamps)
+    return CALENDAR[name](stamps)
+
+
 class Covariates(NamedTuple):
     """The covariates of all series and how they are read.
 
@@ -61,7 +70,7 @@ class Covariates(NamedTuple):
     past : tuple of str
         Columns of X whose future is not known.
     calendar : tuple of str
-        Names in `CALENDAR`.
+        Names of `calendar_columns`.
     origin : Timestamp, Period or int
         Stamp from which steps are counted.
     frequency : offset or None
@@ -86,7 +95,7 @@ class Covariates(NamedTuple):
         groups = [[column] for column in range(len(self.columns))]
         for name in self.calendar:
             start = sum(map(len, groups))
-            width = CALENDAR[name](pd.DatetimeIndex(["2000-01-01"])).shape[1]
+            width = calendar_columns(name, pd.DatetimeIndex(["2000-01-01"])).shape[1]
             groups.append(list(range(start, start + width)))
         return groups
 
@@ -149,7 +158,7 @@ class Covariates(NamedTuple):
             parts.append(self._take(key, stamps, cutoff))
         if self.calendar:
             dates = stamps.to_timestamp() if isinstance(stamps, pd.PeriodIndex) else stamps
-            parts += [CALENDAR[name](dates) for name in self.calendar]
+            parts += [calendar_columns(name, dates) for name in self.calendar]
         if self.season > 1:
             parts.append(self._waves(self.steps(stamps)))
         return np.concatenate(parts, axis=1)
@@ -363,17 +372,34 @@ def check_calendar(names: Sequence[str] | None, index: pd.Index) -> tuple[str, .
         raise TypeError(
             f"calendar_features is {show(names)}; pass a sequence of names such as ['dayofweek'], or None"
         )
-    unknown = [name for name in names if not isinstance(name, str) or name not in CALENDAR]
+    unknown = [
+        name
+        for name in names
+        if not isinstance(name, str) or not (name in CALENDAR or name.startswith(PREFIX))
+    ]
     if unknown:
         raise ValueError(
-            f"calendar_features holds {unknown}; pass some of {', '.join(map(repr, CALENDAR))}"
+            f"calendar_features holds {unknown}; pass some of {', '.join(map(repr, CALENDAR))}, or "
+            f"'{PREFIX}' and the code of a country, as '{PREFIX}DE'"
         )
     if names and not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex):
         raise ValueError(
             f"calendar_features={list(names)} need dates, but the index of y is a "
             f"{type(index).__name__}; pass a DatetimeIndex or a PeriodIndex, or no calendar_features"
         )
+    if any(name.startswith(PREFIX) for name in names):
+        _check_days(index)
     return tuple(dict.fromkeys(names))
+
+
+def _check_days(index: pd.DatetimeIndex | pd.PeriodIndex) -> None:
+    dates = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
+    longest = (dates[1:] - dates[:-1]).min() if len(dates) > 1 else pd.Timedelta(0)
+    if longest > _LONGEST_DAY:
+        raise ValueError(
+            f"calendar_features name holidays, which are days, and rows of y are {longest} apart; pass rows "
+            "of a day or shorter ones, or count holidays of a row in a column of X"
+        )
 
 
 def check_past_covariates(

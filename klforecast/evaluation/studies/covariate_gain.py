@@ -51,6 +51,7 @@ CASES = (
     Case("three columns of noise", ("noise",)),
     Case("day of the week", calendar=("dayofweek",)),
     Case("day of the year", calendar=("dayofyear",)),
+    Case("holidays of the calendar", calendar=("holidays:AU-VIC",)),
 )
 
 

@@ -1,4 +1,4 @@
-"""What events of the year are worth: daily sales with a peak before Christmas, and series that have no year.
+"""What events of the year are worth: daily sales with a peak before Christmas or Easter, and series without a year.
 
     python -m klforecast.evaluation.studies.year_events --draws 4 --out rows.jsonl
 
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.tseries.offsets import Easter
 from rich.table import Table
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
@@ -32,15 +33,17 @@ class World(NamedTuple):
     Attributes
     ----------
     peak : float
-        Height of the days before Christmas, added to a level of 100, or in per cent of it.
+        Height of the days before the feast, added to a level of 100, or in per cent of it.
     width : int
         Days of the peak.
     week, wave, walk, noise : float
         Amplitudes of a week and of a smooth year; deviations of daily changes and of noise.
     in_per_cent : bool
         Whether all of it multiplies a level that grows by a fifth a year.
+    moves : bool
+        Whether the feast is Easter, and else Christmas.
     years : int
-        Decembers known to a forecast of the last one, and it.
+        Feasts known to a forecast of the last one, and it.
     month, day : int
         Of the cutoff in the last year.
     horizon : int
@@ -53,6 +56,7 @@ class World(NamedTuple):
     walk: float = 0.0
     noise: float = 5.0
     in_per_cent: bool = False
+    moves: bool = False
     years: int = 3
     month: int = 11
     day: int = 27
@@ -72,6 +76,9 @@ WORLDS = {
     "cutoff within it, 28 ahead": World(month=12, day=12, horizon=28),
     "cutoff after it": World(month=12, day=28),
     "cutoff in June": World(month=6, day=15),
+    "before Easter": World(width=8, moves=True, month=3, day=25),
+    "before Easter, 4 years": World(width=8, moves=True, years=4, month=3, day=25),
+    "Good Friday": World(width=3, peak=-60, moves=True, month=3, day=25),
     "smooth year, no peak": World(peak=0, wave=20),
     "walk, no peak": World(peak=0, walk=3),
     "week, no peak": World(peak=0),
@@ -90,7 +97,9 @@ def draw(world: World, random_state: int) -> tuple[pd.Series, np.ndarray]:
     """
     rng = np.random.default_rng(random_state)
     index = pd.date_range(_FIRST, periods=(world.years + 1) * _YEAR)
-    before = (pd.to_datetime(index.year.astype(str) + "-12-25") - index).days.to_numpy()
+    first = pd.to_datetime(index.year.astype(str) + ("-01-01" if world.moves else "-12-25"))
+    feast = [day + Easter() for day in first] if world.moves else first
+    before = (pd.DatetimeIndex(feast) - index).days.to_numpy()
     parts = world.peak * ((before >= 0) & (before < world.width))
     swing = world.week * np.sin(2 * np.pi * index.dayofweek / 7)
     wave = world.wave * np.sin(2 * np.pi * index.dayofyear / _YEAR)
