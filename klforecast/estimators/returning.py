@@ -93,12 +93,11 @@ class ReturningEffects(NamedTuple):
         if key not in self.effects:
             return np.zeros(1)
         first, known = self.first[key], self.effects[key]
-        kinds = [kind_of_index(part) for part in (stamps, pd.Index([first]))]
         if isinstance(stamps, pd.PeriodIndex) != isinstance(first, pd.Period) or (
             isinstance(stamps, pd.DatetimeIndex) != isinstance(first, pd.Timestamp)
         ):
             raise TypeError(
-                f"y has {kinds[0]}, but {self.words} are found by stamps such as {first}; "
+                f"y has {kind_of_index(stamps)}, but {self.words} are found by stamps such as {first}; "
                 "pass y with the kind of index that fit was given"
             )
         steps = step_numbers(stamps, first, self.frequency)
@@ -106,6 +105,13 @@ class ReturningEffects(NamedTuple):
         before = np.ceil(np.maximum(-steps, 0) / self.cycle)
         places = steps + np.round((before - beyond) * self.cycle).astype(int)
         return known[np.clip(places, 0, len(known) - 1)]
+
+    def of_rows(self, key: Key, index: pd.Index) -> np.ndarray:  # (n, channels), or a zero
+        """Effect on neighbouring rows of a series, which are those of the fit more often than not."""
+        known = self.effects.get(key)
+        if known is not None and 0 < len(index) <= len(known) and index[0] == self.first[key]:
+            return known[: len(index)]
+        return self.of(key, index)
 
     def ahead(
         self, key: Key, cutoff: Stamp, steps: np.ndarray
@@ -119,7 +125,7 @@ class ReturningEffects(NamedTuple):
         """Effect after many cutoffs of one series, numbers of its known stamps."""
         last = stamps[cutoffs.max() - 1]
         ahead = stamps_ahead(last, np.arange(1, horizon + 1), self.frequency)
-        effects = self.of(key, stamps[: cutoffs.max()].append(ahead))
+        effects = self.of_rows(key, stamps[: cutoffs.max()].append(ahead))
         return effects[cutoffs[:, None] + np.arange(horizon)] if len(effects) > 1 else effects
 
 

@@ -141,7 +141,7 @@ def separate(
     if returning is None:
         return separated
     residual = {
-        key: add_within_floats(part, -returning.of(key, rows.series[key].index))
+        key: add_within_floats(part, -returning.of_rows(key, rows.series[key].index))
         for key, part in separated.residual.items()
     }
     separated = separated._replace(residual=residual, returning=returning)

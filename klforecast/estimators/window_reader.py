@@ -169,4 +169,4 @@ class WindowReader(NamedTuple):
 def _less(
     rows: np.ndarray, effects: ReturningEffects | None, key: Key, stamps: pd.Index
 ) -> np.ndarray:  # (time, channels)
-    return rows if effects is None else add_within_floats(rows, -effects.of(key, stamps))
+    return rows if effects is None else add_within_floats(rows, -effects.of_rows(key, stamps))

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from klforecast import KLMemoryForecaster, backtest
+from klforecast.estimators.covariates.holidays import holiday_columns
 
 
 @pytest.fixture
@@ -92,6 +93,25 @@ def test_covariates_of_a_file_are_those_of_the_forecaster(call, path, shops, pan
     wanted = forecaster.predict(X=ahead.set_index(["shop", "date"]))
     assert forecaster.effects_ is not None
     np.testing.assert_allclose(pd.read_csv(out)["forecast"], wanted["sales"], rtol=1e-9)
+
+
+def test_holidays_of_a_country_are_those_of_the_forecaster(call, tmp_path):
+    pytest.importorskip("holidays", reason="holidays need pip install 'klforecast[holidays]'")
+    days = pd.date_range("2022-01-01", "2024-04-28")
+    closed = holiday_columns("FR", days)[:, 0]
+    y = pd.Series(50 - 40 * closed + np.random.default_rng(0).normal(size=len(days)), days)
+    path, out = tmp_path / "closed.csv", tmp_path / "forecast.csv"
+    y.rename_axis("date").to_frame("visits").reset_index().to_csv(path, index=False)
+    arguments = ["--horizon", 14, "--holidays", "FR"]
+    result = call("forecast", path, *arguments, "--out", out)
+    assert result.exit_code == 0, result.output
+    wanted = KLMemoryForecaster(14, calendar_features=["holidays:FR"]).fit(y).predict()
+    np.testing.assert_allclose(pd.read_csv(out)["forecast"], wanted, rtol=1e-9)
+    assert wanted["2024-05-01"] < 30
+    assert call("backtest", path, *arguments, "--windows", 2).exit_code == 0
+    refused = call("forecast", path, "--horizon", 14, "--holidays", "Utopia")
+    assert refused.exit_code == 2
+    assert "knows no such place" in refused.output
 
 
 def test_a_page_stands_alone_and_escapes_names(call, shops, tmp_path):
