@@ -10,6 +10,7 @@ local experts know it as a season of their own, since they need the rows as they
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -92,7 +93,7 @@ class ReturningEffects(NamedTuple):
         """
         if key not in self.effects:
             return np.zeros(1)
-        first, known = self.first[key], self.effects[key]
+        first = self.first[key]
         if isinstance(stamps, pd.PeriodIndex) != isinstance(first, pd.Period) or (
             isinstance(stamps, pd.DatetimeIndex) != isinstance(first, pd.Timestamp)
         ):
@@ -100,7 +101,11 @@ class ReturningEffects(NamedTuple):
                 f"y has {kind_of_index(stamps)}, but {self.words} are found by stamps such as {first}; "
                 "pass y with the kind of index that fit was given"
             )
-        steps = step_numbers(stamps, first, self.frequency)
+        return self._at(key, step_numbers(stamps, first, self.frequency))
+
+    def _at(self, key: Key, steps: np.ndarray) -> np.ndarray:  # (n, channels)
+        """Effect at numbers of steps from the first row of a series."""
+        known = self.effects[key]
         beyond = np.ceil(np.maximum(steps - len(known) + 1, 0) / self.cycle)
         before = np.ceil(np.maximum(-steps, 0) / self.cycle)
         places = steps + np.round((before - beyond) * self.cycle).astype(int)
@@ -117,7 +122,9 @@ class ReturningEffects(NamedTuple):
         self, key: Key, cutoff: Stamp, steps: np.ndarray
     ) -> np.ndarray:  # (n, channels), or a zero
         """Effect at some steps after a cutoff."""
-        return self.of(key, stamps_ahead(cutoff, steps, self.frequency))
+        if key not in self.effects:
+            return np.zeros(1)
+        return self._at(key, _steps_between(self.first[key], cutoff, self.frequency) + steps)
 
     def after_each(
         self, key: Key, stamps: pd.Index, cutoffs: np.ndarray, horizon: int
@@ -127,6 +134,12 @@ class ReturningEffects(NamedTuple):
         ahead = stamps_ahead(last, np.arange(1, horizon + 1), self.frequency)
         effects = self.of_rows(key, stamps[: cutoffs.max()].append(ahead))
         return effects[cutoffs[:, None] + np.arange(horizon)] if len(effects) > 1 else effects
+
+
+@lru_cache(maxsize=4096)
+def _steps_between(first: Stamp, last: Stamp, frequency: BaseOffset | None) -> int:
+    """Steps from one stamp to another; most series of a panel share theirs, and a look-up takes a while."""
+    return int(step_numbers(pd.Index([last]), first, frequency)[0])
 
 
 def squared_error(

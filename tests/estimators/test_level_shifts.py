@@ -95,3 +95,39 @@ def test_an_explanation_after_a_shift_adds_up_to_the_forecast(by):
     forecaster = KLMemoryForecaster(7).fit(pd.Series(values, DAYS[580:730]))
     total = forecaster.explain(by=by).groupby("step")["value"].sum().to_numpy()
     np.testing.assert_allclose(total, forecaster.predict(fh=range(1, 8)), rtol=1e-6)
+
+
+def hourly(shift, rows_ago, seed=0):
+    t = np.arange(1500)
+    values = 100 + 10 * np.sin(2 * np.pi * t / 24) + np.random.default_rng(seed).normal(size=1500)
+    values[-rows_ago:] += shift
+    return pd.Series(values)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_core_that_a_shift_leads_astray_has_no_share_and_another_one_keeps_it(seed):
+    fitted = KLMemoryForecaster(24).fit(hourly(6, 120, seed))
+    assert (fitted._pool.share < 1).all()
+    assert (fitted._pool.share > 0).all()
+    np.testing.assert_allclose(
+        fitted.predict(), hourly(6, 120, seed)[-24:].to_numpy().ravel(), atol=5
+    )
+    astray = KLMemoryForecaster(24).fit(hourly(9e4, 24, seed))
+    assert (astray._pool.share == 1).all()
+
+
+def test_each_channel_is_asked_whether_its_core_is_led_astray():
+    y = pd.DataFrame({"mild": hourly(6, 120), "none": hourly(0, 120), "unit": hourly(9e4, 24)})
+    share = KLMemoryForecaster(24).fit(y)._pool.share[0]
+    assert (share[[0, 1]] < 1).all()
+    assert (share[2] == 1).all()
+
+
+def test_series_of_a_panel_are_asked_each_for_itself():
+    parts = {"mild": hourly(6, 120), "none": hourly(0, 120), "unit": hourly(9e4, 24)}
+    panel = pd.concat(parts, names=["id", "hour"]).to_frame("y")
+    fitted = KLMemoryForecaster(24).fit(panel)
+    share = dict(zip(fitted._pool.keys, fitted._pool.share[:, 0], strict=True))
+    assert (share["mild",] < 1).all()
+    assert (share["none",] < 1).all()
+    assert (share["unit",] == 1).all()
