@@ -21,7 +21,7 @@ from klforecast.core.plan import CorePlan
 from klforecast.core.solve import solve_from_plan
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators.frames.context import fill_panel
-from klforecast.estimators.frames.indices import Stamp, kind_of_index, stamps_ahead, step_numbers
+from klforecast.estimators.frames.indices import Stamp, kind_of_index, step_numbers
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.ops.arrays import to_tensor
 
@@ -48,6 +48,8 @@ class ReturningEffects(NamedTuple):
         What returns.
     for_core_alone : bool, default=False
         Whether local experts see the rows with it. In files of earlier versions they never do.
+    back : dict of tuple to ndarray of shape (T + A, channels), or None, default=None
+        What is put back on forecasts, where that is not what is taken off the rows: a row is no part of its forecast.
     """
 
     effects: dict[Key, np.ndarray]
@@ -57,6 +59,7 @@ class ReturningEffects(NamedTuple):
     cycle: float
     name: str
     for_core_alone: bool = False
+    back: dict[Key, np.ndarray] | None = None
 
     @classmethod
     def on(
@@ -84,7 +87,7 @@ class ReturningEffects(NamedTuple):
         return words.get(self.name, self.name)
 
     def of(self, key: Key, stamps: pd.Index) -> np.ndarray:  # (n, channels), or a zero
-        """Effect at some stamps of a series; beyond those that it was found for that of whole cycles ago.
+        """Effect on some rows of a series; beyond those that it was found for that of whole cycles ago.
 
         Raises
         ------
@@ -93,6 +96,57 @@ class ReturningEffects(NamedTuple):
         """
         if key not in self.effects:
             return np.zeros(1)
+        self._check_kind(key, stamps)
+        return self._at(self.effects[key], step_numbers(stamps, self.first[key], self.frequency))
+
+    def of_rows(self, key: Key, index: pd.Index) -> np.ndarray:  # (n, channels), or a zero
+        """Effect on neighbouring rows of a series, which are those of the fit more often than not."""
+        known = self.effects.get(key)
+        if known is not None and 0 < len(index) <= len(known) and index[0] == self.first[key]:
+            last = _steps_between(self.first[key], index[-1], self.frequency)
+            if last == len(index) - 1:
+                return known[: len(index)]
+        return self.of(key, index)
+
+    def ahead(
+        self, key: Key, cutoff: Stamp, steps: np.ndarray
+    ) -> np.ndarray:  # (n, channels), or a zero
+        """What is put back at some steps after a cutoff."""
+        if key not in self.effects:
+            return np.zeros(1)
+        known = _steps_between(self.first[key], cutoff, self.frequency)
+        return self._at(self._back[key], known + steps)
+
+    def after_each(
+        self, key: Key, stamps: pd.Index, cutoffs: np.ndarray, horizon: int
+    ) -> np.ndarray:  # (n, horizon, channels), or a zero
+        """What is put back after many cutoffs of one series, numbers of its known stamps."""
+        if key not in self.effects:
+            return np.zeros(1)
+        self._check_kind(key, stamps)
+        first, last = (
+            _steps_between(self.first[key], stamp, self.frequency)
+            for stamp in (stamps[0], stamps[cutoffs.max() - 1])
+        )
+        if last - first != cutoffs.max() - 1:
+            raise ValueError(
+                f"{self.words} were found on rows {self.frequency} apart, and y has rows of another step; "
+                "pass y with the step that fit was given"
+            )
+        return self._at(self._back[key], first + cutoffs[:, None] + np.arange(horizon))
+
+    @property
+    def _back(self) -> dict[Key, np.ndarray]:
+        return self.effects if self.back is None else self.back
+
+    def _at(self, known: np.ndarray, steps: np.ndarray) -> np.ndarray:  # (..., channels)
+        """Effect at numbers of steps from the first row."""
+        beyond = np.ceil(np.maximum(steps - len(known) + 1, 0) / self.cycle)
+        before = np.ceil(np.maximum(-steps, 0) / self.cycle)
+        places = steps + np.round((before - beyond) * self.cycle).astype(int)
+        return known[np.clip(places, 0, len(known) - 1)]
+
+    def _check_kind(self, key: Key, stamps: pd.Index) -> None:
         first = self.first[key]
         if isinstance(stamps, pd.PeriodIndex) != isinstance(first, pd.Period) or (
             isinstance(stamps, pd.DatetimeIndex) != isinstance(first, pd.Timestamp)
@@ -101,39 +155,6 @@ class ReturningEffects(NamedTuple):
                 f"y has {kind_of_index(stamps)}, but {self.words} are found by stamps such as {first}; "
                 "pass y with the kind of index that fit was given"
             )
-        return self._at(key, step_numbers(stamps, first, self.frequency))
-
-    def _at(self, key: Key, steps: np.ndarray) -> np.ndarray:  # (n, channels)
-        """Effect at numbers of steps from the first row of a series."""
-        known = self.effects[key]
-        beyond = np.ceil(np.maximum(steps - len(known) + 1, 0) / self.cycle)
-        before = np.ceil(np.maximum(-steps, 0) / self.cycle)
-        places = steps + np.round((before - beyond) * self.cycle).astype(int)
-        return known[np.clip(places, 0, len(known) - 1)]
-
-    def of_rows(self, key: Key, index: pd.Index) -> np.ndarray:  # (n, channels), or a zero
-        """Effect on neighbouring rows of a series, which are those of the fit more often than not."""
-        known = self.effects.get(key)
-        if known is not None and 0 < len(index) <= len(known) and index[0] == self.first[key]:
-            return known[: len(index)]
-        return self.of(key, index)
-
-    def ahead(
-        self, key: Key, cutoff: Stamp, steps: np.ndarray
-    ) -> np.ndarray:  # (n, channels), or a zero
-        """Effect at some steps after a cutoff."""
-        if key not in self.effects:
-            return np.zeros(1)
-        return self._at(key, _steps_between(self.first[key], cutoff, self.frequency) + steps)
-
-    def after_each(
-        self, key: Key, stamps: pd.Index, cutoffs: np.ndarray, horizon: int
-    ) -> np.ndarray:  # (n, horizon, channels), or a zero
-        """Effect after many cutoffs of one series, numbers of its known stamps."""
-        last = stamps[cutoffs.max() - 1]
-        ahead = stamps_ahead(last, np.arange(1, horizon + 1), self.frequency)
-        effects = self.of_rows(key, stamps[: cutoffs.max()].append(ahead))
-        return effects[cutoffs[:, None] + np.arange(horizon)] if len(effects) > 1 else effects
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,7 @@
     x_t       days of a row: how often each weekday comes, a leap day, the week that ends with Easter   `days_of`
     b         what these do to the logarithm                                          `klforecast.local.trading_days`
     residual  y_t exp(-x_t b), which everything else forecasts
-    forecast  that of the residual, and (exp(x_t b) - 1) times what is usual at that place of the year
+    forecast  that of the residual, and (exp(x_t b) - 1) times what is usual at that place of the year  `put_back`
 
 A month of five weekends sells less in an office and more in a cinema. The weekdays of a month come back after 28
 years; Easter is taken for that of 28 years ago where a forecast goes further than that.
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from pandas.tseries.offsets import BaseOffset, Easter
+from pandas.tseries.offsets import BaseOffset, Day, Easter, Tick, Week
 
 from klforecast.data.scaling import divide_within_floats, multiply_within_floats
 from klforecast.estimators.frames.panel import Key, TimeSeries
@@ -33,6 +33,7 @@ _MONTHS = (1, 3)  # of a row; days of years hardly differ, and those of weeks no
 _HALF_MONTH = 15  # days
 _EASTER_DAYS = 8  # that end with Easter Sunday, when people travel and shops are full
 _USUAL_YEARS = 2  # newest ones, whose mean is what a place of the year usually has
+_LEVEL_PART = 3  # one part in so many of a year, whose rows say on which level this is now
 
 
 def learn_trading_days(
@@ -53,59 +54,78 @@ def learn_trading_days(
         None where rows are not dated months or quarters, where none are positive throughout, and where the days
         explain nothing.
     """
-    months = months_of_a_row(next(iter(series.values())).index)
+    months = months_of_a_row(next(iter(series.values())).index, frequency)
     if months is None:
         return None
-    year = 12 // months
-    own_days = _days_of_each(series, months)
+    year, calendar = 12 // months, _days_of_each(series, months)
     found = {
         (key, channel): own
         for key, rows in residual.items()
         for channel in np.flatnonzero(are_positive(rows.T))
-        if (own := Innovations.of(rows[:, channel], own_days[key][: len(rows)], year)) is not None
+        if (own := _innovations(rows[:, channel], *calendar[key], year)) is not None
     }
-    if not found:
-        return None
     sampled = set(sample_keys(series))
     sample = [own for (key, _), own in found.items() if key in sampled]
-    prior = learn_day_prior(sample)
-    if not is_worth_having(sample, prior):
+    if not sample or not is_worth_having(sample):
         return None
-    effects = {key: np.zeros((len(own_days[key]), rows.shape[1])) for key, rows in residual.items()}
-    coefficients = day_coefficients(list(found.values()), prior)
+    coefficients = day_coefficients(list(found.values()), learn_day_prior(sample))
+    effects = {
+        key: np.zeros((len(calendar[key][1]), rows.shape[1])) for key, rows in residual.items()
+    }
+    back = {key: effect.copy() for key, effect in effects.items()}
     for (key, channel), own in zip(found, coefficients, strict=True):
-        factors = np.exp(own_days[key] @ own)
-        effects[key][:, channel] = _added(residual[key][:, channel], factors, year)
+        factors = np.exp(calendar[key][1] @ own)
+        rows = residual[key][:, channel]
+        back[key][:, channel] = put_back(rows, factors, year)
+        off = rows - divide_within_floats(rows, factors[: len(rows)])
+        effects[key][:, channel] = back[key][:, channel]
+        effects[key][: len(rows), channel] = np.where(
+            np.isfinite(off), off, back[key][: len(rows), channel]
+        )
     kept = {key: effect for key, effect in effects.items() if effect.any()}
-    return ReturningEffects.on(series, kept, frequency, float(_YEARS * year), "trading days")
+    returning = ReturningEffects.on(series, kept, frequency, float(_YEARS * year), "trading days")
+    return returning._replace(back={key: back[key] for key in kept})
 
 
-def _days_of_each(series: Mapping[Key, TimeSeries], months: int) -> dict[Key, np.ndarray]:
-    """Days of the rows of each series and of 28 years ahead, (T + A, K); one array for all with the same dates."""
-    found: dict[tuple[int, int], np.ndarray] = {}
+def _innovations(
+    rows: np.ndarray, months: np.ndarray, days: np.ndarray, year: int
+) -> Innovations | None:
+    return Innovations.of(rows, days[: len(rows)], months[: len(rows)], year)
+
+
+def _days_of_each(
+    series: Mapping[Key, TimeSeries], months: int
+) -> dict[Key, tuple[np.ndarray, np.ndarray]]:  # (T + A,) int and (T + A, K)
+    """Months and days of the rows of each series and of 28 years ahead; the same for all with the same dates."""
+    found: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
     spans = {}
     for key, part in series.items():
         first, rows = int(last_months(part.index[:1], months)[0]), len(part.index)
         spans[key] = first, rows
         if (first, rows) not in found:
             ends = first + months * np.arange(rows + _YEARS * 12 // months)
-            found[first, rows] = days_of(ends, months)
+            found[first, rows] = ends, days_of(ends, months)
     return {key: found[span] for key, span in spans.items()}
 
 
-def months_of_a_row(index: pd.Index) -> int | None:
+def months_of_a_row(index: pd.Index, frequency: BaseOffset | None) -> int | None:
     """One or three, of dated rows that are months or quarters; None of others.
 
     Examples
     --------
-    >>> months_of_a_row(pd.date_range("2020-01-31", periods=9, freq="ME"))
+    >>> months = pd.date_range("2020-01-31", periods=9, freq="ME")
+    >>> months_of_a_row(months, months.freq)
     1
-    >>> months_of_a_row(pd.period_range("2020Q1", periods=9, freq="Q"))
+    >>> quarters = pd.period_range("2020Q1", periods=9, freq="Q")
+    >>> months_of_a_row(quarters, quarters.freq)
     3
-    >>> months_of_a_row(pd.date_range("2020-01-31", periods=99)), months_of_a_row(pd.RangeIndex(9))
+    >>> weeks = pd.date_range("2020-01-20", periods=9, freq="13W-MON")
+    >>> months_of_a_row(weeks, weeks.freq), months_of_a_row(pd.RangeIndex(9), None)
     (None, None)
     """
     if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or len(index) < 2:
+        return None
+    if isinstance(frequency, Tick | Day | Week):
         return None
     steps = np.unique(np.diff(_months_of(index)))
     return int(steps[0]) if len(steps) == 1 and steps[0] in _MONTHS else None
@@ -181,13 +201,56 @@ def _weeks_of_easter(starts: np.ndarray, stops: np.ndarray) -> np.ndarray:  # (n
     return np.clip(inside, 0, _EASTER_DAYS) / _EASTER_DAYS
 
 
-def _added(rows: np.ndarray, factors: np.ndarray, year: int) -> np.ndarray:  # (T + A,)
-    """What the days add to known rows, (T,), and to those ahead."""
-    known, ahead = factors[: len(rows)], factors[len(rows) :]
-    without = divide_within_floats(rows, known)
-    years = min(_USUAL_YEARS, len(rows) // year)
-    newest = without[-years * year :].reshape(years, year)
-    seen = np.isfinite(newest)
-    usual = np.where(seen, newest, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
-    added = multiply_within_floats(np.resize(usual, len(ahead)), ahead - 1)
-    return np.concatenate([rows - without, added])
+def put_back(rows: np.ndarray, factors: np.ndarray, year: int) -> np.ndarray:  # (T + A,)
+    """What days add to forecasts of known rows and of those ahead, by what is usual at their place of the year.
+
+    Usual are the two newest rows of that place before a row, brought to the level of the newest third of a year; of
+    the first rows those after them.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (T,)
+        NaN where nothing was observed.
+    factors : ndarray of shape (T + A,)
+        By which days multiply a row.
+    year : int
+        Rows of a year.
+
+    Examples
+    --------
+    Two years of two rows each, on a level that has doubled in the newest one:
+
+    >>> put_back(np.array([10.0, 20.0, 10.0, 40.0]), np.array([1, 1, 1, 1, 1.1, 1.1]), year=2)
+    array([0., 0., 0., 0., 2., 6.])
+    """
+    known = len(rows)
+    without = divide_within_floats(rows, factors[:known])
+    years = -(-known // year)
+    # The newest row is the last of its year, so the one after it has the first place.
+    by_year = np.full((years, year), np.nan)
+    by_year.reshape(-1)[years * year - known :] = without
+    usual = np.full((years + 1, year), np.nan)
+    newest = np.full((_USUAL_YEARS, year), np.nan)
+    for number, row in enumerate(by_year):
+        usual[number] = _means(newest)
+        seen = np.isfinite(row)
+        newest[:, seen] = np.vstack([row, newest[:-1]])[:, seen]
+    usual[years] = _means(newest)
+    for number in range(years - 1, -1, -1):
+        usual[number] = np.where(np.isfinite(usual[number]), usual[number], usual[number + 1])
+    overall = _means(without[:, None])[0]
+    usual = np.where(np.isfinite(usual), usual, overall)
+    before = usual[:years].reshape(-1)[years * year - known :]
+    part = max(1, year // _LEVEL_PART)
+    ratios = divide_within_floats(without[-part:], before[-part:])
+    ratios = ratios[np.isfinite(ratios)]
+    level = np.array(np.median(ratios) if len(ratios) else 1.0)
+    ahead = multiply_within_floats(np.resize(usual[years], len(factors) - known), level)
+    return multiply_within_floats(np.concatenate([before, ahead]), factors - 1)
+
+
+def _means(rows: np.ndarray) -> np.ndarray:  # (n, m) -> (m,)
+    """Of the observed values; NaN where there is none."""
+    seen = np.isfinite(rows)
+    count = seen.sum(axis=0)
+    return np.where(count > 0, np.where(seen, rows, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)

@@ -5,8 +5,8 @@
     b       = m + C z'(u - z m) / q,    C = (z'z / q + 1 / v)^-1                     q: mean of (u - z b)^2
     m, v    mean and variance of b in the panel, by the EM algorithm; one v for the seven weekdays; m = 0 of few series
 
-Regressors that say nothing have v near zero, and no coefficient. Whether all of it is worth having is asked of rows
-left out, whose error is (u - z b) / (1 - h) with h = z C z' / q.
+Regressors that say nothing have v near zero, and no coefficient. Whether all of it is worth having is asked of eight
+stretches of time, each judged by the others: series share shocks, and rows of one month say too much of each other.
 
 Source    regression with errors of the airline model: Box & Jenkins (1970), "Time series analysis"; trading days and
           Easter: Bell & Hillmer (1983), Journal of the American Statistical Association 78(383), 526-534; variances of
@@ -15,6 +15,7 @@ Letters   N series, T rows, K regressors, s rows of a year, B takes the row befo
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -36,39 +37,48 @@ _MANY = 4  # series from which on a mean coefficient is known
 # month; a leap day is a day of 28 in sums; the week before Easter seldom moves a tenth of a month.
 _LARGEST = np.array([*[0.5] * WEEKDAYS, 1.0, 0.1])
 _LEAST_VARIANCE = 1e-8  # of the largest
-# Part of the squared errors of rows left out that has to be saved, and rows' worth of it that has to be saved besides:
-# one in twenty of noise and walks without any such effect saves as much by chance, where a mean is found too more.
-_LEAST_GAIN, _CHANCE_OF_FEW, _CHANCE_OF_MANY = 0.02, 8.0, 50.0
+_STRETCHES = 8  # of time, each judged by what the others say
+# Part of the squared errors that has to be saved, and how many rows' worth besides: of walks and noise, with gaps or
+# with shocks in common, one in twenty saves as much.
+_LEAST_GAIN, _CHANCE = 0.02, 8.0
 _DEVIATION = 1.4826  # of a normal law, in units of its median distance
-_MOST_LEVERAGE = 0.9  # of a row in its own fit
 _EXACT = 1e-10  # of a relative change, below which it is rounding
 
 
 class Innovations(NamedTuple):
-    """What is new in the logarithm of a series and in its days; zero where nothing was observed.
+    """What is new in the logarithm of a series and in its days, at the rows where both were seen.
 
     Attributes
     ----------
-    rows : ndarray of shape (T - s - 1,)
-    days : ndarray of shape (T - s - 1, K)
+    rows : ndarray of shape (R,)
+    days : ndarray of shape (R, K)
+    months : ndarray of int, shape (R,)
+        Of each row, counted alike for all series.
     """
 
     rows: np.ndarray
     days: np.ndarray
+    months: np.ndarray
 
     @classmethod
-    def of(cls, rows: np.ndarray, days: np.ndarray, year: int) -> Self | None:
-        """Of a positive series and its days; None of one that is exact, or no longer than a year and a row."""
+    def of(
+        cls,
+        rows: np.ndarray,  # (T,), positive, NaN where nothing was observed
+        days: np.ndarray,  # (T, K)
+        months: np.ndarray,  # (T,) int
+        year: int,
+    ) -> Self | None:
+        """Of a series and its days; None of one that is exact, or no longer than a year and a row."""
         if len(rows) < year + 2:
             return None
         changes = _changes(_tame(np.log(rows), year), year)
         seen = np.isfinite(changes)
-        new = _filtered(np.where(seen, changes, 0.0), year)
-        limit = _WILD * _DEVIATION * np.median(np.abs(new[seen])) if seen.any() else 0.0
+        new = _filtered(np.where(seen, changes, 0.0), year)[seen]
+        limit = _WILD * _DEVIATION * np.median(np.abs(new)) if len(new) else 0.0
         if limit < _EXACT:
             return None
-        of_days = _filtered(np.where(seen[:, None], _changes(days, year), 0.0), year)
-        return cls(np.clip(new, -limit, limit) * seen, of_days * seen[:, None])
+        of_days = _filtered(np.where(seen[:, None], _changes(days, year), 0.0), year)[seen]
+        return cls(np.clip(new, -limit, limit), of_days, months[year + 1 :][seen])
 
     @property
     def power(self) -> float:
@@ -93,16 +103,20 @@ def learn_day_prior(panel: Sequence[Innovations]) -> DayPrior:
     >>> rng = np.random.default_rng(0)
     >>> days = rng.normal(size=(120, 9)) * [*[0.02] * 7, 0.01, 0.2]
     >>> series = np.exp(0.01 * rng.normal(size=(20, 120)) + 0.4 * days[:, 0])
-    >>> panel = [Innovations.of(rows, days, 12) for rows in series]
+    >>> panel = [Innovations.of(rows, days, np.arange(120), 12) for rows in series]
     >>> learn_day_prior(panel).mean[0].round(1)
     np.float64(0.4)
     """
-    sums, most = _sums(panel), _LARGEST**2
-    mean, variance, noise = np.zeros(len(most)), most, np.ones(len(panel))
+    return _prior_of(_sums(panel))
+
+
+def _prior_of(sums: "_Sums") -> DayPrior:
+    most = _LARGEST**2
+    mean, variance, noise = np.zeros(len(most)), most, np.ones(len(sums.rows))
     for _ in range(_ROUNDS):
         coefficients, doubt = _posterior(sums, noise, DayPrior(mean, variance))
         noise = _noise(sums, coefficients, doubt)
-        if len(panel) >= _MANY:
+        if len(noise) >= _MANY:
             mean = coefficients.mean(axis=0)
         found = ((coefficients - mean) ** 2 + np.einsum("nkk->nk", doubt)).mean(axis=0)
         found[:WEEKDAYS] = found[:WEEKDAYS].mean()
@@ -112,37 +126,43 @@ def learn_day_prior(panel: Sequence[Innovations]) -> DayPrior:
 
 def day_coefficients(panel: Sequence[Innovations], prior: DayPrior) -> np.ndarray:  # (N, K)
     """Coefficients of each series by its own rows and by what is known of its panel."""
-    return _settled(_sums(panel), prior)[0]
+    return _settled(_sums(panel), prior)
 
 
-def is_worth_having(panel: Sequence[Innovations], prior: DayPrior) -> bool:
-    """Whether coefficients make rows left out smaller, by more than chance does."""
-    sums = _sums(panel)
-    coefficients, doubt, noise = _settled(sums, prior)
-    left = 0.0
-    for own, b, spread in zip(panel, coefficients, doubt / noise[:, None, None], strict=True):
-        leverage = np.einsum("tk,kl,tl->t", own.days, spread, own.days) / own.power
-        errors = (own.rows - own.days @ b) / (1 - leverage.clip(0.0, _MOST_LEVERAGE))
-        left += float(errors @ errors) / own.power
-    rows = int(sums.rows.sum())
-    chance = _CHANCE_OF_MANY if len(panel) >= _MANY else _CHANCE_OF_FEW
-    return left < (1 - _LEAST_GAIN) * rows - chance
+def is_worth_having(panel: Sequence[Innovations]) -> bool:
+    """Whether coefficients of other stretches of time make the errors of each stretch smaller."""
+    first, last = (edge(edge(own.months) for own in panel) for edge in (min, max))
+    edges = np.linspace(first, last + 1, _STRETCHES + 1)
+    stretches = [_sums(panel, *ends) for ends in pairwise(edges.tolist())]
+    whole = [sum(parts) for parts in zip(*stretches, strict=True)]
+    before = after = 0.0
+    for own in stretches:
+        others = _Sums(*(total - part for total, part in zip(whole, own, strict=True)))
+        coefficients = _settled(others, _prior_of(others))
+        before += float(own.squares.sum())
+        after += float((own.squares - _explained(own, coefficients)).sum())
+    # In these units a row has a squared error of one.
+    return after < (1 - _LEAST_GAIN) * before - _CHANCE
 
 
 class _Sums(NamedTuple):
-    """Products of days with days and with rows, in units of the mean square of the rows of each series."""
+    """Products of days and rows, in units of the mean square of the rows of each series."""
 
     gram: np.ndarray  # (N, K, K)
     moment: np.ndarray  # (N, K)
+    squares: np.ndarray  # (N,)
     rows: np.ndarray  # (N,) int
 
 
-def _sums(panel: Sequence[Innovations]) -> _Sums:
-    return _Sums(
-        np.stack([own.days.T @ own.days / own.power for own in panel]),
-        np.stack([own.days.T @ own.rows / own.power for own in panel]),
-        np.array([len(own.rows) for own in panel]),
-    )
+def _sums(panel: Sequence[Innovations], first: float = -np.inf, last: float = np.inf) -> _Sums:
+    """Over the rows of the months from the first to before the last."""
+    parts = []
+    for own in panel:
+        within = (own.months >= first) & (own.months < last)
+        rows, days = own.rows[within], own.days[within]
+        sums = days.T @ days, days.T @ rows, rows @ rows
+        parts.append((*(part / own.power for part in sums), len(rows)))
+    return _Sums(*map(np.array, zip(*parts, strict=True)))
 
 
 def _posterior(
@@ -156,23 +176,26 @@ def _posterior(
     return np.einsum("nkl,nl->nk", doubt, known), doubt
 
 
+def _explained(sums: _Sums, coefficients: np.ndarray) -> np.ndarray:  # (N,)
+    """Squares that coefficients take off."""
+    fitted = np.einsum("nk,nkl,nl->n", coefficients, sums.gram, coefficients)
+    explained: np.ndarray = 2 * (coefficients * sums.moment).sum(axis=1) - fitted
+    return explained
+
+
 def _noise(sums: _Sums, coefficients: np.ndarray, doubt: np.ndarray) -> np.ndarray:  # (N,)
     """Mean square that coefficients leave over, and that their doubt adds to it."""
-    explained = 2 * (coefficients * sums.moment).sum(axis=1)
-    explained -= np.einsum("nk,nkl,nl->n", coefficients, sums.gram, coefficients)
-    explained -= np.einsum("nkl,nlk->n", sums.gram, doubt)
-    return np.maximum(1 - explained / sums.rows, _LEAST_NOISE)
+    left = sums.squares - _explained(sums, coefficients)
+    left += np.einsum("nkl,nlk->n", sums.gram, doubt)
+    return np.maximum(left / np.maximum(sums.rows, 1), _LEAST_NOISE)
 
 
-def _settled(
-    sums: _Sums, prior: DayPrior
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (N, K), (N, K, K), (N,)
-    """Coefficients, their covariance, and the noise that agrees with them."""
+def _settled(sums: _Sums, prior: DayPrior) -> np.ndarray:  # (N, K)
+    """Coefficients, with the noise that agrees with them."""
     noise = np.ones(len(sums.rows))
     for _ in range(_ROUNDS_OF_NOISE):
-        coefficients, doubt = _posterior(sums, noise, prior)
-        noise = _noise(sums, coefficients, doubt)
-    return *_posterior(sums, noise, prior), noise
+        noise = _noise(sums, *_posterior(sums, noise, prior))
+    return _posterior(sums, noise, prior)[0]
 
 
 def _tame(logarithms: np.ndarray, year: int) -> np.ndarray:  # (T,)

@@ -53,8 +53,12 @@ class Processes:
                 "device='accelerate' needs Accelerate: pip install klforecast[lra]"
             ) from error
         # Left to itself, it joins processes on accelerators alone.
-        state = PartialState(cpu=not torch.accelerator.is_available())
-        return cls(state.process_index, state.num_processes, str(state.device))
+        state = PartialState(
+            cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available())
+        )
+        # "cpu:0" is a device that pickles cannot be read for.
+        device = "cpu" if state.device.type == "cpu" else str(state.device)
+        return cls(state.process_index, state.num_processes, device)
 
     def own_part(self, batch: Sequence[Tensor]) -> tuple[list[Tensor], float]:
         """Windows of a batch that this process computes, and what they weigh in it.

@@ -145,9 +145,60 @@ def test_windows_and_new_rows_are_forecast_with_the_days_of_their_months(fitted)
 
 
 def test_the_weekdays_of_28_years_later_are_the_same_again(fitted):
-    index = pd.period_range("2030-01", periods=24, freq="M")
-    now, later = (fitted.returning_.of((), months) for months in (index, index + 28 * YEAR))
-    np.testing.assert_array_equal(now, later)
+    months = np.arange(12 * 30, 12 * 90)
+    now, later = days_of(months, 1), days_of(months + 28 * YEAR, 1)
+    np.testing.assert_allclose(now[:, :8], later[:, :8], atol=1e-12)
+    assert len(fitted.returning_.effects[()]) == 120 + 28 * YEAR
+
+
+def test_a_month_is_no_part_of_its_own_forecast():
+    """A window inside of the fit: months that were missing, and one that was six times as large."""
+    y, _ = office()
+    y.iloc[100:103] = np.nan
+    y.iloc[-1] *= 6
+    fitted = KLMemoryForecaster(YEAR).fit(y)
+    assert fitted.returning_ is not None
+    windows = fitted.predict_windows(y, np.array([96, len(y) - 2]))
+    assert np.isfinite(windows).all()
+    assert windows[1, 1, 0] < 1.2 * y.iloc[-13]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_days_after_a_fall_of_the_level_are_those_of_the_new_level(seed):
+    y, truth = office(seed=seed)
+    fallen = y.copy()
+    fallen.iloc[-8:] *= 0.05
+    error, without = (
+        float(
+            (KLMemoryForecaster(YEAR, period=period).fit(fallen).predict() - 0.05 * truth)
+            .abs()
+            .mean()
+        )
+        for period in (None, YEAR)
+    )
+    assert error < 1.5 * without
+
+
+def test_a_month_that_was_missing_twice_has_its_days_too():
+    y, _ = office()
+    january = y.index.month == 1
+    gaps = y.mask(january & (y.index.year >= 2018))
+    full, fitted = (KLMemoryForecaster(YEAR).fit(rows) for rows in (y, gaps))
+    ahead = [f.returning_.back[()][120:132, 0] for f in (full, fitted)]
+    np.testing.assert_allclose(ahead[1], ahead[0], atol=15)
+    assert abs(ahead[1][0]) > 10
+
+
+def test_shocks_that_a_panel_shares_are_no_days():
+    rng = np.random.default_rng(0)
+    months = pd.period_range("2014-01", periods=60, freq="M")
+    shared = 0.05 * rng.normal(size=60)
+    parts = {
+        f"s{number}": pd.Series(100 * np.exp(shared + 0.05 * rng.normal(size=60)), months)
+        for number in range(12)
+    }
+    panel = pd.concat(parts, names=["id", "month"]).to_frame("y")
+    assert KLMemoryForecaster(YEAR).fit(panel).returning_ is None
 
 
 def test_a_file_holds_the_days(fitted, tmp_path):
@@ -169,6 +220,15 @@ def test_a_map_of_the_past_does_not_hold_them(fitted, tmp_path):
 
 
 def test_a_month_that_never_sold_less_than_nothing_is_forecast_above_it():
-    y, _ = office(noise=1.5)
-    forecaster = KLMemoryForecaster(YEAR).fit(y)
+    y, _ = office()
+    falling = y * np.linspace(1, 0.01, len(y)) ** 2
+    forecaster = KLMemoryForecaster(YEAR).fit(falling)
+    assert forecaster.returning_ is not None
+    assert (forecaster.predict() >= 0).all()
     assert (forecaster.predict_interval(coverage=0.95) >= 0).all(axis=None)
+
+
+def test_rows_of_another_step_are_refused(fitted):
+    y, _ = office()
+    with pytest.raises((ValueError, TypeError)):
+        fitted.predict_windows(y.iloc[::3], np.array([36]))

@@ -17,7 +17,7 @@ from klforecast.training.processes import Processes
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
-import json, sys
+import json, pickle, sys
 import numpy as np
 import pandas as pd
 import torch
@@ -32,6 +32,7 @@ rng = np.random.default_rng(0)
 values = np.sin(2 * np.pi * t / 12)[:, None] * [1.0, 2.0] + 0.3 * rng.normal(size=(300, 2))
 y = pd.DataFrame(values, columns=["a", "b"])
 forecaster = KLMemoryForecaster(6, device="accelerate", **options).fit(y)
+forecaster = pickle.loads(pickle.dumps(forecaster))
 loss = [float(epoch["train_loss"]) for epoch in forecaster.net_.history]
 place = Processes.launched().place
 with open(f"{out}-{place}.json", "w") as file:

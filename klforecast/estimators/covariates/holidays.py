@@ -40,6 +40,8 @@ def holiday_columns(place: str, stamps: pd.DatetimeIndex) -> np.ndarray:  # (n, 
            [1., 0., 1.],
            [0., 0., 1.]])
     """
+    if not len(stamps):
+        return np.zeros((0, len(_DAYS)))
     days = stamps.tz_localize(None).normalize()
     years = range(days.year.min() - 1, days.year.max() + 2)
     known = pd.DatetimeIndex([day for year in years for day in holidays_of(place, year)])
@@ -64,8 +66,10 @@ def holidays_of(place: str, year: int) -> tuple[pd.Timestamp, ...]:
             f"calendar_features=['{PREFIX}{place}'] needs the library of holidays: "
             "pip install klforecast[holidays]"
         ) from error
-    country, _, part = place.partition("-")
+    country, _, part = place.upper().partition("-")
     try:
+        if country not in holidays.list_supported_countries():
+            raise NotImplementedError(country)
         found = holidays.country_holidays(country, subdiv=part or None, years=year)
     except NotImplementedError as error:
         raise ValueError(

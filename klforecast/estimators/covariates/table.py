@@ -394,10 +394,10 @@ def check_calendar(names: Sequence[str] | None, index: pd.Index) -> tuple[str, .
 
 def _check_days(index: pd.DatetimeIndex | pd.PeriodIndex) -> None:
     dates = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
-    longest = (dates[1:] - dates[:-1]).min() if len(dates) > 1 else pd.Timedelta(0)
-    if longest > _LONGEST_DAY:
+    step = (dates[1:] - dates[:-1]).min() if len(dates) > 1 else pd.Timedelta(0)
+    if step > _LONGEST_DAY:
         raise ValueError(
-            f"calendar_features name holidays, which are days, and rows of y are {longest} apart; pass rows "
+            f"calendar_features name holidays, which are days, and rows of y are {step} apart; pass rows "
             "of a day or shorter ones, or count holidays of a row in a column of X"
         )
 

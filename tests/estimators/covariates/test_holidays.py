@@ -62,7 +62,9 @@ def test_they_are_searched_cloned_and_saved_by_name(tmp_path):
     pd.testing.assert_series_equal(loaded.predict(), fitted.predict())
 
 
-@pytest.mark.parametrize("name", ["holidays:XX", "holidays:AU-QQ", "holidays:"])
+@pytest.mark.parametrize(
+    "name", ["holidays:XX", "holidays:AU-QQ", "holidays:", "holidays:registry", "holidays:NYSE"]
+)
 def test_a_place_that_the_library_does_not_know_is_refused_in_a_sentence(name):
     y, _ = closed_on_holidays()
     with pytest.raises(ValueError, match=rf"'{name}'.*knows no such place.*'holidays:DE'"):
@@ -80,3 +82,8 @@ def test_without_the_library_the_message_says_what_to_install(monkeypatch):
     holidays_of.cache_clear()
     with pytest.raises(ImportError, match=r"pip install klforecast\[holidays\]"):
         holiday_columns("DE", DAYS)
+
+
+def test_codes_may_be_small_and_no_rows_have_no_holidays():
+    assert holidays_of("de", 2024) == holidays_of("DE", 2024)
+    assert holiday_columns("DE", DAYS[:0]).shape == (0, 3)
