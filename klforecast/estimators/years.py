@@ -136,7 +136,7 @@ def same_places(
         return np.where((places >= 0) & (places < rows), places, -1)
     index, stamps = _known_and_ahead(index, frequency, ahead)
     return np.stack(
-        [_nearest(index, stamps + pd.DateOffset(years=number), year) for number in years], axis=1
+        [_nearest(index, _years_later(stamps, number), year) for number in years], axis=1
     )
 
 
@@ -194,6 +194,14 @@ def _known_and_ahead(
     if isinstance(index, pd.PeriodIndex):
         return index.to_timestamp(), stamps.to_timestamp()
     return index, stamps
+
+
+def _years_later(stamps: pd.DatetimeIndex, number: int) -> pd.DatetimeIndex:
+    """The same local times of another year; no time where a clock changes."""
+    later = stamps.tz_localize(None) + pd.DateOffset(years=number)
+    if stamps.tz is None:
+        return later
+    return later.tz_localize(stamps.tz, ambiguous="NaT", nonexistent="NaT")
 
 
 def _nearest(index: pd.DatetimeIndex, stamps: pd.DatetimeIndex, year: float) -> np.ndarray:

@@ -246,3 +246,13 @@ def test_shops_share_easter():
     for seed in range(5):
         error = (forecast.loc[f"s{seed}"] / (seed + 1) - easter_sales(seed=seed)[1]).abs()
         assert error.mean() < 8
+
+
+def test_hours_at_which_clocks_change_have_no_place_in_other_years():
+    hours = pd.date_range("2015-01-01", periods=3000, freq="8h", tz="America/New_York")
+    places = same_places(hours, hours.freq, steps_of_a_year(hours, []))
+    row = hours.get_loc(pd.Timestamp("2016-06-01 01:00", tz="America/New_York"))
+    found = hours[places[row][places[row] >= 0]]
+    assert set(found.strftime("%m-%d %H")) == {"06-01 01"}
+    y = pd.Series(np.random.default_rng(0).normal(size=3000), hours)
+    assert np.isfinite(KLMemoryForecaster(6).fit(y).predict()).all()
