@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
-from pandas.tseries.offsets import BaseOffset
+from pandas.tseries.offsets import BaseOffset, Easter
 
 from klforecast.core.plan import CorePlan
 from klforecast.core.solve import solve_from_plan
@@ -161,6 +161,18 @@ class ReturningEffects(NamedTuple):
 def _steps_between(first: Stamp, last: Stamp, frequency: BaseOffset | None) -> int:
     """Steps from one stamp to another; most series of a panel share theirs, and a look-up takes a while."""
     return int(step_numbers(pd.Index([last]), first, frequency)[0])
+
+
+def easter_of(years: pd.Index) -> pd.DatetimeIndex:
+    """Easter Sunday of each year, as the western churches have it.
+
+    Examples
+    --------
+    >>> easter_of(pd.Index([2024, 2025])).strftime("%d %B").tolist()
+    ['31 March', '20 April']
+    """
+    sundays = {year: pd.Timestamp(year, 1, 1) + Easter() for year in set(years)}
+    return pd.DatetimeIndex([sundays[year] for year in years])
 
 
 def squared_error(

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from pandas.tseries.offsets import BaseOffset, Day, Easter, Tick, Week
+from pandas.tseries.offsets import BaseOffset, Day, Tick, Week
 
 from klforecast.data.scaling import divide_within_floats, multiply_within_floats
 from klforecast.estimators.frames.panel import Key, TimeSeries
-from klforecast.estimators.returning import ReturningEffects
+from klforecast.estimators.returning import ReturningEffects, easter_of
 from klforecast.estimators.sampling import sample_keys
 from klforecast.local.panel import are_positive
 from klforecast.local.trading_days import (
@@ -193,10 +193,7 @@ def _months_of(index: pd.DatetimeIndex | pd.PeriodIndex) -> np.ndarray:  # (n,) 
 def _weeks_of_easter(starts: np.ndarray, stops: np.ndarray) -> np.ndarray:  # (n,)
     """Part of the days before Easter Sunday, and of it, that lies in each row."""
     years = starts.astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970
-    easter = {
-        year: (pd.Timestamp(year, 1, 1) + Easter()).to_datetime64() for year in np.unique(years)
-    }
-    after = np.array([easter[year] for year in years]).astype("datetime64[D]").astype(np.int64) + 1
+    after = easter_of(pd.Index(years)).to_numpy().astype("datetime64[D]").astype(np.int64) + 1
     inside = np.minimum(stops, after) - np.maximum(starts, after - _EASTER_DAYS)
     return np.clip(inside, 0, _EASTER_DAYS) / _EASTER_DAYS
 

@@ -14,14 +14,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from pandas.tseries.offsets import BaseOffset, Easter
+from pandas.tseries.offsets import BaseOffset
 
 from klforecast.core.plan import CorePlan
 from klforecast.core.season import LONGEST_CYCLE
 from klforecast.data.scaling import Standardizer, add_within_floats
 from klforecast.estimators.frames.indices import Stamp, stamps_ahead, stamps_between
 from klforecast.estimators.frames.panel import Key, TimeSeries
-from klforecast.estimators.returning import PlanOf, ReturningEffects, squared_error
+from klforecast.estimators.returning import PlanOf, ReturningEffects, easter_of, squared_error
 from klforecast.estimators.sampling import sample_keys
 from klforecast.local.common_years import common_effects
 from klforecast.local.intermittent import count_size
@@ -162,22 +162,17 @@ def feast_places(
     years = _other_years(len(index) + ahead, year)
     index, stamps = _known_and_ahead(index, frequency, ahead)
     dates = stamps.tz_localize(None).normalize()
-    easter = _easter_of(dates.year)
+    easter = easter_of(dates.year)
     near = np.isin((dates - easter).days, _FEAST_DAYS)
     return np.stack(
         [
             np.where(
-                near, _nearest(index, stamps + (_easter_of(dates.year + number) - easter), year), -1
+                near, _nearest(index, stamps + (easter_of(dates.year + number) - easter), year), -1
             )
             for number in years
         ],
         axis=1,
     )
-
-
-def _easter_of(years: pd.Index) -> pd.DatetimeIndex:
-    sundays = {year: pd.Timestamp(year, 1, 1) + Easter() for year in set(years)}
-    return pd.DatetimeIndex([sundays[year] for year in years])
 
 
 def _other_years(rows: int, year: float) -> list[int]:

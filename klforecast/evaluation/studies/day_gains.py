@@ -15,8 +15,14 @@ from rich.table import Table
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.jobs import one_thread
-from klforecast.evaluation.studies.command import make_parser, make_table, show
-from klforecast.evaluation.studies.draws import NINE, compare_draws, mean_error, scores_of
+from klforecast.evaluation.studies.command import make_parser, show
+from klforecast.evaluation.studies.draws import (
+    NINE,
+    compare_draws,
+    mean_error,
+    scores_of,
+    table_of_worlds,
+)
 
 # What Monday to Sunday count.
 _OFFICE = (1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0)
@@ -114,18 +120,7 @@ def compare(name: str, random_state: int) -> dict[str, Any]:
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:
     """One line for each world, means over its draws."""
-    columns = ["world", "last year", "without", "with", "CRPS without", "with"]
-    columns += ["80 % hold without", "with", "found"]
-    lines = []
-    for name in dict.fromkeys(row["world"] for row in rows):
-        frame = pd.DataFrame([row for row in rows if row["world"] == name])
-        mean = frame.drop(columns=["world", "draw"]).mean()
-        errors = ("mae_last_year", "mae_without", "mae_with", "crps_without", "crps_with")
-        shares = ("held_without", "held_with", "found")
-        lines.append(
-            [name, *(f"{mean[key]:.1f}" for key in errors), *(f"{mean[key]:.0%}" for key in shares)]
-        )
-    return make_table("months and quarters", columns, lines)
+    return table_of_worlds(rows, "months and quarters", {"last year": "last_year"})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

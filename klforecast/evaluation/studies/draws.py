@@ -5,13 +5,15 @@ CRPS    2 mean_p pinball_p over the levels p = 0.1 ... 0.9
 held    share of the truth between the first and the last of them
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
+from rich.table import Table
 
-from klforecast.evaluation.studies.command import append_rows
+from klforecast.evaluation.studies.command import append_rows, make_table
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.pinball import pinball
 
@@ -64,3 +66,31 @@ def compare_draws(
             rows.append(compare(case, number))
             append_rows(out, rows[-1:])
     return rows
+
+
+def table_of_worlds(
+    rows: Sequence[dict[str, Any]], title: str, references: Mapping[str, str]
+) -> Table:
+    """One line for each world, means over its draws, of forecasts without and with something.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        With "world", "draw", "found", and the scores of `scores_of` for "without" and "with".
+    title : str
+    references : mapping of str to str
+        From the name of a column to the label of a plain forecast, of which rows have the "mae".
+    """
+    columns = ["world", *references, "without", "with", "CRPS without", "with"]
+    columns += ["80 % hold without", "with", "found"]
+    errors = [f"mae_{label}" for label in (*references.values(), "without", "with")]
+    errors += ["crps_without", "crps_with"]
+    shares = ("held_without", "held_with", "found")
+    lines = []
+    for name in dict.fromkeys(row["world"] for row in rows):
+        frame = pd.DataFrame([row for row in rows if row["world"] == name])
+        mean = frame.drop(columns=["world", "draw"]).mean()
+        lines.append(
+            [name, *(f"{mean[key]:.1f}" for key in errors), *(f"{mean[key]:.0%}" for key in shares)]
+        )
+    return make_table(title, columns, lines)

@@ -18,8 +18,14 @@ from rich.table import Table
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.jobs import one_thread
-from klforecast.evaluation.studies.command import make_parser, make_table, show
-from klforecast.evaluation.studies.draws import NINE, compare_draws, mean_error, scores_of
+from klforecast.evaluation.studies.command import make_parser, show
+from klforecast.evaluation.studies.draws import (
+    NINE,
+    compare_draws,
+    mean_error,
+    scores_of,
+    table_of_worlds,
+)
 from klforecast.evaluation.studies.timing import timed
 
 _FIRST = "2015-01-01"  # a leap year follows
@@ -139,19 +145,9 @@ def compare(name: str, random_state: int) -> dict[str, Any]:
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:
     """One line for each world, means over its draws."""
-    columns = ["world", "365 days ago", "364 days ago", "mean of years", "without", "with"]
-    columns += ["CRPS without", "with", "80 % hold without", "with", "found"]
-    lines = []
-    for name in dict.fromkeys(row["world"] for row in rows):
-        frame = pd.DataFrame([row for row in rows if row["world"] == name])
-        mean = frame.drop(columns=["world", "draw"]).mean()
-        errors = [f"mae_{kind}" for kind in ("365", "364", "mean", "without", "with")]
-        errors += ["crps_without", "crps_with"]
-        shares = ("held_without", "held_with", "found")
-        lines.append(
-            [name, *(f"{mean[key]:.1f}" for key in errors), *(f"{mean[key]:.0%}" for key in shares)]
-        )
-    return make_table("daily sales", columns, lines)
+    return table_of_worlds(
+        rows, "daily sales", {"365 days ago": "365", "364 days ago": "364", "mean of years": "mean"}
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
