@@ -6,19 +6,37 @@ from typing import NamedTuple
 from pandas.tseries.offsets import BaseOffset
 from torch import Tensor
 
-from klforecast.core.plan import CorePlan, plan_core
+from klforecast.core.plan import CorePlan
 from klforecast.distributed.survey import Survey
-from klforecast.estimators.cycles import local_seasons, long_season, window_periods
+from klforecast.estimators.cycles import local_seasons, long_season
 from klforecast.estimators.fitting import measure
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.options import Options
 from klforecast.estimators.parameters import check_parameters, check_sizes
+from klforecast.estimators.planning import make_plan
+from klforecast.estimators.returning import ReturningEffects
+from klforecast.estimators.returning_rules import ReturningRule, rows_without, take_off_returning
 from klforecast.estimators.shrinking import longest_horizon, shrink_horizon
 from klforecast.estimators.side_by_side import Block, side_by_side
 from klforecast.local.comparison import rows_spared
 from klforecast.local.knowledge import PanelExtent
 from klforecast.ops.missing import GapFiller
+
+
+class Separated(NamedTuple):
+    """The series of a part without what returns in them.
+
+    Attributes
+    ----------
+    blocks : list of Block
+        In their scale and without gaps, those of equal length side by side.
+    returning : ReturningEffects or None
+        Trading days, events of the year, or days of the week.
+    """
+
+    blocks: list[Block]
+    returning: ReturningEffects | None
 
 
 class Agreement(NamedTuple):
@@ -40,6 +58,8 @@ class Agreement(NamedTuple):
         Number of series, and rows of the longest one.
     frequency : offset or None
         Step of all times; None for whole numbers.
+    rule : TradingDays, Years, Weeks or None, default=None
+        How what returns in a series is found. In files of earlier versions nothing does.
 
     Examples
     --------
@@ -53,13 +73,18 @@ class Agreement(NamedTuple):
     gap_covariance: Tensor
     extent: PanelExtent
     frequency: BaseOffset | None
+    rule: ReturningRule | None = None
 
-    def blocks(self, part: Mapping[Key, TimeSeries]) -> list[Block]:
-        """The series of a part in their scale and without gaps, those of equal length side by side."""
+    def separate(self, part: Mapping[Key, TimeSeries]) -> Separated:
+        """The series of a part in their scale, without gaps and without what returns in them."""
         values = {key: series.values for key, series in part.items()}
+        returning = None
+        if self.rule is not None:
+            returning = self.rule.effects(part, values, self.frequency)
+        rows = rows_without(part, values, returning)
         filler = GapFiller(self.gap_covariance)
-        blocks = side_by_side(values, self.plan.forgetting, self.scale_lag)
-        return [block.filled(filler) for block in blocks]
+        blocks = side_by_side(rows, self.plan.forgetting, self.scale_lag)
+        return Separated([block.filled(filler) for block in blocks], returning)
 
 
 def agree(survey: Survey, forecaster: KLMemoryForecaster) -> Agreement:
@@ -90,7 +115,7 @@ def agree(survey: Survey, forecaster: KLMemoryForecaster) -> Agreement:
     >>> forecaster = KLMemoryForecaster(horizon=3, local_experts=False)
     >>> from klforecast.distributed import survey_part
     >>> agreed = agree(survey_part(panel), forecaster)
-    >>> agreed.seasons, agreed.extent.series, [block.keys for block in agreed.blocks(panel)]
+    >>> agreed.seasons, agreed.extent.series, [block.keys for block in agreed.separate(panel).blocks]
     ((12,), 2, [[('a',), ('b',)]])
     """
     parameters = forecaster.get_params(deep=False)
@@ -111,19 +136,23 @@ def agree(survey: Survey, forecaster: KLMemoryForecaster) -> Agreement:
             "parts have no harmonics; pass period=1 or the period of a shorter cycle, or fit without parts"
         )
     horizon = shrink_horizon(options.horizon, longest)
-    sampled = {key: series.values for key, series in survey.sample.items()}
-    periods = window_periods(list(sampled.values()), survey.frequency, options.period)
     lengths = survey.row_counts().tolist()
-    plan = plan_core(lengths, channels, horizon, periods, options.core)
+    sampled = {key: series.values for key, series in survey.sample.items()}
+    planned = make_plan(sampled, survey.frequency, horizon, options, lengths)
+    rule = None
+    taken = take_off_returning(survey.sample, sampled, survey.frequency, planned, options, lengths)
+    if taken is not None:
+        rule, sampled, planned = taken.rule, taken.residual, taken.plan
     scale_lag = horizon if survey.n_series > 1 else None
-    seasons = local_seasons(periods, survey.frequency, options.period)
+    seasons = local_seasons(planned.periods, survey.frequency, options.period)
     asked = min(options.horizon, longest_horizon(longest))
     return Agreement(
-        plan,
+        planned.core,
         scale_lag,
         tuple(seasons),
         rows_spared(lengths, asked, seasons) if options.local_experts else 0,
-        measure(sampled, plan, scale_lag).gap_covariance,
+        measure(sampled, planned.core, scale_lag).gap_covariance,
         PanelExtent(survey.n_series, longest),
         survey.frequency,
+        rule,
     )

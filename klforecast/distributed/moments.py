@@ -88,7 +88,7 @@ def part_moments(part: Mapping[Key, TimeSeries], agreed: Agreement) -> PartMomen
     True
     """
     plan, lag = agreed.plan, agreed.scale_lag
-    blocks = agreed.blocks(part)
+    blocks = agreed.separate(part).blocks
     # A block goes through as one series with the channels of all of its series.
     rows = {(place,): block.rows for place, block in enumerate(blocks)}
     statistics = {(place,): block.statistics for place, block in enumerate(blocks)}

@@ -4,7 +4,7 @@ What is learned from all series together is in the model. What a series has for 
 local experts and their share, is a function of its rows and of the model, found anew in the pass that forecasts.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import nn
 from klforecast.core.linear_core import LinearCore
 from klforecast.core.solve import Solved, settled_plan, solve_from_moments, solve_from_weights
 from klforecast.data.scaling import Standardizer
-from klforecast.distributed.agreement import Agreement
+from klforecast.distributed.agreement import Agreement, Separated
 from klforecast.distributed.moments import PartMoments
 from klforecast.distributed.survey import Survey
 from klforecast.estimators.forecasting import Predictor, forecast_series
@@ -21,7 +21,6 @@ from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.intervals import IntervalLevels
 from klforecast.estimators.local_pool import PooledPanel, Readers, learn_pool, pool_part
 from klforecast.estimators.newest_rows import levels_of_newest
-from klforecast.estimators.side_by_side import Block
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.ops.conformal import Calibration, calibrate
 from klforecast.ops.missing import GapFiller
@@ -88,8 +87,8 @@ class PanelModel(NamedTuple):
         return forecasts, np.concatenate(list(forecasts.values()))[..., None] + around
 
     def _predictor(self, part: Mapping[Key, TimeSeries]) -> Predictor:
-        plan, blocks = self.agreed.plan, self.agreed.blocks(part)
-        reader = _reader(self.agreed, self.core, blocks)
+        plan, separated = self.agreed.plan, self.agreed.separate(part)
+        reader = _reader(self.agreed, self.core, separated)
         # Looking up a time takes as long as many a forecast, and most series share theirs.
         times = {id(series.index): series.index for series in part.values()}
         newest = {own: index[-1] for own, index in times.items()}
@@ -97,7 +96,7 @@ class PanelModel(NamedTuple):
         levels = IntervalLevels.start(cutoffs, reader.channels)
         pool = None
         if self.pooled is not None and self.earlier is not None:
-            before = _reader(self.agreed, self.earlier, blocks, self.agreed.spared)
+            before = _reader(self.agreed, self.earlier, separated, self.agreed.spared)
             pool = pool_part(part, Readers(before, reader), self.agreed.spared, self.pooled)
             if self.agreed.extent.series == 1:
                 fitted = Predictor(before, pool, levels, self.calibration)
@@ -190,11 +189,11 @@ def _panel_model(
     earlier, pooled = None, None
     if moments.before is not None and solved.core.mixture is not None:
         earlier = solve_from_weights(moments.before, plan, solved.core.mixture.weights)
-        blocks = agreed.blocks(survey.sample)
-        before = _reader(agreed, earlier, blocks, agreed.spared)
+        separated = agreed.separate(survey.sample)
+        before = _reader(agreed, earlier, separated, agreed.spared)
         learned = learn_pool(
             survey.sample,
-            Readers(before, _reader(agreed, solved.core, blocks)),
+            Readers(before, _reader(agreed, solved.core, separated)),
             plan.horizon,
             agreed.seasons,
             agreed.spared,
@@ -208,12 +207,12 @@ def _panel_model(
 
 
 def _reader(
-    agreed: Agreement, core: nn.Module, blocks: Sequence[Block], spared: int = 0
+    agreed: Agreement, core: nn.Module, separated: Separated, spared: int = 0
 ) -> WindowReader:
     """Of a core that has not seen the newest `spared` rows, in the scale of those before them."""
     plan = agreed.plan
     scalers: dict[Key, Standardizer] = {}
-    for block in blocks:
+    for block in separated.blocks:
         scalers |= block.scalers(spared, agreed.scale_lag)
     return WindowReader(
         core,
@@ -224,4 +223,5 @@ def _reader(
         plan.depth,
         plan.period,
         len(agreed.gap_covariance),
+        separated.returning,
     )

@@ -20,7 +20,7 @@ from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.local_pool import LocalPool
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.bounds import share_ceiling
-from klforecast.local.model import LONGEST, LocalModel, forecast, quantiles
+from klforecast.local.model import LONGEST, LocalModel, forecast, near_steps, quantiles
 from klforecast.ops.adaptive_levels import LEVEL_TABLE, quantiles_at
 from klforecast.ops.arrays import to_tensor
 
@@ -176,41 +176,57 @@ def _pooled(
     pool = in_present_units(pool, pasts)
     floor = floor_of(pool, reader)
     point, steps = core.point, core.point.shape[1]
-    asked = pool.share.max(axis=2) > 0
-    if asked.any():
-        model = pool.model.of(asked.ravel().nonzero()[0])
-        own_units = [
-            past[:, channels] / unit[channels]
-            for past, unit, channels in zip(pasts, pool.units, asked, strict=True)
-            if channels.any()
-        ]
-        local = forecast(model, own_units, steps)
-        share = shares_of(pool, pasts, steps)
-        point = (1 - share) * point + share * _scaled(pool, reader, _placed(local, asked))
+    share = shares_of(pool, pasts, steps)
+    local = _asked_local(pool, pasts, steps, read)
+    point = (1 - share) * point + share * _scaled(pool, reader, local.point)
     point = np.maximum(point, floor)
-    if core.around is None or read is None:
+    if core.around is None or local.quantiles is None:
         return Pooled(point, None)
     around = core.point[..., None] + core.around
-    if asked.any():
-        levels = torch.cat(list(read))[asked.ravel()]
-        spread = _local_quantiles(model, own_units, local, levels)
-        by_level = np.moveaxis(_placed(spread, asked), 2, 3)
-        scaled = np.moveaxis(_scaled(pool, reader, by_level), 2, 3)
-        around = (1 - share[..., None]) * around + share[..., None] * scaled
+    by_level = np.moveaxis(local.quantiles, 2, 3)
+    scaled = np.moveaxis(_scaled(pool, reader, by_level), 2, 3)
+    around = (1 - share[..., None]) * around + share[..., None] * scaled
     # A share that is forecast above one is none.
     ceiling = np.maximum(_ceiling(pool, reader, pasts), point)
     around = np.clip(around, floor[..., None], ceiling[..., None])
     return Pooled(point, around - point[..., None])
 
 
-def _placed(
-    local: np.ndarray,  # (N, steps, ...)
-    asked: np.ndarray,  # (series, channels), of which N are true
-) -> np.ndarray:  # (series, steps, channels, ...)
-    """What the asked channels have, and zero for the others."""
-    everything = np.zeros((*asked.shape, *local.shape[1:]))
-    everything[asked] = local
-    return everything.swapaxes(1, 2)
+class _Local(NamedTuple):
+    """What local experts say, in their units; zero where nobody asks them."""
+
+    point: np.ndarray  # (series, steps, channels)
+    quantiles: np.ndarray | None  # (series, steps, channels, Q)
+
+
+def _asked_local(
+    pool: LocalPool,
+    pasts: Sequence[np.ndarray],  # (time, channels) each, in the units of the data
+    steps: int,
+    read: Sequence[Tensor] | None,
+) -> _Local:
+    """Ask for all steps where far ones have a share, and for near ones alone where these have."""
+    near, far = np.moveaxis(pool.share > 0, 2, 0)  # (series, channels) both
+    shape = len(pasts), steps, pool.share.shape[1]
+    point = np.zeros(shape)
+    around = None if read is None else np.zeros((*shape, read[0].shape[1]))
+    levels = None if read is None else torch.cat(list(read))
+    few = min(steps, near_steps(pool.model.horizon))
+    for asked, ahead in ((far, steps), (near & ~far, few)):
+        if not asked.any():
+            continue
+        model = pool.model.of(asked.ravel().nonzero()[0])
+        own_units = [
+            past[:, channels] / unit[channels]
+            for past, unit, channels in zip(pasts, pool.units, asked, strict=True)
+            if channels.any()
+        ]
+        local = forecast(model, own_units, ahead)
+        point[:, :ahead].swapaxes(1, 2)[asked] = local
+        if around is not None and levels is not None:
+            spread = _local_quantiles(model, own_units, local, levels[asked.ravel()])
+            around[:, :ahead].swapaxes(1, 2)[asked] = spread
+    return _Local(point, around)
 
 
 def _local_quantiles(

@@ -6,7 +6,7 @@
 Events of the year and trading days are taken off for the core and the local experts; a week for the core alone where
 local experts know it as a season of their own, since they need the rows as they are for logarithms, factors and counts.
 
-`klforecast.estimators.trading_days`, `years` and `weeks` look for it.
+`klforecast.estimators.trading_days`, `years` and `weeks` look for it, by the rules of `returning_rules`.
 """
 
 from collections.abc import Callable, Mapping
@@ -79,6 +79,15 @@ class ReturningEffects(NamedTuple):
         }
         first = {key: own.index[0] for key, own in rows.items()}
         return cls(effects, floors, first, frequency, cycle, name, for_core_alone)
+
+    def joined(self, other: Self) -> Self:
+        """The same of other series of the panel too."""
+        return self._replace(
+            effects=self.effects | other.effects,
+            floors=self.floors | other.floors,
+            first=self.first | other.first,
+            back=None if self.back is None or other.back is None else self.back | other.back,
+        )
 
     @property
     def words(self) -> str:

@@ -15,12 +15,11 @@ import numpy as np
 from pandas.tseries.offsets import BaseOffset
 
 from klforecast.core.pilot import plan_pilot
-from klforecast.core.plan import CorePlan, plan_core
 from klforecast.core.stream import EarlierCore
-from klforecast.data.scaling import Standardizer, add_within_floats
+from klforecast.data.scaling import Standardizer
 from klforecast.estimators.covariates.effects import Effects, learn_effects, residual_rows
 from klforecast.estimators.covariates.table import Covariates, with_long_season
-from klforecast.estimators.cycles import local_seasons, long_season, window_periods
+from klforecast.estimators.cycles import local_seasons, long_season
 from klforecast.estimators.fitting import (
     Fitted,
     OpenStream,
@@ -37,25 +36,16 @@ from klforecast.estimators.intervals import IntervalLevels
 from klforecast.estimators.local_pool import LocalPool, Readers, fit_pool
 from klforecast.estimators.newest_rows import levels_of_newest
 from klforecast.estimators.options import Options
+from klforecast.estimators.planning import Planned, make_plan
 from klforecast.estimators.returning import ReturningEffects
-from klforecast.estimators.sampling import sample_keys
+from klforecast.estimators.returning_rules import take_off_returning
 from klforecast.estimators.shrinking import longest_horizon, shrink_horizon
-from klforecast.estimators.trading_days import learn_trading_days
-from klforecast.estimators.weeks import learn_weeks
 from klforecast.estimators.window_reader import WindowReader
-from klforecast.estimators.years import learn_years
 from klforecast.local.comparison import rows_spared
 from klforecast.local.model import LONGEST
 from klforecast.ops.conformal import Calibration
 from klforecast.ops.missing import GapFiller
 from klforecast.training.nets import ForecastNet
-
-
-class Planned(NamedTuple):
-    """The shape of a core, and the cycles that it was made for, in steps, the leading one first."""
-
-    core: CorePlan
-    periods: list[int]
 
 
 class Separated(NamedTuple):
@@ -105,51 +95,19 @@ class Updated(NamedTuple):
     pool: LocalPool | None
 
 
-def make_plan(
-    panel: Mapping[Key, np.ndarray],  # (time, channels) each, in the units of the data
-    frequency: BaseOffset | None,
-    horizon: int,
-    options: Options,
-) -> Planned:
-    """Look for cycles, and shape a core by them and by the lengths of the series."""
-    rows = list(panel.values())
-    periods = window_periods([panel[key] for key in sample_keys(panel)], frequency, options.period)
-    lengths, channels = [*map(len, rows)], rows[0].shape[1]
-    return Planned(plan_core(lengths, channels, horizon, periods, options.core), periods)
-
-
 def separate(
     rows: KnownRows, covariates: Covariates | None, options: Options, pretrained: bool
 ) -> Separated:
     """Learn what dates and X do to the rows, and take it off; years and weeks where local experts are asked."""
     separated = _separate_covariates(rows, covariates, options, pretrained)
-    if pretrained or not options.local_experts or options.period is not None:
+    if pretrained:
         return separated
-    frequency, plan = rows.frequency, separated.plan
-
-    def plan_of(panel: Mapping[Key, np.ndarray]) -> CorePlan:
-        lengths = [*map(len, panel.values())]
-        channels = next(iter(panel.values())).shape[1]
-        horizon = min(plan.core.horizon, longest_horizon(max(lengths)))
-        return plan_core(lengths, channels, horizon, plan.periods, options.core)
-
-    returning = learn_trading_days(rows.series, separated.residual, frequency)
-    if returning is None:
-        returning = learn_years(rows.series, separated.residual, frequency, plan.periods, plan_of)
-    if returning is None:
-        returning = learn_weeks(rows.series, separated.residual, frequency, plan.periods, plan_of)
-    if returning is None:
+    taken = take_off_returning(
+        rows.series, separated.residual, rows.frequency, separated.plan, options
+    )
+    if taken is None:
         return separated
-    residual = {
-        key: add_within_floats(part, -returning.of_rows(key, rows.series[key].index))
-        for key, part in separated.residual.items()
-    }
-    separated = separated._replace(residual=residual, returning=returning)
-    if returning.name == "week":
-        # A week takes its day with it, but errors go by the day as before.
-        return separated
-    # A season may be seen only where the events are taken off.
-    return separated._replace(plan=make_plan(residual, frequency, plan.core.horizon, options))
+    return separated._replace(residual=taken.residual, plan=taken.plan, returning=taken.returning)
 
 
 def _separate_covariates(

@@ -10,6 +10,7 @@ years; Easter is taken for that of 28 years ago where a forecast goes further th
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,10 @@ from pandas.tseries.offsets import BaseOffset, Day, Tick, Week
 from klforecast.data.scaling import divide_within_floats, multiply_within_floats
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.returning import ReturningEffects, easter_of
-from klforecast.estimators.sampling import sample_keys
 from klforecast.local.panel import are_positive
 from klforecast.local.trading_days import (
     WEEKDAYS,
+    DayPrior,
     Innovations,
     day_coefficients,
     is_worth_having,
@@ -36,11 +37,53 @@ _USUAL_YEARS = 2  # newest ones, whose mean is what a place of the year usually 
 _LEVEL_PART = 3  # one part in so many of a year, whose rows say on which level this is now
 
 
+class TradingDays(NamedTuple):
+    """What days do in the series of a panel, of which each departs as far as its rows say.
+
+    Attributes
+    ----------
+    prior : DayPrior
+    months : {1, 3}
+        Of a row.
+    """
+
+    prior: DayPrior
+    months: int
+
+    def effects(
+        self,
+        series: Mapping[Key, TimeSeries],
+        residual: Mapping[Key, np.ndarray],
+        frequency: BaseOffset | None,
+    ) -> ReturningEffects:
+        """Of some series of the panel, or of others in their place; arguments as for `learn_trading_days`."""
+        calendar, year = _days_of_each(series, self.months), 12 // self.months
+        found = _innovations(residual, calendar, year)
+        coefficients = day_coefficients(list(found.values()), self.prior)
+        effects = {
+            key: np.zeros((len(calendar[key][1]), rows.shape[1])) for key, rows in residual.items()
+        }
+        back = {key: effect.copy() for key, effect in effects.items()}
+        for (key, channel), own in zip(found, coefficients, strict=True):
+            factors = np.exp(calendar[key][1] @ own)
+            rows = residual[key][:, channel]
+            back[key][:, channel] = put_back(rows, factors, year)
+            off = rows - divide_within_floats(rows, factors[: len(rows)])
+            effects[key][:, channel] = back[key][:, channel]
+            effects[key][: len(rows), channel] = np.where(
+                np.isfinite(off), off, back[key][: len(rows), channel]
+            )
+        kept = {key: effect for key, effect in effects.items() if effect.any()}
+        cycle = float(_YEARS * year)
+        returning = ReturningEffects.on(series, kept, frequency, cycle, "trading days")
+        return returning._replace(back={key: back[key] for key in kept})
+
+
 def learn_trading_days(
     series: Mapping[Key, TimeSeries],
     residual: Mapping[Key, np.ndarray],  # (time, channels) each
     frequency: BaseOffset | None,
-) -> ReturningEffects | None:
+) -> tuple[TradingDays, ReturningEffects] | None:
     """Look for effects of the days in rows of months or quarters.
 
     Parameters
@@ -50,47 +93,35 @@ def learn_trading_days(
 
     Returns
     -------
-    ReturningEffects or None
+    tuple of TradingDays and ReturningEffects, or None
         None where rows are not dated months or quarters, where none are positive throughout, and where the days
         explain nothing.
     """
     months = months_of_a_row(next(iter(series.values())).index, frequency)
     if months is None:
         return None
-    year, calendar = 12 // months, _days_of_each(series, months)
-    found = {
-        (key, channel): own
-        for key, rows in residual.items()
-        for channel in np.flatnonzero(are_positive(rows.T))
-        if (own := _innovations(rows[:, channel], *calendar[key], year)) is not None
-    }
-    sampled = set(sample_keys(series))
-    sample = [own for (key, _), own in found.items() if key in sampled]
+    sample = list(_innovations(residual, _days_of_each(series, months), 12 // months).values())
     if not sample or not is_worth_having(sample):
         return None
-    coefficients = day_coefficients(list(found.values()), learn_day_prior(sample))
-    effects = {
-        key: np.zeros((len(calendar[key][1]), rows.shape[1])) for key, rows in residual.items()
-    }
-    back = {key: effect.copy() for key, effect in effects.items()}
-    for (key, channel), own in zip(found, coefficients, strict=True):
-        factors = np.exp(calendar[key][1] @ own)
-        rows = residual[key][:, channel]
-        back[key][:, channel] = put_back(rows, factors, year)
-        off = rows - divide_within_floats(rows, factors[: len(rows)])
-        effects[key][:, channel] = back[key][:, channel]
-        effects[key][: len(rows), channel] = np.where(
-            np.isfinite(off), off, back[key][: len(rows), channel]
-        )
-    kept = {key: effect for key, effect in effects.items() if effect.any()}
-    returning = ReturningEffects.on(series, kept, frequency, float(_YEARS * year), "trading days")
-    return returning._replace(back={key: back[key] for key in kept})
+    days = TradingDays(learn_day_prior(sample), months)
+    effects = days.effects(series, residual, frequency)
+    return (days, effects) if effects.effects else None
 
 
 def _innovations(
-    rows: np.ndarray, months: np.ndarray, days: np.ndarray, year: int
-) -> Innovations | None:
-    return Innovations.of(rows, days[: len(rows)], months[: len(rows)], year)
+    residual: Mapping[Key, np.ndarray],
+    calendar: Mapping[Key, tuple[np.ndarray, np.ndarray]],
+    year: int,
+) -> dict[tuple[Key, int], Innovations]:
+    """Of each channel that is positive throughout, and not exact."""
+    found = {}
+    for key, rows in residual.items():
+        months, days = (part[: len(rows)] for part in calendar[key])
+        for channel in np.flatnonzero(are_positive(rows.T)).tolist():
+            own = Innovations.of(rows[:, channel], days, months, year)
+            if own is not None:
+                found[key, channel] = own
+    return found
 
 
 def _days_of_each(

@@ -17,6 +17,7 @@ seven days by their autocorrelation.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from pandas.tseries.offsets import BaseOffset
@@ -27,7 +28,6 @@ from klforecast.data.periods import candidate_seasons
 from klforecast.data.scaling import Standardizer, add_within_floats
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.returning import PlanOf, ReturningEffects, squared_error
-from klforecast.estimators.sampling import sample_keys
 from klforecast.local.fitting import judged_periods
 from klforecast.local.seasons import indices_of_others
 
@@ -58,13 +58,47 @@ def week_of(periods: Sequence[int], plan: CorePlan) -> int | None:
     return week if week in periods and plan.depth < _KNOWN * week else None
 
 
+class Weeks(NamedTuple):
+    """A week beside a day, in the channels of a panel that are forecast better without it.
+
+    Attributes
+    ----------
+    day, week : int
+        Steps.
+    helps : ndarray of bool, shape (C,)
+    for_core_alone : bool
+        Whether local experts know the week as a season of their own.
+    """
+
+    day: int
+    week: int
+    helps: np.ndarray
+    for_core_alone: bool
+
+    def effects(
+        self,
+        series: Mapping[Key, TimeSeries],
+        residual: Mapping[Key, np.ndarray],
+        frequency: BaseOffset | None,
+    ) -> ReturningEffects:
+        """Weeks of some series of the panel, or of others in their place; arguments as for `learn_weeks`."""
+        chosen = {
+            key: np.where(self.helps, profile, 0.0)
+            for key, profile in _profiles(residual, self.day, self.week).items()
+        }
+        kept = {key: effect for key, effect in chosen.items() if effect.any()}
+        return ReturningEffects.on(
+            series, kept, frequency, float(self.week), "week", for_core_alone=self.for_core_alone
+        )
+
+
 def learn_weeks(
     series: Mapping[Key, TimeSeries],
     residual: Mapping[Key, np.ndarray],
     frequency: BaseOffset | None,
     periods: Sequence[int],
     plan_of: PlanOf,
-) -> ReturningEffects | None:
+) -> tuple[Weeks, ReturningEffects] | None:
     """Look for a week, of at least two, that the core cannot know from its windows.
 
     Parameters
@@ -76,7 +110,7 @@ def learn_weeks(
 
     Returns
     -------
-    ReturningEffects or None
+    tuple of Weeks and ReturningEffects, or None
         None where cores forecast no channel better without it.
 
     Notes
@@ -89,28 +123,30 @@ def learn_weeks(
     week = week_of(periods, plan)
     if week is None:
         return None
-    effects = {
-        key: _profile(rows.T, plan.period, week).T
-        for key, rows in residual.items()
-        if len(rows) >= _FEWEST * week
-    }
-    if not any(effect.any() for effect in effects.values()):
+    profiles = _profiles(residual, plan.period, week)
+    if not any(profile.any() for profile in profiles.values()):
         return None
-    judged = {key: residual[key] for key in sample_keys(effects)}
+    judged = {key: residual[key] for key in profiles}
     less = {
-        key: add_within_floats(rows, -effects[key][: len(rows)]) for key, rows in judged.items()
+        key: add_within_floats(rows, -profiles[key][: len(rows)]) for key, rows in judged.items()
     }
     scalers = {key: Standardizer.fit(rows) for key, rows in judged.items()}
     plain, weekly = (squared_error(rows, scalers, plan_of(rows)) for rows in (judged, less))
-    helps = weekly < (1 - _LEAST_GAIN) * plain
-    chosen = {key: np.where(helps, effect, 0.0) for key, effect in effects.items()}
-    chosen = {key: effect for key, effect in chosen.items() if effect.any()}
-    if not chosen:
-        return None
     known_locally = judged_periods(longest, plan.horizon, periods)
-    return ReturningEffects.on(
-        series, chosen, frequency, float(week), "week", for_core_alone=week in known_locally
-    )
+    weeks = Weeks(plan.period, week, weekly < (1 - _LEAST_GAIN) * plain, week in known_locally)
+    effects = weeks.effects(series, residual, frequency)
+    return (weeks, effects) if effects.effects else None
+
+
+def _profiles(
+    residual: Mapping[Key, np.ndarray], day: int, week: int
+) -> dict[Key, np.ndarray]:  # (T + week, C) each
+    """Of each series that is long enough."""
+    return {
+        key: _profile(rows.T, day, week).T
+        for key, rows in residual.items()
+        if len(rows) >= _FEWEST * week
+    }
 
 
 def _profile(past: np.ndarray, day: int, week: int) -> np.ndarray:  # (C, T + week)

@@ -11,6 +11,7 @@ cores know from their windows, are so left to them.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,7 @@ from klforecast.data.scaling import Standardizer, add_within_floats
 from klforecast.estimators.frames.indices import Stamp, stamps_ahead, stamps_between
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.returning import PlanOf, ReturningEffects, easter_of, squared_error
-from klforecast.estimators.sampling import sample_keys
-from klforecast.local.common_years import common_effects
+from klforecast.local.common_years import CommonYears, learn_common_years
 from klforecast.local.intermittent import count_size
 from klforecast.local.model import LONGEST
 from klforecast.local.shifts import on_present_level
@@ -54,18 +54,124 @@ _FEAST_DAYS = range(-60, 76)
 _LEAST_SERIES = 4  # that events are shared by: fewer would have what one of them did
 
 
+class SharedYears(NamedTuple):
+    """Events that dated series share.
+
+    Attributes
+    ----------
+    common : CommonYears
+    first, last : stamp
+        Of the dates that they were learned on.
+    """
+
+    common: CommonYears
+    first: Stamp
+    last: Stamp
+
+
+class Years(NamedTuple):
+    """How events of the year are looked for in the series of a panel, and how wide they may be.
+
+    Attributes
+    ----------
+    year : float
+        Steps.
+    season : int
+        Rows of a short season, 1 for none.
+    widths : tuple of int
+        Bands of each choice.
+    width : ndarray of int, shape (C,)
+        Place of the choice of each channel, -1 for no events.
+    horizon : int
+        Of the core, by which shifts are told from what a series does all the time.
+    shared : SharedYears or None
+    """
+
+    year: float
+    season: int
+    widths: tuple[int, ...]
+    width: np.ndarray
+    horizon: int
+    shared: SharedYears | None
+
+    def effects(
+        self,
+        series: Mapping[Key, TimeSeries],
+        residual: Mapping[Key, np.ndarray],
+        frequency: BaseOffset | None,
+    ) -> ReturningEffects:
+        """Events of some series of the panel, or of others in their place; arguments as for `learn_years`."""
+        return self.of_chosen_width(
+            series, self.of_each_width(series, residual, frequency), frequency
+        )
+
+    def of_chosen_width(
+        self,
+        series: Mapping[Key, TimeSeries],
+        found: Mapping[Key, np.ndarray],  # (widths, T + A, C) each
+        frequency: BaseOffset | None,
+    ) -> ReturningEffects:
+        """Those of the width of each channel."""
+        channels = np.arange(len(self.width))
+        chosen = {
+            key: np.where(self.width < 0, 0.0, effects[self.width, :, channels].T)
+            for key, effects in found.items()
+        }
+        kept = {key: effect for key, effect in chosen.items() if effect.any()}
+        return ReturningEffects.on(series, kept, frequency, self.year, "year")
+
+    def of_each_width(
+        self,
+        series: Mapping[Key, TimeSeries],
+        residual: Mapping[Key, np.ndarray],
+        frequency: BaseOffset | None,
+    ) -> dict[Key, np.ndarray]:  # (widths, T + A, C) each
+        """Effects of each series that has any for some width.
+
+        None of counts, which are few and whole, nor where a level has just shifted: events are those of the former
+        one.
+        """
+        effects: dict[Key, np.ndarray] = {}
+        places: dict[tuple[Stamp, int], Places] = {}
+        common = _common(self.shared, series, residual, frequency, self.year)
+        for key, rows in residual.items():
+            knows_itself = len(rows) >= 2 * self.year
+            if not knows_itself and key not in common:
+                continue
+            index = series[key].index
+            nothing = np.zeros((len(self.widths), len(rows) + _ahead(self.year), rows.shape[1]))
+            found = common.get(key, nothing)
+            if knows_itself:
+                dates = (index[0], len(index))
+                if dates not in places:
+                    places[dates] = _places(index, frequency, self.year, self.season)
+                left = add_within_floats(rows, -found[-1, : len(rows)])
+                found = found + effects_of_years(
+                    left, places[dates], self.season, round(self.year), self.widths
+                )
+            # The rise of a peak is a shift too, and none of the rows less the peak.
+            left = add_within_floats(rows, -found[-1, : len(rows)])[-LONGEST:].T
+            seasons = [self.season] if self.season > 1 else []
+            shifted = on_present_level(left, self.horizon, seasons).shifted
+            found[..., shifted | (count_size(rows.T) > 0)] = 0.0
+            if found.any():
+                effects[key] = found
+        return effects
+
+
 def learn_years(
     series: Mapping[Key, TimeSeries],
     residual: Mapping[Key, np.ndarray],
     frequency: BaseOffset | None,
     periods: Sequence[int],
     plan_of: PlanOf,
-) -> ReturningEffects | None:
+) -> tuple[Years, ReturningEffects] | None:
     """Look for events of the year.
 
     Parameters
     ----------
     series : mapping of tuple to TimeSeries
+        Of a panel, or a sample of it.
     residual : mapping of tuple to ndarray of shape (time, channels)
         Their rows less the effect of covariates.
     frequency : offset or None
@@ -76,7 +182,7 @@ def learn_years(
 
     Returns
     -------
-    ReturningEffects or None
+    tuple of Years and ReturningEffects, or None
         None where cores forecast no channel better without events of the year.
 
     Notes
@@ -92,12 +198,14 @@ def learn_years(
         return None
     season = min((period for period in periods if 1 < period <= year / _SHORT), default=1)
     widest = int(math.log2(_WIDEST * year))
-    widths = list(range(widest, 0, -_NARROWER))[:_CHOICES][::-1]
-    found = _effects(series, residual, frequency, year, season, widths, plan)
-    chosen = _chosen(residual, found, int(_JUDGED_YEARS * year), plan_of)
-    if not chosen:
-        return None
-    return ReturningEffects.on(series, chosen, frequency, year, "year")
+    widths = tuple(range(widest, 0, -_NARROWER))[:_CHOICES][::-1]
+    channels = next(iter(residual.values())).shape[1]
+    shared = _learn_shared(series, residual, frequency, year, season, widths)
+    asked = Years(year, season, widths, np.full(channels, -1), plan.horizon, shared)
+    found = asked.of_each_width(series, residual, frequency)
+    years = asked._replace(width=_width(residual, found, int(_JUDGED_YEARS * year), plan_of))
+    effects = years.of_chosen_width(series, found, frequency)
+    return (years, effects) if effects.effects else None
 
 
 def steps_of_a_year(index: pd.Index, periods: Sequence[int]) -> float | None:
@@ -204,91 +312,89 @@ def _nearest(index: pd.DatetimeIndex, stamps: pd.DatetimeIndex, year: float) -> 
     return index.get_indexer(stamps, "nearest", tolerance=pd.Timedelta(days=_DAYS / year))
 
 
-def _effects(
+def _places(index: pd.Index, frequency: BaseOffset | None, year: float, season: int) -> Places:
+    by_feast = feast_places(index, frequency, year)
+    return places_of(same_places(index, frequency, year), len(index), season, by_feast)
+
+
+def _learn_shared(
     series: Mapping[Key, TimeSeries],
     residual: Mapping[Key, np.ndarray],
     frequency: BaseOffset | None,
     year: float,
     season: int,
     widths: Sequence[int],
-    plan: CorePlan,
-) -> dict[Key, np.ndarray]:  # (widths, T + A, channels) each
-    """Effects of each series that has any for some width.
-
-    None of counts, which are few and whole, nor where a level has just shifted: events are those of the former one.
-    """
-    effects: dict[Key, np.ndarray] = {}
-    places: dict[tuple[Stamp, int], Places] = {}
-    common = _common(series, residual, frequency, year, season, widths)
-    for key, rows in residual.items():
-        knows_itself = len(rows) >= 2 * year
-        if not knows_itself and key not in common:
-            continue
-        index = series[key].index
-        found = common.get(key, np.zeros((len(widths), len(rows) + _ahead(year), rows.shape[1])))
-        if knows_itself:
-            dates = (index[0], len(index))
-            if dates not in places:
-                places[dates] = places_of(
-                    same_places(index, frequency, year),
-                    len(rows),
-                    season,
-                    feast_places(index, frequency, year),
-                )
-            left = add_within_floats(rows, -found[-1, : len(rows)])
-            found = found + effects_of_years(left, places[dates], season, round(year), widths)
-        # The rise of a peak is a shift too, and none of the rows less the peak.
-        left = add_within_floats(rows, -found[-1, : len(rows)])[-LONGEST:].T
-        shifted = on_present_level(left, plan.horizon, [season] if season > 1 else []).shifted
-        found[..., shifted | (count_size(rows.T) > 0)] = 0.0
-        if found.any():
-            effects[key] = found
-    return effects
-
-
-def _common(
-    series: Mapping[Key, TimeSeries],
-    residual: Mapping[Key, np.ndarray],
-    frequency: BaseOffset | None,
-    year: float,
-    season: int,
-    widths: Sequence[int],
-) -> dict[Key, np.ndarray]:  # (widths, T + A, channels) each
+) -> SharedYears | None:
     """Events that dated series share; none of rows without dates, whose numbers need not be of one time."""
-    index = {
-        key: series[key].index
-        for key, rows in residual.items()
-        if not (count_size(rows.T) > 0).all()
-    }
-    if len(index) < _LEAST_SERIES or not isinstance(
-        next(iter(index.values())), pd.DatetimeIndex | pd.PeriodIndex
-    ):
-        return {}
-    ends = [own[0] for own in index.values()], [own[-1] for own in index.values()]
-    dates = stamps_between(min(ends[0]), max(ends[1]), frequency)
-    # Seven days from a Monday and from a Sunday are two grids.
-    starts = dict(zip(index, dates.get_indexer(pd.Index(ends[0]).astype(dates.dtype)), strict=True))
-    keys = [key for key, start in starts.items() if start >= 0]
-    if len(keys) < _LEAST_SERIES or len(dates) < 2 * year:
-        return {}
-    places = places_of(
-        same_places(dates, frequency, year),
-        len(dates),
-        season,
-        feast_places(dates, frequency, year),
+    index = _dated(series, residual)
+    if len(index) < _LEAST_SERIES:
+        return None
+    first, last = (
+        end(own[place] for own in index.values()) for end, place in ((min, 0), (max, -1))
     )
-    found = common_effects(
-        [residual[key] for key in keys],
-        [int(starts[key]) for key in keys],
-        places,
+    starts = _starts(index, first, last, frequency)
+    dates = stamps_between(first, last, frequency)
+    if len(starts) < _LEAST_SERIES or len(dates) < 2 * year:
+        return None
+    common = learn_common_years(
+        [residual[key] for key in starts],
+        list(starts.values()),
+        _places(dates, frequency, year, season),
         season,
         round(year),
         widths,
     )
+    return SharedYears(common, first, last)
+
+
+def _common(
+    shared: SharedYears | None,
+    series: Mapping[Key, TimeSeries],
+    residual: Mapping[Key, np.ndarray],
+    frequency: BaseOffset | None,
+    year: float,
+) -> dict[Key, np.ndarray]:  # (widths, T + A, C) each
+    """What dated series have of the events that they share."""
+    if shared is None:
+        return {}
+    index = _dated(series, residual)
+    starts = _starts(index, shared.first, shared.last, frequency)
     ahead = _ahead(year)
     return {
-        key: effects[:, : len(residual[key]) + ahead]
-        for key, effects in zip(keys, found, strict=True)
+        key: shared.common.on(residual[key], start)[:, : len(residual[key]) + ahead]
+        for key, start in starts.items()
+    }
+
+
+def _dated(
+    series: Mapping[Key, TimeSeries], residual: Mapping[Key, np.ndarray]
+) -> dict[Key, pd.DatetimeIndex | pd.PeriodIndex]:
+    """Dates of the series that are not counts throughout."""
+    return {
+        key: index
+        for key, rows in residual.items()
+        if isinstance(index := series[key].index, pd.DatetimeIndex | pd.PeriodIndex)
+        and not (count_size(rows.T) > 0).all()
+    }
+
+
+def _starts(
+    index: Mapping[Key, pd.DatetimeIndex | pd.PeriodIndex],
+    first: Stamp,
+    last: Stamp,
+    frequency: BaseOffset | None,
+) -> dict[Key, int]:
+    """Places of the first rows of series whose rows are among some dates.
+
+    Seven days from a Monday and from a Sunday are two grids.
+    """
+    if not index:
+        return {}
+    dates = stamps_between(first, last, frequency)
+    firsts = pd.Index([own[0] for own in index.values()]).astype(dates.dtype)
+    places = zip(index.items(), dates.get_indexer(firsts).tolist(), strict=True)
+    return {
+        key: start for (key, own), start in places if start >= 0 and start + len(own) <= len(dates)
     }
 
 
@@ -297,20 +403,21 @@ def _ahead(year: float) -> int:
     return math.ceil(year) + 1
 
 
-def _chosen(
+def _width(
     residual: Mapping[Key, np.ndarray],
-    found: Mapping[Key, np.ndarray],  # (widths, T + A, channels) each
+    found: Mapping[Key, np.ndarray],  # (widths, T + A, C) each
     most_rows: int,
     plan_of: PlanOf,
-) -> dict[Key, np.ndarray]:
-    """Effects of the width that each channel is forecast best without."""
+) -> np.ndarray:  # (C,) int
+    """Place of the width whose effects each channel is forecast best without; -1 for none."""
+    channels = next(iter(residual.values())).shape[1]
     if not found:
-        return {}
-    judged = {key: residual[key][-most_rows:] for key in sample_keys(found)}
+        return np.full(channels, -1)
+    judged = {key: residual[key][-most_rows:] for key in found}
     scalers = {key: Standardizer.fit(rows) for key, rows in judged.items()}
     plan = plan_of(judged)
     least = squared_error(judged, scalers, plan)
-    width = np.full(len(least), -1)
+    width = np.full(channels, -1)
     for place in range(len(next(iter(found.values())))):
         less = {
             key: add_within_floats(rows, -found[key][place, : len(residual[key])][-most_rows:])
@@ -319,9 +426,4 @@ def _chosen(
         error = squared_error(less, scalers, plan)
         helps = error < (1 - _LEAST_GAIN) * least
         least, width = np.where(helps, error, least), np.where(helps, place, width)
-    channels = np.arange(len(width))
-    chosen = {
-        key: np.where(width < 0, 0.0, effects[width, :, channels].T)
-        for key, effects in found.items()
-    }
-    return {key: effect for key, effect in chosen.items() if effect.any()}
+    return width

@@ -36,15 +36,61 @@ class _Slopes(NamedTuple):
     error: np.ndarray
 
 
-def common_effects(
+class CommonYears(NamedTuple):
+    """Events that a panel has in common.
+
+    Attributes
+    ----------
+    effects : ndarray of shape (len(bands), U + A, C)
+        In units of the level of a series.
+    slope, between : ndarray of shape (C,)
+        Mean over the series of how much of them each has, and by what variance series differ in that.
+    season, year : int
+        Rows of a short season, 1 for none, and of a year.
+    """
+
+    effects: np.ndarray
+    slope: np.ndarray
+    between: np.ndarray
+    season: int
+    year: int
+
+    def on(self, rows: np.ndarray, start: int) -> np.ndarray:
+        """Effects on a series of the panel, or on one that is like its series.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (T, C)
+            NaN where nothing was observed.
+        start : int
+            Place of its first row among the U dates.
+
+        Returns
+        -------
+        ndarray of shape (len(bands), U + A - start, C)
+            In the units of the series.
+
+        Notes
+        -----
+        O(U) for each band and channel.
+        """
+        effects = self.effects[:, start:]
+        if not effects.any():
+            return effects
+        units = _units(rows, effects.shape[1], self.year)
+        own = _slopes(rows / units[: len(rows)], effects[-1], self.season)
+        return effects * units * _shrunk(own, self.slope, self.between)
+
+
+def learn_common_years(
     panel: Sequence[np.ndarray],
     starts: Sequence[int],
     places: Places,
     season: int,
     year: int,
     bands: Sequence[int],
-) -> list[np.ndarray]:
-    """Effects on each series of what all have in common.
+) -> CommonYears:
+    """What all series of a panel, or of a sample of it, have in common.
 
     Parameters
     ----------
@@ -59,15 +105,6 @@ def common_effects(
     bands : sequence of int
         Ascending; events that are wider than 2^bands rows are left to others.
 
-    Returns
-    -------
-    list of ndarray of shape (len(bands), T + A, C)
-        In the units of each series.
-
-    Notes
-    -----
-    O(U) for each series, band and channel.
-
     Examples
     --------
     Peaks of twice the noise in 30 series of three years, at the place 50 of each year:
@@ -78,26 +115,25 @@ def common_effects(
     ...     rows[[50, 150, 250]] += 2
     >>> by_date = np.arange(360)[:, None] + np.array([-300, -200, -100, 100, 200])
     >>> by_date[(by_date < 0) | (by_date >= 260)] = -1
-    >>> found = common_effects(panel, [0] * 30, Places(by_date, None), season=1, year=100, bands=[3])
-    >>> np.mean(found, axis=0)[0, [350, 320], 0].round(1)
+    >>> common = learn_common_years(panel, [0] * 30, Places(by_date, None), season=1, year=100, bands=[3])
+    >>> np.mean([common.on(rows, 0) for rows in panel], axis=0)[0, [350, 320], 0].round(1)
     array([1.9, 0. ])
     """
-    length = len(places.by_date)
-    units = [_units(rows, length - start, year) for rows, start in zip(panel, starts, strict=True)]
-    scaled = [rows / unit[: len(rows)] for rows, unit in zip(panel, units, strict=True)]
+    length, channels = len(places.by_date), panel[0].shape[1]
+    scaled = [
+        rows / _units(rows, length - start, year)[: len(rows)]
+        for rows, start in zip(panel, starts, strict=True)
+    ]
     dates = max(start + len(rows) for rows, start in zip(panel, starts, strict=True))
     pool = _weighted_mean(scaled, starts, _weights(scaled, season), dates)
     effects = effects_of_years(pool, places, season, year, bands)
     if not effects.any():
-        return [effects[:, start:] for start in starts]
-    found = [effects[-1, start:] for start in starts]
-    slopes = _shrunk(
-        [_slopes(rows, common, season) for rows, common in zip(scaled, found, strict=True)]
-    )
-    return [
-        effects[:, start:] * unit * slope
-        for start, unit, slope in zip(starts, units, slopes, strict=True)
+        return CommonYears(effects, np.ones(channels), np.zeros(channels), season, year)
+    own = [
+        _slopes(rows, effects[-1, start:], season)
+        for rows, start in zip(scaled, starts, strict=True)
     ]
+    return CommonYears(effects, *_of_panel(own), season, year)
 
 
 def _units(rows: np.ndarray, length: int, year: int) -> np.ndarray:  # (T + A, C)
@@ -150,8 +186,8 @@ def _deviations(rows: np.ndarray) -> np.ndarray:  # (T, C)
     return widening_bands(rows, _JUDGED).sum(axis=0)
 
 
-def _shrunk(own: Sequence[_Slopes]) -> np.ndarray:  # (series, C)
-    """Slopes between those of the series and that of the panel, by what each is sure of."""
+def _of_panel(own: Sequence[_Slopes]) -> tuple[np.ndarray, np.ndarray]:  # (C,) both
+    """Mean of the slopes of a panel, and their variance beyond what each is unsure of."""
     slope, error = (np.stack(part) for part in zip(*own, strict=True))
     known = np.isfinite(error) & (error > 0)
     weight = np.where(known, 1 / np.where(known, error, 1.0), 0.0)
@@ -161,5 +197,12 @@ def _shrunk(own: Sequence[_Slopes]) -> np.ndarray:  # (series, C)
     excess = (weight * (slope - mean) ** 2).sum(axis=0) - np.maximum(known.sum(axis=0) - 1, 0)
     spread = np.maximum(total - (weight**2).sum(axis=0) / np.where(total > 0, total, 1.0), 0.0)
     between = np.where(spread > 0, np.maximum(excess, 0.0) / np.where(spread > 0, spread, 1.0), 0.0)
-    share = np.where(known, between / np.where(known, between + error, 1.0), 0.0)
-    return mean + share * np.where(known, slope - mean, 0.0)
+    return mean, between
+
+
+def _shrunk(own: _Slopes, mean: np.ndarray, between: np.ndarray) -> np.ndarray:  # (C,)
+    """Slopes between those of a series and those of its panel, by what it is sure of."""
+    known = np.isfinite(own.error) & (own.error > 0)
+    share = np.where(known, between / np.where(known, between + own.error, 1.0), 0.0)
+    shrunk: np.ndarray = mean + share * np.where(known, own.slope - mean, 0.0)
+    return shrunk

@@ -45,12 +45,15 @@ class Bank(NamedTuple):
         Whether some look at the logarithm.
     with_returns : bool, default=True
         Whether some return to the last cycles.
+    horizon : int, default=0
+        Steps for which forecasts are bounded: those of fewer steps are the first ones of these.
     """
 
     periods: tuple[int, ...]
     orders: tuple[int, ...]
     with_log: bool
     with_returns: bool = True
+    horizon: int = 0
 
 
 def usable_periods(periods: Sequence[int], rows: int, judged: int = 0) -> tuple[int, ...]:
@@ -166,12 +169,14 @@ def expert_forecasts(
     past = without_excursions(past)
     plain = filter_forecasts(past, steps)
     banks = [plain]
-    seasons = _season_sets(bank.periods)
     above = past[positive]
-    for season in seasons:
-        banks += _adjusted(past, season, _TERMS, steps, False)
-        for scaled in _adjusted(above, season, _FACTORS, steps, True):
-            banks.append(_where_positive(positive, scaled, banks[1]))
+    for terms, factors in zip(
+        _adjusted(past, bank.periods, _TERMS, steps, False),
+        _adjusted(above, bank.periods, _FACTORS, steps, True),
+        strict=True,
+    ):
+        banks += terms
+        banks += [_where_positive(positive, scaled, banks[1]) for scaled in factors]
     fallback = plain[:, 0]
     of_cycles = [last_cycles(past, period, steps, fallback) for period in bank.periods]
     returning = bank.periods if bank.with_returns else ()
@@ -183,8 +188,8 @@ def expert_forecasts(
         highest = np.where(np.isfinite(logs), logs, -np.inf).max(axis=1)[:, None, None]
         copies = [filter_forecasts(logs, steps)]
         of_logs = [returns_to_cycles(logs, period, steps, copies[0][:, 0]) for period in returning]
-        for season in seasons:
-            copies += _adjusted(logs, season, _LOG_TERMS, steps, False)
+        for of_season in _adjusted(logs, bank.periods, _LOG_TERMS, steps, False):
+            copies += of_season
         for copy in (*copies, *of_logs):
             np.minimum(copy, highest + _MOST_GROWTH, out=copy)
             np.exp(copy, out=copy)
@@ -197,7 +202,7 @@ def expert_forecasts(
     if bank.orders:
         banks.append(autoregressive_forecasts(past, bank.orders, steps))
     forecasts = np.concatenate(banks, axis=1)
-    low, high = _reach(past, bank.periods, int(steps.max()))
+    low, high = _reach(past, bank.periods, max(bank.horizon, int(steps.max())))
     np.clip(forecasts, low[:, None, None], high[:, None, None], out=forecasts)
     forecasts[np.isnan(forecasts[:, 0, 0])] = 0.0
     return forecasts
@@ -211,31 +216,39 @@ def _season_sets(periods: Sequence[int]) -> list[tuple[int, ...]]:
 
 def _adjusted(
     past: np.ndarray,
-    season: Sequence[int],
+    periods: Sequence[int],
     forgettings: Sequence[float],
     steps: np.ndarray,
     multiplicative: bool,
-) -> list[np.ndarray]:
-    """Forecasts of the filters on a copy for each speed."""
-    first, *longer = season
-    banks = []
-    for forgetting, found in zip(
-        forgettings, seasonal_indices(past, first, forgettings, multiplicative), strict=True
-    ):
-        before, ahead = laid_out(found, past.shape[1], steps)
-        residual = past / before if multiplicative else past - before
-        for period in longer:
-            indices = seasonal_indices(residual, period, [forgetting], multiplicative)[0]
-            before, after = laid_out(indices, past.shape[1], steps)
-            residual = residual / before if multiplicative else residual - before
-            ahead = ahead * after if multiplicative else ahead + after
+) -> list[list[np.ndarray]]:
+    """For each of the season sets the forecasts of the filters on a copy for each speed."""
+    if not periods:
+        return []
+    shortest, *longer = periods
+
+    def filtered(residual: np.ndarray, ahead: np.ndarray) -> np.ndarray:
         made = filter_forecasts(residual, steps)
         if multiplicative:
             made *= ahead[:, None]
         else:
             made += ahead[:, None]
-        banks.append(made)
-    return banks
+        return made
+
+    alone, together = [], []
+    for forgetting, found in zip(
+        forgettings, seasonal_indices(past, shortest, forgettings, multiplicative), strict=True
+    ):
+        before, ahead = laid_out(found, past.shape[1], steps)
+        residual = past / before if multiplicative else past - before
+        alone.append(filtered(residual, ahead))
+        for period in longer:
+            indices = seasonal_indices(residual, period, [forgetting], multiplicative)[0]
+            before, after = laid_out(indices, past.shape[1], steps)
+            residual = residual / before if multiplicative else residual - before
+            ahead = ahead * after if multiplicative else ahead + after
+        if longer:
+            together.append(filtered(residual, ahead))
+    return [alone, together] if longer else [alone]
 
 
 def _where_positive(

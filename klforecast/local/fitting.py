@@ -174,7 +174,7 @@ def fit_judged(
         # A linear core has a map for every channel of one series, and one map for all series of a panel.
         typical = int(np.median(np.isfinite(past).sum(axis=1))) if len(pasts) > 1 else 0
         orders = autoregressive_orders(typical, used[0] if used else 1)
-        bank = Bank(used, orders, bool(positive.any()))
+        bank = Bank(used, orders, bool(positive.any()), horizon=horizon)
     else:
         bank = panel.bank
     positive = positive & bank.with_log

@@ -97,7 +97,7 @@ class LocalModel(NamedTuple):
 
     def bank(self, others: int = 0) -> Bank:
         """The experts that it weighs, beside so many further ones."""
-        full = Bank(self.periods, self.orders, True, self.with_returns)
+        full = Bank(self.periods, self.orders, True, self.with_returns, self.horizon)
         return full._replace(with_log=self.weights.shape[2] - others == count_experts(full))
 
     def alone(self, place: int) -> "LocalModel":

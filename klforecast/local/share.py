@@ -49,7 +49,7 @@ _TINY = np.finfo(np.float64).tiny
 # Share of the local forecast before any evidence; of series that are long enough for the first depth of the core's
 # memory, eight times 336 rows, the core has seen what local experts know. Chosen, as the doubts are, on forecasts from
 # 3 to 144 cutoffs before the test parts of 31 sets (docs/method/local_experts.md).
-_PRIOR, _PRIOR_LONG, _LONG = 0.45, 0.2, 2688
+_PRIOR, _PRIOR_LONG, _LONG = 0.45, 0.1, 2688
 # Independent horizons that this is worth to the series together, and that what they say together is worth to each of
 # them. Few say little of how far one may depart from the others.
 _DOUBT_OF_ALL, _DOUBT_OF_EACH, _DOUBT_OF_FEW, _MANY = 1.0, 4.0, 40.0, 30

@@ -91,7 +91,7 @@ def dask():
     distributed = pytest.importorskip("distributed", reason="needs pip install 'klforecast[dask]'")
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
+            n_workers=2, threads_per_worker=1, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):

@@ -6,6 +6,7 @@ import pytest
 
 from klforecast import KLMemoryForecaster
 from klforecast.distributed import agree, fit_parts, part_moments, predict_parts, survey_part
+from klforecast.distributed.parquet import Kept
 from klforecast.estimators import sampling
 from klforecast.estimators.frames.panel import split_series
 
@@ -115,6 +116,79 @@ def test_a_panel_larger_than_its_sample_is_fitted_alike_in_parts(monkeypatch, si
     known, known_quantiles = single_fit(panel, forecaster, 6)
     np.testing.assert_allclose(point, known, rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(quantiles, known_quantiles, rtol=1e-8, atol=1e-8)
+
+
+def offices(n_series: int) -> pd.DataFrame:
+    """Monthly work of offices, which weekends have little of."""
+    days = pd.date_range("2011-01-01", "2019-12-31")
+    rng = np.random.default_rng(0)
+    frames = {}
+    for number in range(n_series):
+        work = np.array([1.0, 1.0, 1.0, 1.0, 1.0, rng.uniform(0, 0.3), 0.0])[days.dayofweek]
+        months = pd.Series(work, days).resample("MS").sum()
+        noise = np.exp(0.01 * rng.normal(size=len(months)))
+        frames[f"s{number:04d}"] = pd.DataFrame({"y": 100 * months * noise})
+    return pd.concat(frames, names=["series", "month"])
+
+
+def shops(n_series: int) -> pd.DataFrame:
+    """Daily sales with a week and a December, of two and a half years and of less than two."""
+    rng = np.random.default_rng(1)
+    frames = {}
+    for number in range(n_series):
+        first = "2015-06-01" if number % 3 else "2016-06-01"
+        days = pd.date_range(first, "2017-11-25")
+        peak = rng.uniform(0.8, 1.6) * ((days.month == 12) & (days.day <= 25))
+        sales = 1 + peak + 0.2 * np.sin(2 * np.pi * days.dayofweek / 7)
+        sales = sales + 0.08 * rng.normal(size=len(days))
+        frames[f"s{number:04d}"] = pd.DataFrame({"y": rng.uniform(50, 200) * sales}, index=days)
+    return pd.concat(frames, names=["series", "day"])
+
+
+def rides(n_series: int) -> pd.DataFrame:
+    """Hourly rides of three weeks, with weekends of their own."""
+    rng = np.random.default_rng(2)
+    hours = pd.date_range("2024-01-01", periods=24 * 25, freq="h")
+    rush = np.exp(-0.5 * ((hours.hour.to_numpy() - 8.5) / 2) ** 2)
+    frames = {}
+    for number in range(n_series):
+        share = np.where(hours.dayofweek >= 5, rng.uniform(0, 0.4), 1.0)
+        rate = rng.uniform(50, 200) * (0.1 + rush * share)
+        frames[f"s{number:04d}"] = pd.DataFrame({"y": rng.poisson(rate) + 0.5}, index=hours)
+    return pd.concat(frames, names=["series", "hour"])
+
+
+@pytest.mark.parametrize("sampled", [6, 12])
+@pytest.mark.parametrize(
+    ("panel", "name", "steps"),
+    [
+        (offices(12), "trading days", 12),
+        (shops(12), "year", 40),
+        (rides(12), "week", 24),
+    ],
+)
+def test_parts_find_what_returns_as_one_fit_does(monkeypatch, panel, name, steps, sampled):
+    monkeypatch.setattr(sampling, "MOST_SAMPLED", sampled)
+    forecaster = KLMemoryForecaster(horizon=steps)
+    point, quantiles = forecasts_of_parts(panel, [5, 1, 6], forecaster, steps)
+    known, known_quantiles = single_fit(panel, forecaster, steps)
+    assert forecaster.returning_.name == name
+    # Coefficients of a core are single floats, of which sums in another order may change the last digit.
+    np.testing.assert_allclose(point, known, rtol=1e-7)
+    np.testing.assert_allclose(quantiles, known_quantiles, rtol=1e-7)
+
+
+@pytest.mark.parametrize("panel", [offices(5), rides(5), shops(5)], ids=["months", "weeks", "years"])
+def test_a_file_of_a_panel_model_holds_how_what_returns_is_found(tmp_path, panel):
+    parts = parted(panel, [5])
+    kept = Kept()
+    kept.model_ = fit_parts(parts, KLMemoryForecaster(horizon=6))
+    kept.save(tmp_path / "model.safetensors")
+    loaded = Kept.load(tmp_path / "model.safetensors").model_
+    assert type(loaded.agreed.rule) is type(kept.model_.agreed.rule)
+    known, made = (next(predict_parts(model, parts, 6))[0] for model in (kept.model_, loaded))
+    for key, forecasts in known.items():
+        np.testing.assert_array_equal(made[key], forecasts)
 
 
 def test_the_sample_of_a_panel_is_the_sample_of_the_samples_of_its_parts(monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from klforecast.estimators import pooling
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.local.comparison import rows_spared
 
@@ -116,6 +117,22 @@ def test_each_channel_is_asked_by_its_own_share_alone():
         np.testing.assert_array_equal(one[:, 0], none[:, 0])
         np.testing.assert_array_equal(one[:, 1], both[:, 1])
         assert (both[:, 0] != none[:, 0]).all()
+
+
+def test_local_experts_without_a_share_in_far_steps_are_asked_for_near_ones_alone(monkeypatch):
+    y = pd.DataFrame({"a": np.sin(np.arange(200.0)), "b": np.cos(np.arange(200.0))})
+    forecaster = KLMemoryForecaster(horizon=12, random_state=0).fit(y)
+    share = np.array([[[0.5, 0.0], [0.25, 0.75]]])
+    forecaster._pool = forecaster._pool._replace(share=share)
+    asked, real = [], pooling.forecast
+
+    def spied(model, pasts, steps):
+        asked.append((len(model.weights), steps))
+        return real(model, pasts, steps)
+
+    monkeypatch.setattr(pooling, "forecast", spied)
+    forecaster.predict(fh=range(1, 13))
+    assert asked == [(1, 12), (1, 4)]
 
 
 def test_no_cutoffs_give_no_forecasts():

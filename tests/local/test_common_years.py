@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from klforecast.local.common_years import common_effects
+from klforecast.local.common_years import learn_common_years
 from klforecast.local.years import Places, effects_of_years
 
 YEAR, YEARS = 100, 3
@@ -28,7 +28,8 @@ def shops(seed, heights, noise=1.0, rows=ROWS):
 
 def common(panel, starts=None, bands=3):
     starts = starts or [0] * len(panel)
-    return [part[0] for part in common_effects(panel, starts, places(), 1, YEAR, [bands])]
+    learned = learn_common_years(panel, starts, places(), 1, YEAR, [bands])
+    return [learned.on(rows, start)[0] for rows, start in zip(panel, starts, strict=True)]
 
 
 def test_a_panel_knows_an_event_that_its_series_are_not_sure_of():
@@ -58,6 +59,13 @@ def test_a_series_of_a_few_rows_has_the_events_of_the_others():
     found = common([*panel, panel[0][start:]], [0] * 12 + [start])[-1]
     assert len(found) == 30 + YEAR
     assert found[NEXT - start, 0] > 2
+
+
+def test_a_series_that_nothing_was_learned_from_has_the_events_in_its_own_size():
+    learned = learn_common_years(shops(3, [5.0, 15.0] * 6), [0] * 12, places(), 1, YEAR, [3])
+    small, large = (learned.on(rows, 0)[0, NEXT, 0] for rows in shops(9, [5.0, 15.0]))
+    assert small == pytest.approx(5, abs=1.5)
+    assert large == pytest.approx(15, abs=1.5)
 
 
 @pytest.mark.parametrize("shared", [0.0, 3.0])

@@ -128,6 +128,14 @@ def test_the_width_at_a_step_does_not_depend_on_how_far_one_looks():
     assert_allclose(far[:, :14], near, rtol=1e-4)
 
 
+def test_forecasts_of_few_steps_are_the_first_of_those_of_all():
+    noise = np.random.default_rng(0).normal(0, 0.01, 72)
+    calmed = np.r_[np.arange(60.0), np.full(12, 60.0)] + noise
+    model = fit_local([calmed], 40)
+    few, every = (forecast(model, [calmed], steps)[0] for steps in (6, 40))
+    assert_allclose(few, every[:6], rtol=1e-12)
+
+
 def test_the_second_longer_season_counts():
     time = np.arange(21 * 168)
     rng = np.random.default_rng(3)
