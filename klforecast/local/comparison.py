@@ -1,7 +1,7 @@
 """Where the local experts are compared with a core: origins in the newest rows, which that core has not seen.
 
-    spared = min(10 horizons, a quarter of a typical series)        rows that the core is solved without
-    error  = |y - forecast|                                         from 24 origins in these rows, at up to 24 steps
+    spared = min(max(10 horizons, 14 cycles), a quarter of a typical series)      rows that the core is solved without
+    error  = |y - forecast|                                       from 24 origins in these rows, at up to 24 steps
 
 Letters   N series, T rows, K origins, J judged steps
 """
@@ -17,6 +17,8 @@ from klforecast.local.share import YOUNG
 
 # Horizons that the newest rows hold: six and twenty are alike or worse (docs/method/local_experts.md).
 _HORIZONS = 10
+# Of the shortest season, where those are fewer: a fortnight of days, of which ten horizons of an hour are half a day.
+_CYCLES = 14
 _SHARE_SPARED = (
     4  # one part in so many of a typical series at most: the core is solved from the rest
 )
@@ -34,23 +36,44 @@ def rows_spared(lengths: Sequence[int], horizon: int, periods: Sequence[int]) ->
     --------
     >>> rows_spared([100, 120], horizon=12, periods=(12,)), rows_spared([1000], horizon=96, periods=())
     (27, 0)
+    >>> rows_spared([5000], horizon=6, periods=(24, 168)), rows_spared([5000], horizon=48, periods=(24, 168))
+    (336, 480)
     """
     typical = int(np.median(lengths))
     if horizon > _FARTHEST and not any(2 * period <= typical for period in periods):
         return 0
-    return max(1, min(_HORIZONS * horizon, typical // _SHARE_SPARED))
+    cycles = _CYCLES * min(periods, default=0)
+    return max(1, min(max(_HORIZONS * horizon, cycles), typical // _SHARE_SPARED))
 
 
-def compared_origins(n_series: int, spared: int, horizon: int) -> Origins:
-    """Origins evenly spread over the spared rows, and newest ones, where a surprise shows.
+def compared_origins(
+    n_series: int, spared: int, horizon: int, judged: np.ndarray | None = None
+) -> Origins:
+    """Origins spread over the spared rows, and newest ones, where a surprise shows.
+
+    Parameters
+    ----------
+    n_series : int
+        Of the panel.
+    spared : int
+        Rows that the core has not seen.
+    horizon : int
+    judged : ndarray of int, shape (K,), optional
+        Offsets of origins from which the local experts have forecast already: one that is no further than half of the
+        way to the next serves in its place.
 
     Examples
     --------
     >>> compared_origins(n_series=10_000, spared=25, horizon=12).offsets.tolist()
     [1, 2, 3, 5, 8, 13, 25]
+    >>> compared_origins(n_series=5_000, spared=40, horizon=12, judged=np.array([11, 22])).offsets.tolist()
+    [1, 2, 3, 5, 8, 11, 13, 22, 30, 40]
     """
     count = max(1, min(_ORIGINS, spared, _MOST_PLACES // n_series))
     spread = np.linspace(1, spared, count + 1)[1:].round().astype(int)
+    if judged is not None:
+        nearest = judged[np.abs(judged - spread[:, None]).argmin(axis=1)]
+        spread = np.where(np.abs(nearest - spread) <= spared / count / 2, nearest, spread)
     offsets = np.union1d(spread, [offset for offset in YOUNG if offset < spared])
     return Origins(offsets, judged_steps(horizon))
 

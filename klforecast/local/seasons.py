@@ -162,6 +162,8 @@ def _moving_average(past: np.ndarray, known: np.ndarray, period: int) -> np.ndar
     if period % 2 == 0:
         # The centred average of an even period is the mean of two neighbouring plain ones.
         sums, counts = (sums[:, 1:] + sums[:, :-1]) / 2, (counts[:, 1:] + counts[:, :-1]) / 2
+    if known.all():
+        return sums / period
     # Before the first row lies no gap: an average that reaches there would lean to the other side.
     begun = np.arange(sums.shape[1]) >= known.argmax(axis=1)[:, None]
     enough = (counts >= _OBSERVED * period) & begun
