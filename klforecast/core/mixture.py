@@ -3,11 +3,11 @@
 With e_i the error of expert i, a mixture with weights w that sum to one errs by sum_i w_i e_i, so its mean squared
 error is w' Q w with Q_ij = E[e_i e_j] (Bates & Granger 1969). The weights solve
 
-    min_w  w' Q w + shrinkage m |w - prior|^2        w >= 0,  sum w = 1,   m = prior' Q prior
+    min_w  w' Q w + shrinkage m |w - prior|^2        w >= 0,  sum w = 1,   m = min(prior' Q prior, min_i Q_ii)
 
 Few independent errors make Q unreliable and ask for much shrinkage. Its unit m is the squared error of the mixture
-with prior weights: in units of the mean over the experts, one bad reference would hold all weights at the prior
-(docs/method/weights.md).
+with prior weights, or of the best expert where that is less: in units of what bad experts err, one of them would hold
+all weights at the prior (docs/method/weights.md).
 
 Letters   E experts, C channels, S segments of the horizon, K blocks of time
 """
@@ -36,7 +36,8 @@ def simplex_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
     prior : Tensor of shape (..., E)
         Weights to shrink to, non-negative with sum one.
     shrinkage : float
-        Strength of the pull to the prior, in units of the squared error of the mixture with prior weights, at least 0.
+        Strength of the pull to the prior, in units of the squared error of the mixture with prior weights or of the
+        best expert, whichever is less; at least 0.
 
     Returns
     -------
@@ -54,7 +55,9 @@ def simplex_weights(moments: Tensor, prior: Tensor, shrinkage: float) -> Tensor:
     tensor([0.7500, 0.2500])
     """
     prior = prior.to(moments.dtype)
-    scale = torch.einsum("...e,...ef,...f->...", prior, moments, prior)[..., None, None]
+    mixture = torch.einsum("...e,...ef,...f->...", prior, moments, prior)
+    best = moments.diagonal(dim1=-2, dim2=-1).amin(dim=-1)
+    scale = torch.minimum(mixture, best)[..., None, None]
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
     curvature = moments / scale + shrinkage * torch.eye(prior.shape[-1], dtype=moments.dtype)
     step = 1 / torch.linalg.eigvalsh(curvature)[..., -1:]

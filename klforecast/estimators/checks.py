@@ -106,8 +106,12 @@ def check_panel(panel: Mapping[Key, TimeSeries], name: str = "y") -> BaseOffset 
             )
     longest = max(panel, key=lambda key: len(panel[key].values))
     frequency = find_frequency(panel[longest].index, name_series(longest, name))
+    checked: dict[int, pd.Index] = {}  # most series of a length share their stamps
     for key, series in panel.items():
-        check_regular(series.index, frequency, name_series(key, name))
+        known = checked.get(len(series.index))
+        if known is None or not series.index.equals(known):
+            check_regular(series.index, frequency, name_series(key, name))
+            checked[len(series.index)] = series.index
     return frequency
 
 

@@ -26,7 +26,7 @@ def uniform(experts):
 
 def penalised_error(weights, moments, prior, shrinkage):
     distance = (weights - prior).square().sum(dim=-1)
-    unit = prior @ moments @ prior
+    unit = min(prior @ moments @ prior, moments.diagonal().min())
     return (weights @ moments * weights).sum(dim=-1) + shrinkage * unit * distance
 
 
@@ -46,6 +46,18 @@ def test_weights_reach_the_optimum_that_a_general_solver_finds(experts, shrinkag
             options={"ftol": 1e-14, "maxiter": 500},
         )
         assert penalised_error(weights, moments, prior, shrinkage) <= found.fun * (1 + 1e-6)
+
+
+def test_one_wild_expert_does_not_hold_the_weights_at_the_prior():
+    moments, prior = error_moments(3, 0), uniform(3)
+    moments[2, :2] = moments[:2, 2] = 0.0
+    weights = []
+    for times in (1e2, 1e6):
+        wild = moments.clone()
+        wild[2, 2] = times * moments[0, 0]
+        weights.append(simplex_weights(wild, prior, 5.0))
+    assert weights[0][2] < 0.1
+    assert weights[1][2] < 1e-4
 
 
 def test_no_point_of_a_fine_grid_on_the_simplex_is_better():
@@ -214,7 +226,9 @@ def test_a_doubted_expert_counts_only_where_blocks_agree_that_it_helps(errors, s
 
 def test_without_doubted_experts_the_others_have_the_weights_that_they_have_alone():
     moments = torch.stack([error_moments(3, seed) for seed in range(5)])[:, None, None]
-    moments[..., 2, 2] += 100
+    # The third one errs as the first does, and by noise of its own.
+    moments[..., 2, :], moments[..., :, 2] = moments[..., 0, :], moments[..., :, 0]
+    moments[..., 2, 2] = moments[..., 0, 0] + 100
     prior, doubted = uniform(3), torch.tensor([False, False, True])
     weights = weights_out_of_fold(moments, torch.tensor([6]), prior, 1.0, 20.0, doubted)
     alone = weights_out_of_fold(moments[..., :2, :2], torch.tensor([6]), uniform(2), 1.0, 20.0)

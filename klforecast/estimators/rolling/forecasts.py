@@ -9,6 +9,7 @@ forecast. Columns of X whose future is not known are the forecaster's to leave u
 
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,15 +62,20 @@ def check_forecaster(
             f"forecaster is a {type(forecaster).__name__}; pass a forecaster of sktime, such as "
             "KLMemoryForecaster(horizon=28)"
         )
-    name = type(forecaster).__name__
     if levels and not can_forecast_quantiles(forecaster):
-        raise ValueError(f"{name} forecasts no quantiles; pass levels=() for point forecasts alone")
+        raise ValueError(
+            f"{type(forecaster).__name__} forecasts no quantiles; pass levels=() for point forecasts alone"
+        )
     moves = forecaster.get_tag("capability:update", False, raise_error=False)
     if not moves and any(len(block) > 1 for block in windows.blocks(refit)):
-        raise ValueError(
-            f"{name} takes in no new rows without a new fit, so a second window would be forecast "
-            "from the past of the first; pass refit=True"
-        )
+        raise _stands_still(forecaster)
+
+
+def _stands_still(forecaster: BaseForecaster) -> ValueError:
+    return ValueError(
+        f"{type(forecaster).__name__} takes in no new rows without a new fit, so a second window would be "
+        "forecast from the past of the first; pass refit=True"
+    )
 
 
 def forecast_windows(
@@ -152,12 +158,15 @@ def _one_by_one(
 ) -> list[tuple[dict[Key, np.ndarray], dict[Key, np.ndarray]]]:
     forecasts = []
     for place, rest in enumerate(left):
-        if place:
-            new = (to_end > rest) & (to_end <= left[place - 1])
-            fitted.update(y[new], X=None if X is None else X[new], update_params=False)
         ahead = (to_end <= rest) & (to_end > rest - horizon)
         future = None if X is None else X[ahead]
         fh = _steps(horizon)
+        if place:
+            new = (to_end > rest) & (to_end <= left[place - 1])
+            rows = y[new], None if X is None else X[new]
+            if place == 1 and not _moves_on(fitted, *rows, fh, future):
+                raise _stands_still(fitted)
+            fitted.update(*rows, update_params=False)
         points = _by_series(fitted.predict(fh=fh, X=future))
         channels = next(iter(points.values())).shape[1]
         if levels:
@@ -169,6 +178,26 @@ def _one_by_one(
         }
         forecasts.append((points, quantiles))
     return forecasts
+
+
+def _moves_on(
+    fitted: BaseForecaster,
+    y: pd.Series | pd.DataFrame,
+    X: pd.DataFrame | None,
+    fh: np.ndarray,
+    future: pd.DataFrame | None,
+) -> bool:
+    """Whether new rows have an effect without a new fit, whatever the forecaster says of itself.
+
+    Several of sktime move their cutoff alone, and go on with the forecasts of the former past.
+    """
+    if isinstance(fitted, KLMemoryForecaster):
+        return True
+    forecasts = []
+    for rows in (y, y + 1 + y.abs().max()):
+        other = deepcopy(fitted).update(rows, X=X, update_params=False)
+        forecasts.append(pd.DataFrame(other.predict(fh=fh, X=future)).to_numpy())
+    return not np.array_equal(*forecasts, equal_nan=True)
 
 
 def _steps(horizon: int) -> np.ndarray:

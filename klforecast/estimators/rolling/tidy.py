@@ -1,6 +1,6 @@
 """The forecasts of a backtest as one frame, a row for each series, channel, cutoff and step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -36,49 +36,41 @@ def tidy_frame(
         Columns series, channel, cutoff (last known stamp), step, time, truth, forecast, and one for
         each level.
     """
-    parts = [
-        series_frame(
-            key,
-            rows,
-            channels,
-            len(rows.values) - np.asarray(windows.left),
-            forecasts.points[key],
-            forecasts.quantiles[key],
-            levels,
-        )
-        for key, rows in panel.items()
-    ]
-    return pd.concat(parts, ignore_index=True)
+    left = np.asarray(windows.left)
+    cutoffs = {key: len(rows.values) - left for key, rows in panel.items()}
+    return forecast_frame(panel, channels, cutoffs, forecasts.points, forecasts.quantiles, levels)
 
 
-def series_frame(
-    key: Key,
-    rows: TimeSeries,
+def forecast_frame(
+    panel: Mapping[Key, TimeSeries],
     channels: pd.Index,
-    cutoffs: np.ndarray,  # (n,) int
-    points: np.ndarray,  # (n, horizon, channels)
-    quantiles: np.ndarray,  # (n, horizon, channels, levels)
+    cutoffs: Mapping[Key, np.ndarray],  # (n,) int each
+    points: Mapping[Key, np.ndarray],  # (n, horizon, channels) each
+    quantiles: Mapping[Key, np.ndarray],  # (n, horizon, channels, levels) each
     levels: Sequence[float],
 ) -> pd.DataFrame:
-    """The same of one series, whose rows reach to the last step that is forecast."""
-    n_steps = points.shape[1]
-    steps = np.arange(1, n_steps + 1)
-    places = cutoffs[:, None] + steps - 1  # (n, horizon)
-    each = np.indices(points.shape).reshape(3, -1)
-    label = np.empty(each.shape[1], dtype=object)
-    label[:] = [series_label(key)] * each.shape[1]
-    frame = pd.DataFrame(
-        {
-            "series": label,
-            "channel": channels.take(each[2]),
-            "cutoff": rows.index[cutoffs - 1].take(each[0]),
-            "step": steps[each[1]],
-            "time": rows.index[places.ravel()].take(each[0] * n_steps + each[1]),
-            "truth": rows.values[places].reshape(-1),
-            "forecast": points.reshape(-1),
-        }
-    )
-    columns = quantiles.reshape(len(frame), len(levels))
-    return frame.assign(
-        **{quantile_name(level): columns[:, place] for place, level in enumerate(levels)}
-    ).infer_objects()
+    """The same of forecasts from as many cutoffs of each series, whose rows reach to the last step that is forecast."""
+    labels = np.empty(len(panel), dtype=object)
+    labels[:] = [series_label(key) for key in panel]
+    forecasts = np.stack([points[key] for key in panel])  # (series, n, horizon, channels)
+    series, window, step, channel = np.indices(forecasts.shape).reshape(4, -1)
+    n, horizon = forecasts.shape[1:3]
+    window += series * n
+    last, times, truth = [], [], []
+    for key, rows in panel.items():
+        places = cutoffs[key][:, None] + np.arange(horizon)
+        last.append(rows.index[cutoffs[key] - 1])
+        times.append(rows.index[places.ravel()])
+        truth.append(rows.values[places].ravel())
+    spread = np.stack([quantiles[key] for key in panel]).reshape(series.size, len(levels))
+    frame = {
+        "series": labels[series],
+        "channel": channels.take(channel),
+        "cutoff": last[0].append(last[1:]).take(window),
+        "step": step + 1,
+        "time": times[0].append(times[1:]).take(window * horizon + step),
+        "truth": np.concatenate(truth),
+        "forecast": forecasts.ravel(),
+    }
+    frame |= {quantile_name(level): spread[:, place] for place, level in enumerate(levels)}
+    return pd.DataFrame(frame).infer_objects()

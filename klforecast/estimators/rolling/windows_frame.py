@@ -8,8 +8,8 @@ import pandas as pd
 from klforecast.estimators import checks
 from klforecast.estimators.frames.indices import stamps_ahead
 from klforecast.estimators.frames.known_rows import KnownRows
-from klforecast.estimators.frames.panel import TimeSeries
-from klforecast.estimators.rolling.tidy import series_frame
+from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.rolling.tidy import forecast_frame
 
 
 def windows_frame(
@@ -28,4 +28,7 @@ def windows_frame(
     reached = TimeSeries(np.concatenate([series.values, unknown]), series.index.append(later))
     levels = () if alpha is None else tuple(alpha)
     spread = np.empty((*forecasts.shape, 0)) if quantiles is None else quantiles
-    return series_frame((), reached, known.columns, positions, forecasts, spread, levels)
+    key: Key = ()
+    return forecast_frame(
+        {key: reached}, known.columns, {key: positions}, {key: forecasts}, {key: spread}, levels
+    )

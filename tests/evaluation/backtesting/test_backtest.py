@@ -2,8 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sktime.datasets import load_airline
+from sktime.forecasting.compose import TransformedTargetForecaster
 from sktime.forecasting.model_evaluation import evaluate
 from sktime.forecasting.naive import NaiveForecaster
+from sktime.forecasting.theta import ThetaForecaster
 from sktime.forecasting.trend import TrendForecaster
 from sktime.performance_metrics.forecasting import (
     MeanAbsolutePercentageError,
@@ -11,6 +13,7 @@ from sktime.performance_metrics.forecasting import (
     MeanSquaredScaledError,
 )
 from sktime.split import ExpandingWindowSplitter
+from sktime.transformations.series.boxcox import LogTransformer
 
 from klforecast import KLMemoryForecaster, backtest
 
@@ -203,6 +206,36 @@ def test_rows_and_covariates_that_cannot_be_used_are_refused(airline):
         backtest(forecaster, airline, X.to_numpy(), horizon=12)
     with pytest.raises(ValueError, match="'theta' reads no covariates"):
         backtest("theta", airline, X, horizon=12)
+
+
+@pytest.mark.filterwarnings("ignore:NotImplementedWarning:UserWarning")
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_forecaster_that_moves_its_cutoff_alone_is_refused(airline, wrapped):
+    forecaster = ThetaForecaster(sp=12)
+    if wrapped:
+        forecaster = TransformedTargetForecaster([("log", LogTransformer()), ("of", forecaster)])
+    with pytest.raises(ValueError, match="takes in no new rows without a new fit"):
+        backtest(forecaster, airline, horizon=12, n_windows=2, levels=())
+
+
+def test_a_forecaster_that_looks_at_its_rows_needs_no_new_fit(airline):
+    logs = [("log", LogTransformer()), ("of", NaiveForecaster(sp=12))]
+    found = backtest(TransformedTargetForecaster(logs), airline, horizon=12, n_windows=2, levels=())
+    np.testing.assert_allclose(found.forecasts["forecast"][:12], airline[-36:-24])
+    np.testing.assert_allclose(found.forecasts["forecast"][12:], airline[-24:-12])
+
+
+def test_series_named_by_several_labels_are_in_the_frame_of_a_backtest(shops):
+    both = pd.concat({"east": shops, "west": 2 * shops}, names=["region"])
+    found = backtest(KLMemoryForecaster(horizon=7), both, horizon=7, n_windows=2).forecasts
+    west = found[found["series"] == ("west", "south")]
+    truth = 2 * shops.loc["south"]["sales"].to_numpy()[-14:]
+    np.testing.assert_allclose(west["truth"], truth)
+    assert west["time"].tolist() == pd.date_range("2024-04-16", periods=14).tolist()
+    assert west["cutoff"].unique().tolist() == [
+        pd.Timestamp("2024-04-15"),
+        pd.Timestamp("2024-04-22"),
+    ]
 
 
 def test_a_forecaster_that_needs_a_fit_gets_one_at_every_cutoff(airline):
