@@ -7,9 +7,12 @@ import pandas as pd
 from pandas.tseries.offsets import BaseOffset
 
 from klforecast.commands.cells import is_missing, numbers
-from klforecast.commands.labels import check_one_row_each, index_of
-from klforecast.commands.roles import Roles
+from klforecast.commands.clocks import Clock, find_zone
+from klforecast.commands.counts import counted
+from klforecast.commands.labels import check_one_row_each, index_like
+from klforecast.commands.roles import Asked, Roles
 from klforecast.commands.table_file import read_table
+from klforecast.commands.year_month import with_months
 
 
 def steps_after(panel: pd.DataFrame, frequency: BaseOffset | None, horizon: int) -> pd.MultiIndex:
@@ -26,7 +29,9 @@ def steps_after(panel: pd.DataFrame, frequency: BaseOffset | None, horizon: int)
     return index.append(parts[1:]).set_names(panel.index.names)
 
 
-def read_future(path: Path, roles: Roles, labels: pd.Index, kind: np.dtype) -> pd.DataFrame:
+def read_future(
+    path: Path, asked: Asked, roles: Roles, labels: pd.Index, kind: np.dtype, clock: Clock | None
+) -> pd.DataFrame:
     """Read the covariates ahead from a file of their own.
 
     Raises
@@ -34,15 +39,16 @@ def read_future(path: Path, roles: Roles, labels: pd.Index, kind: np.dtype) -> p
     ValueError
         If a column is missing, or times are of another kind than those of the series.
     """
-    table = read_table(path)
+    table = read_table(path)._replace(decimal=asked.decimal, thousands=asked.thousands)
     table = table.keep(~table.frame.apply(is_missing).all(axis=1))
+    table, _ = with_months(table, asked)
     for name in [*([roles.time] if roles.time else []), *roles.ids, *roles.covariates]:
         if name not in table.frame:
             raise ValueError(
                 f"{table.name} (--future) has no column {name!r}; it has "
                 f"{', '.join(table.frame.columns)}"
             )
-    index = index_of(table, roles)
+    index = index_like(table, roles, find_zone(asked.zone), clock)
     values = pd.DataFrame({name: numbers(table, name) for name in roles.covariates}).set_axis(index)
     check_one_row_each(table, values.index)
     if index.dtypes.iloc[-1].kind != kind.kind:
@@ -72,5 +78,5 @@ def name_hole(name: str, later: pd.DataFrame, column: str, horizon: int) -> str:
     label, time = later.index[np.flatnonzero(missing)[0]]
     return (
         f"{name} (--future) has no value of {column!r} at {time} of series {label} "
-        f"({int(missing.sum())} such rows); give one for each of the {horizon} steps ahead of every series"
+        f"({counted(int(missing.sum()), 'such row')}); give one for each of the {horizon} steps ahead of every series"
     )

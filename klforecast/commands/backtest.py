@@ -16,6 +16,7 @@ from rich.table import Table
 
 from klforecast.commands.options import (
     Covariates,
+    Decimal,
     File,
     Freq,
     Holidays,
@@ -23,7 +24,10 @@ from klforecast.commands.options import (
     Html,
     Ids,
     Targets,
+    Thousands,
     Time,
+    Zone,
+    check_signs,
     in_a_sentence,
 )
 
@@ -78,6 +82,9 @@ def backtest(
     covariate: Covariates = None,
     holidays: Holidays = None,
     freq: Freq = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    tz: Zone = None,
 ) -> None:
     """Forecast the ends of the series in a file from many cutoffs, beside seasonal naive and Theta.
 
@@ -92,7 +99,8 @@ def backtest(
         from klforecast.commands.terminal import say_written
 
         check_outputs(out, plot, html)
-        asked = Asked(time, ids or (), target or (), covariate or ())
+        check_signs(decimal, thousands)
+        asked = Asked(time, ids or (), target or (), covariate or (), decimal, thousands, tz)
         # Covariates are known in all windows; none are needed after the last row.
         read = read_series(file, asked, horizon, freq, known_ahead=True)
         read = read._replace(holidays=holidays)
@@ -112,10 +120,13 @@ def backtest(
 
 
 def _draw(tested: "Tested", series: str | None) -> "Figure":
+    from klforecast.commands.pictures import name_clock
     from klforecast.estimators.plots.backtests import plot_backtest
 
     rows = {name: model.forecasts for name, model in tested.models.items()}
-    return plot_backtest(rows, series=series)
+    figure = plot_backtest(rows, series=series)
+    name_clock(figure.axes[0], tested.file)
+    return figure
 
 
 def _say(console: Console, tested: "Tested", by: By | None) -> None:

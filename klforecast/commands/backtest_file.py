@@ -39,12 +39,18 @@ class Tested(NamedTuple):
             )
             for name, tested in self.models.items()
         }
+        if by == "cutoff":
+            parts = {
+                name: scores.set_axis(self.file.shown(scores.index))
+                for name, scores in parts.items()
+            }
         return pd.concat(parts, names=["model"]) if by else pd.concat(parts).droplevel(1)
 
     def rows(self) -> pd.DataFrame:
         """Forecasts of all models as one tidy frame."""
         parts = {name: tested.forecasts for name, tested in self.models.items()}
-        return pd.concat(parts, names=["model"]).reset_index(level=0).drop(columns="channel")
+        rows = pd.concat(parts, names=["model"]).reset_index(level=0).drop(columns="channel")
+        return self.file.written(rows, "cutoff", "time")
 
 
 def backtest_file(

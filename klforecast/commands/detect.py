@@ -13,7 +13,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from klforecast.commands.options import File, Freq, Html, Ids, Targets, Time, in_a_sentence
+from klforecast.commands.options import (
+    Decimal,
+    File,
+    Freq,
+    Html,
+    Ids,
+    Targets,
+    Thousands,
+    Time,
+    Zone,
+    check_signs,
+    in_a_sentence,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +55,9 @@ def detect(
     ids: Ids = None,
     target: Targets = None,
     freq: Freq = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    tz: Zone = None,
 ) -> None:
     """Find outliers and changes of level in the series of a file, at a stated rate of false alarms.
 
@@ -57,9 +72,11 @@ def detect(
         from klforecast.commands.terminal import say_written
 
         check_outputs(out, plot, html)
+        check_signs(decimal, thousands)
         if not 0 < rate < 1:
             raise ValueError(f"--rate {rate:g}: pass a share between 0 and 1, such as 0.01")
-        read = read_series(file, Asked(time, ids or (), target or (), ()), 1, freq)
+        asked = Asked(time, ids or (), target or (), (), decimal, thousands, tz)
+        read = read_series(file, asked, 1, freq)
         read.check_label(series)
         found = detect_file(read, rate, cycle, status.update)
         status.update("writing")
@@ -76,10 +93,13 @@ def detect(
 
 
 def _draw(found: "Found", series: str | None) -> "Figure":
+    from klforecast.commands.pictures import name_clock
     from klforecast.estimators.plots.detections import plot_detections
 
     drawn = found.verdicts.index[0][0] if series is None else series
-    return plot_detections(found.verdicts, rate=found.rate, series=drawn, name=str(drawn))
+    figure = plot_detections(found.verdicts, rate=found.rate, series=drawn, name=str(drawn))
+    name_clock(figure.axes[1], found.file)
+    return figure
 
 
 def _how_many(found: "Found") -> str:

@@ -64,4 +64,5 @@ def detect_file(
     if "series" not in detections:
         detections.insert(0, "series", kept[0])
         verdicts = pd.concat({kept[0]: verdicts}, names=file.panel.index.names)
-    return Found(file, rate, verdicts, detections.drop(columns="channel"), notes)
+    written = file.written(detections.drop(columns="channel"), "time")
+    return Found(file, rate, verdicts, written, notes)

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from klforecast.commands.options import (
     Covariates,
+    Decimal,
     File,
     Freq,
     Future,
@@ -22,7 +23,10 @@ from klforecast.commands.options import (
     Html,
     Ids,
     Targets,
+    Thousands,
     Time,
+    Zone,
+    check_signs,
     in_a_sentence,
 )
 
@@ -55,6 +59,9 @@ def forecast(
     ] = None,
     holidays: Holidays = None,
     freq: Freq = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    tz: Zone = None,
 ) -> None:
     """Forecast the series in a CSV or Parquet file, and say what error to expect.
 
@@ -68,9 +75,12 @@ def forecast(
         from klforecast.commands.roles import Asked
         from klforecast.commands.series_file import read_series
         from klforecast.commands.terminal import say_written
+        from klforecast.estimators.arguments import check_percentages
 
         check_outputs(out, plot, html)
-        asked = Asked(time, ids or (), target or (), covariate or ())
+        check_signs(decimal, thousands)
+        check_percentages("--level", level or ())
+        asked = Asked(time, ids or (), target or (), covariate or (), decimal, thousands, tz)
         series = read_series(file, asked, horizon, freq, future)._replace(holidays=holidays)
         outlook = forecast_file(series, horizon, level or (80.0, 95.0), status.update)
         status.update("writing")
@@ -91,8 +101,9 @@ def forecast(
 
 def as_rows(outlook: "Outlook") -> "pd.DataFrame":
     """Forecasts with the columns of the file: series where it has some, time, forecast, intervals."""
-    rows = outlook.forecasts.reset_index()
-    named = outlook.file.roles.ids or outlook.file.is_panel
+    file = outlook.file
+    rows = file.written(outlook.forecasts.reset_index(), file.panel.index.names[1])
+    named = file.roles.ids or file.is_panel
     return rows if named else rows.iloc[:, 1:]
 
 
@@ -155,7 +166,7 @@ def _page(outlook: "Outlook", figure: "Figure") -> str:
                 [
                     [stamp(time), *(number(value) for value in row)]
                     for time, row in zip(
-                        rows.index.get_level_values(1), rows.to_numpy(), strict=True
+                        file.shown(rows.index.get_level_values(1)), rows.to_numpy(), strict=True
                     )
                 ],
             ),

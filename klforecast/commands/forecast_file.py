@@ -79,11 +79,13 @@ def forecast_file(
         If a level is no percentage between 0 and 100, or the forecaster cannot use the rows.
     """
     quantiles = {name.removeprefix("-"): p for name, p in interval_names("", levels).items()}
-    # What the forecaster warns of is told to the user with the other notes.
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught_in_test:
         warnings.simplefilter("always", UserWarning)
         on_stage("testing on held-out rows")
         held = hold_out(file, horizon, tuple(sorted(set(quantiles.values()))))
+    # What the forecaster warns of is told to the user with the other notes.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
         on_stage("fitting to all rows")
         X = file.exogenous
         forecaster = make_forecaster(file, horizon).fit(file.y, X=X)
@@ -97,6 +99,9 @@ def forecast_file(
             forecasts = forecasts.assign(**{name: spread[p] for name, p in quantiles.items()})
     index = steps_after(file.panel, file.frequency, horizon)
     said = list(dict.fromkeys(str(warning.message) for warning in caught))
+    # The rows that are left before the held-out ones are fewer than those of the file.
+    tested = dict.fromkeys(str(warning.message) for warning in caught_in_test)
+    said += [f"in the test on held-out rows: {words}" for words in tested if words not in said]
     return Outlook(
         file,
         horizon,

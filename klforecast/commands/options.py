@@ -35,6 +35,26 @@ Holidays: TypeAlias = Annotated[
 Freq: TypeAlias = Annotated[
     str | None, typer.Option(help="Step of the times, as h, D, W-SUN, MS. Default: found.")
 ]
+Decimal: TypeAlias = Annotated[
+    str | None, typer.Option(help="Sign before the decimals, . or a comma. Default: found.")
+]
+Thousands: TypeAlias = Annotated[
+    str | None, typer.Option(help="Sign between thousands, a comma or . Default: found.")
+]
+Zone: TypeAlias = Annotated[
+    str | None, typer.Option("--tz", help="Zone of the clocks, as Europe/Berlin. Default: none.")
+]
+
+
+def check_signs(decimal: str | None, thousands: str | None) -> None:
+    """Raise a ValueError unless these can be the signs in numbers."""
+    for option, sign in (("--decimal", decimal), ("--thousands", thousands)):
+        if sign not in {None, ",", "."}:
+            raise ValueError(
+                f"{option} {sign}: pass , or . (apostrophes and spaces between thousands are read as such)"
+            )
+    if decimal is not None and decimal == thousands:
+        raise ValueError(f"--decimal and --thousands are both {decimal!r}; pass different signs")
 
 
 @contextmanager

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from klforecast.commands.forecast_file import FORECAST, Outlook
+from klforecast.commands.series_file import SeriesFile
 from klforecast.estimators.plots.plotting import new_figure, plot_forecast
 from klforecast.estimators.plots.style import plain_text
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_DRAWN = 12
@@ -41,7 +43,7 @@ def draw_forecasts(outlook: Outlook) -> "Figure":
             history=history,
             ax=ax,
         )
-        ax.set_xlabel(plain_text(file.roles.time or "row"))
+        ax.set_xlabel(plain_text(file.time_title))
         if len(labels) > 1:
             ax.set_title(plain_text(str(label)), loc="left", fontsize=10)
             ax.get_legend().remove()
@@ -55,6 +57,12 @@ def draw_forecasts(outlook: Outlook) -> "Figure":
             frameon=False,
         )
     return figure
+
+
+def name_clock(ax: "Axes", file: SeriesFile) -> None:
+    """Add the clock of the times, where they have one, to the name of the axis of time."""
+    if file.clock is not None:
+        ax.set_xlabel(f"{ax.get_xlabel()} ({file.clock.inside})")
 
 
 def _bounds(ahead: pd.DataFrame, levels: tuple[float, ...]) -> pd.DataFrame | None:

@@ -6,10 +6,48 @@ from typing import NamedTuple
 
 from klforecast.commands.cells import is_missing, looks_numeric
 from klforecast.commands.table_file import Table
-from klforecast.commands.time_cells import looks_like_times
+from klforecast.commands.time_cells import (
+    looks_like_seconds,
+    looks_like_times,
+    looks_like_unread_times,
+)
 
-_TIMES = ("ds", "date", "time", "timestamp", "datetime", "day", "week", "month", "quarter", "year")
-_TIMES_IN_NUMBERS = ("ds", "time", "step", "t", "year", "period")
+_TIMES = (
+    *(
+        "ds",
+        "date",
+        "time",
+        "timestamp",
+        "ts",
+        "datetime",
+        "day",
+        "week",
+        "month",
+        "quarter",
+        "year",
+    ),
+    *(
+        "datum",
+        "zeit",
+        "zeitpunkt",
+        "zeitstempel",
+        "uhrzeit",
+        "tag",
+        "woche",
+        "monat",
+        "quartal",
+        "jahr",
+    ),
+    *("jour", "heure", "semaine", "mois", "trimestre", "année", "annee"),
+    *("fecha", "hora", "día", "dia", "semana", "mes", "año", "ano", "giorno", "mese", "anno"),
+)
+_TIMES_IN_NUMBERS = (
+    *("ds", "time", "timestamp", "ts", "zeit", "zeitstempel", "step", "t", "year", "period"),
+    *("jahr", "année", "annee", "año", "anno"),
+)
+TIME_NAMES = {*_TIMES, *_TIMES_IN_NUMBERS}
+"""Names, in small letters, of columns that are taken for times."""
+
 _IDS = (
     *("unique_id", "series_id", "series", "id", "item_id", "item", "store_id", "store", "shop"),
     *("product_id", "product", "sku", "region", "country", "site", "station", "sensor", "meter"),
@@ -18,16 +56,20 @@ _IDS = (
 _TARGETS = ("y", "target", "value", "values", "sales", "demand", "quantity", "qty", "count", "load")
 
 _CLOCK = r"\d{1,2}:\d{2}(:\d{2})?"
+_AMOUNT = r"^[^\w\s]?[-+(]? ?\d[\d.,' ]*[^\d]{0,8}$"
 _MOST_IDS = 3  # columns that are tried together: a store, a product, a channel
 
 
 class Asked(NamedTuple):
-    """Columns named by the user; empty where they are to be found."""
+    """What the user says of a file: its columns, signs in numbers, time zone; None where it is to be found."""
 
     time: str | None = None
     ids: Sequence[str] = ()
     targets: Sequence[str] = ()
     covariates: Sequence[str] = ()
+    decimal: str | None = None
+    thousands: str | None = None
+    zone: str | None = None
 
 
 class Roles(NamedTuple):
@@ -65,7 +107,8 @@ def find_roles(table: Table, asked: Asked) -> Roles:
     taken = {time, *asked.ids, *asked.covariates}
     id_like = [name for name in columns if name not in taken and name.lower() in _IDS]
     free = [name for name in numeric if name not in taken and name not in id_like]
-    targets = list(asked.targets) or [_find_target(table, free, columns)]
+    rest = [name for name in columns if name not in taken and name not in id_like]
+    targets = list(asked.targets) or [_find_target(table, free, rest)]
     texts = [name for name in columns if name not in numeric and name not in {*taken, *targets}]
     candidates = list(dict.fromkeys([*id_like, *texts]))
     candidates = [name for name in candidates if name not in targets]
@@ -131,6 +174,14 @@ def _find_time(table: Table, asked: Asked, columns: list[str]) -> str | None:
     ):
         if looks_numeric(table, name):
             return name
+    numeric = [name for name in free if looks_numeric(table, name)]
+    seconds = [
+        name for name in numeric if name.lower() not in _TARGETS and looks_like_seconds(table, name)
+    ]
+    # The only column of numbers is the target.
+    if seconds and not named and (len(numeric) > 1 or asked.targets):
+        return seconds[0]
+    named += [name for name in free if name not in numeric and looks_like_unread_times(table, name)]
     if named:
         # A column that ought to hold times and does not is refused with its first bad cell.
         return named[0]
@@ -142,7 +193,7 @@ def _find_time(table: Table, asked: Asked, columns: list[str]) -> str | None:
     return None
 
 
-def _find_target(table: Table, numeric: list[str], columns: list[str]) -> str:
+def _find_target(table: Table, numeric: list[str], free: list[str]) -> str:
     known = _by_order([name for name in numeric if name.lower() in _TARGETS], _TARGETS)
     if known:
         return known[0]
@@ -150,17 +201,24 @@ def _find_target(table: Table, numeric: list[str], columns: list[str]) -> str:
         return numeric[0]
     if not numeric:
         # A column that ought to hold numbers and does not is refused with its first bad cell.
-        close = [name for name in columns if name.lower() in _TARGETS]
+        close = [name for name in free if name.lower() in _TARGETS]
+        close += [name for name in free if _begins_with_digits(table, name)]
         if close:
             return close[0]
         raise ValueError(
-            f"no column of {table.name} holds numbers to forecast ({', '.join(columns)}); name it with "
+            f"no column of {table.name} holds numbers to forecast ({', '.join(table.frame)}); name it with "
             "--target"
         )
     raise ValueError(
         f"{table.name} has several columns of numbers ({', '.join(numeric)}); name the one to forecast "
         f"with --target {numeric[0]}, or several, each a series of its own, with --target for each"
     )
+
+
+def _begins_with_digits(table: Table, name: str) -> bool:
+    """Tell whether a column is text that holds digits, as amounts with a unit do, and no dates."""
+    known = table.frame[name][~is_missing(table.frame[name])].astype(str)
+    return bool(known.str.contains(_AMOUNT).all()) and not looks_like_times(table, name)
 
 
 def _find_ids(table: Table, time: str | None, candidates: list[str]) -> list[str]:

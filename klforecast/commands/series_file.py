@@ -4,6 +4,7 @@ Rows whose targets are all empty at the end of a series lie in the future: their
 ahead. Times that are missing in between are missing values, which the forecaster fills.
 """
 
+from datetime import UTC
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,14 +12,18 @@ import pandas as pd
 from pandas.tseries.offsets import BaseOffset
 
 from klforecast.commands.ahead import name_hole, read_future, steps_after, with_ahead
-from klforecast.commands.cells import is_missing, numbers, thousands_or_decimals
+from klforecast.commands.cells import how_numbers_are_read, is_missing, numbers
+from klforecast.commands.clocks import Clock, find_zone
+from klforecast.commands.counts import counted, step_code
 from klforecast.commands.labels import check_one_row_each, index_of
+from klforecast.commands.off_step import first_off_step, weekly_code
 from klforecast.commands.roles import Asked, Roles, find_roles
 from klforecast.commands.table_file import Table, read_table
 from klforecast.commands.time_cells import how_read
+from klforecast.commands.year_month import with_months
 from klforecast.estimators.frames.indices import name_stamps
 from klforecast.estimators.long_frames.columns import as_series
-from klforecast.estimators.long_frames.grid import Regular, interpolated, name_gaps, on_grid
+from klforecast.estimators.long_frames.grid import Regular, interpolated, on_grid
 
 _LEAST_ROWS = 3  # of a series that can be learned from and tells its step
 _NAMED = 3  # series that a sentence names
@@ -45,6 +50,8 @@ class SeriesFile(NamedTuple):
         Missing times by series.
     notes : list of str
         What was done to the rows, a sentence each.
+    clock : Clock or None
+        Of the times, where the file tells their offset from UTC and they are no days.
     holidays : str or None, default=None
         Country whose holidays may help, as DE or AU-VIC.
     """
@@ -57,6 +64,7 @@ class SeriesFile(NamedTuple):
     frequency: BaseOffset | None
     filled: dict[object, pd.Index]
     notes: list[str]
+    clock: Clock | None = None
     holidays: str | None = None
 
     @property
@@ -83,6 +91,20 @@ class SeriesFile(NamedTuple):
     def lengths(self) -> pd.Series:
         """Rows of each series, by name, in the order of the file."""
         return self.panel.groupby(level=0, sort=False).size()
+
+    def shown(self, times: pd.Index) -> pd.Index:
+        """Times as they are written: with their offset from UTC, where the file tells it."""
+        return times if self.clock is None else self.clock.shown(times)
+
+    def written(self, rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
+        """Rows whose times in these columns are as they are written."""
+        return rows.assign(**{name: self.shown(pd.Index(rows[name])) for name in columns})
+
+    @property
+    def time_title(self) -> str:
+        """Name of the times that forecasts are made by, with their clock."""
+        name = self.roles.time or "row"
+        return name if self.clock is None else f"{name} ({self.clock.inside})"
 
     def notes_without_short(self, rows: int) -> list[str]:
         """The notes, and one that names the series of fewer rows, which are left out."""
@@ -135,20 +157,24 @@ def read_series(
     """
     if future is not None and not asked.covariates:
         raise ValueError("--future holds covariates; name their columns with --covariate")
-    table = read_table(path)
+    table = read_table(path)._replace(decimal=asked.decimal, thousands=asked.thousands)
     table = table.keep(~table.frame.apply(is_missing).all(axis=1))
+    table, together = with_months(table, asked)
     roles = find_roles(table, asked)
     notes = [] if roles.time else ["no column of times: rows are taken to follow each other"]
+    notes += [] if together is None else [together]
     if roles.unused:
         notes.append(
             f"not used: {', '.join(roles.unused)}; name columns that help with --covariate"
         )
-    index = index_of(table, roles)
+    zone = find_zone(asked.zone)
+    index, clock = index_of(table, roles, zone)
     values = pd.DataFrame(
         {name: numbers(table, name) for name in [*roles.targets, *roles.covariates]}
     ).set_axis(index)
     check_one_row_each(table, values.index)
-    notes += _how_read(table, roles, values.index.get_level_values(1))
+    notes += how_numbers_are_read(table, [*roles.targets, *roles.covariates])
+    notes += _how_times_are_read(table, roles, values.index.get_level_values(1), clock)
     long = _by_target(values, roles)
     if long["target"].isna().all():
         raise ValueError(
@@ -156,7 +182,8 @@ def read_series(
         )
     known, ahead, trailing = _cut_off_future(long)
     if trailing and not roles.covariates:
-        notes.append(f"{trailing} rows at the ends have no value and are left out")
+        have = "has no value and is" if trailing == 1 else "have no value and are"
+        notes.append(f"{counted(trailing, 'row')} at the ends {have} left out")
     known, dropped = _long_enough(table.name, known)
     if dropped:
         notes.append(
@@ -165,9 +192,7 @@ def read_series(
         )
     regular = on_grid(known) if roles.time is None else _regular(table.name, known, freq)
     if regular.filled:
-        notes.append(
-            f"{name_gaps(regular.filled, regular.frequency)}; filled as missing values by the forecaster"
-        )
+        notes.append(f"{_gaps(regular, clock)}; filled as missing values by the forecaster")
     panel = regular.panel[["target"]].rename(columns={"target": roles.targets[0]})
     if len(roles.targets) > 1:
         panel.columns = ["value"]
@@ -176,7 +201,7 @@ def read_series(
     if roles.covariates:
         if future is not None:
             kind = panel.index.dtypes.iloc[-1]
-            ahead = read_future(future, roles, known.index.unique(level=0), kind)
+            ahead = read_future(future, asked, roles, known.index.unique(level=0), kind, clock)
         wanted = steps_after(panel, regular.frequency, horizon)
         later = ahead[roles.covariates].reindex(wanted)
         past = [name for name in later if later[name].isna().any() and not known_ahead]
@@ -184,29 +209,42 @@ def read_series(
             raise ValueError(name_hole(future.name, later, past[0], horizon))
         rows = regular.panel[roles.covariates]
         notes += [
-            f"{name}: {count} missing values interpolated"
+            f"{name}: {counted(count, 'missing value')} interpolated"
             for name, count in rows.isna().sum().items()
             if count
         ]
         X = with_ahead(interpolated(rows), later)
         notes += [f"{name}: not known ahead, read up to the last row" for name in past]
-    return SeriesFile(table.name, roles, panel, X, past, regular.frequency, regular.filled, notes)
+    frequency, filled = regular.frequency, regular.filled
+    return SeriesFile(table.name, roles, panel, X, past, frequency, filled, notes, clock)
 
 
-def _how_read(table: Table, roles: Roles, when: pd.Index) -> list[str]:
-    """Say how times and numbers were read where they are not as they are written."""
-    notes = []
-    if table.decimal == ",":
-        notes.append("numbers are read with a comma before the decimals")
-    for name in roles.targets:
-        cell = thousands_or_decimals(table, name)
-        if cell is not None:
-            notes.append(
-                f"{name}: the point of {cell} is read as one before the decimals; write "
-                f"{cell.replace('.', '')} if it separates thousands"
-            )
-    said = how_read(table, roles.time, when) if roles.time else None
-    return [*notes, said] if said else notes
+def _how_times_are_read(
+    table: Table, roles: Roles, when: pd.Index, clock: Clock | None
+) -> list[str]:
+    """Say how times were read where they are not as they are written."""
+    if roles.time is None:
+        return []
+    if clock is not None and clock.inside != clock.outside:
+        return [f"times: read and written by the clocks of {clock.outside}"]
+    # Times of one offset stay as they are written.
+    said = how_read(table, roles.time, when) if clock is None or clock.inside == UTC else None
+    if said is not None and clock is not None:
+        return [
+            f"{said}+00:00: the offset from UTC changes, and times are written by UTC; --tz names a zone "
+            "to write them by"
+        ]
+    return [] if said is None else [said]
+
+
+def _gaps(regular: Regular, clock: Clock | None) -> str:
+    n_rows = sum(map(len, regular.filled.values()))
+    label, stamps = next(iter(regular.filled.items()))
+    first = (stamps if clock is None else clock.shown(stamps))[0]
+    return (
+        f"{counted(n_rows, 'row')} missing in {len(regular.filled)} series (step "
+        f"{step_code(regular.frequency)}), the first at {str(first).removesuffix(' 00:00:00')} of {label}"
+    )
 
 
 def _by_target(values: pd.DataFrame, roles: Roles) -> pd.DataFrame:
@@ -252,14 +290,28 @@ def _regular(name: str, rows: pd.DataFrame, freq: str | None) -> Regular:
     try:
         return on_grid(rows, freq)
     except ValueError as error:
-        if freq is not None:
-            raise ValueError(f"{name}: {error}") from error
         counts = rows.groupby(level=0, sort=False).size()
-        stamps = rows.loc[counts.idxmax()].index.sort_values()
-        if not isinstance(stamps, pd.DatetimeIndex) or "is not on the grid" in str(error):
+        longest = counts.idxmax()
+        stamps = rows.loc[longest].index.sort_values()
+        dated = isinstance(stamps, pd.DatetimeIndex)
+        if dated and freq is not None and freq.upper() == "W":
+            raise ValueError(
+                f"{name}: {error}; --freq {freq} stands for weeks of Sundays, and these times are those of "
+                f"--freq {weekly_code(stamps)}"
+            ) from error
+        if not dated or freq is not None or "are not on the grid" in str(error):
             raise ValueError(f"{name}: {error}") from error
         raise ValueError(
-            f"the times of {name} follow no regular step: those of series {counts.idxmax()} start with "
-            f"{name_stamps(stamps)}; name the step with --freq, as --freq D, or write one row for each "
-            "step"
+            f"the times of {name} follow no regular step: {_broken_step(stamps, longest)}; name the step "
+            "with --freq, as --freq D, or write one row for each step"
         ) from error
+
+
+def _broken_step(stamps: pd.DatetimeIndex, label: object) -> str:
+    place = first_off_step(stamps)
+    if place is None:
+        return f"those of series {label} start with {name_stamps(stamps)}"
+    before = "" if place == 0 else f" after {stamps[place - 1]}"
+    after = "" if place == len(stamps) - 1 else f" before {stamps[place + 1]}"
+    both = " and" if before and after else ""
+    return f"that of series {label} is broken by {stamps[place]}, which comes{before}{both}{after}"

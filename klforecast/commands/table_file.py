@@ -31,18 +31,18 @@ class Table(NamedTuple):
         One column per column of the file; text for a CSV, typed for Parquet.
     places : Index
         For each row, its line in a CSV, its number in Parquet.
-    decimal : str
-        Sign before the decimals, ``","`` where the columns of a CSV are not separated by it and numbers
-        are written so.
     separator : str
         Sign between the columns of a CSV; empty for Parquet.
+    decimal, thousands : str or None, default=None
+        Signs in numbers that are text, as named by the user. None: told by the cells.
     """
 
     name: str
     frame: pd.DataFrame
     places: pd.Index
-    decimal: str
     separator: str
+    decimal: str | None = None
+    thousands: str | None = None
 
     def where(self, position: int) -> str:
         """Say where a row stands."""
@@ -78,6 +78,8 @@ def read_table(path: Path) -> Table:
         raise ValueError(f"{path} is a folder; name the file in it")
     if path.suffix.lower() in _SPREADSHEETS:
         raise ValueError(f"{path.name} is a spreadsheet; save it as CSV and pass that file")
+    if path.suffix.lower() == ".zip":
+        raise ValueError(f"{path.name} is an archive; unpack it and pass the file in it")
     if path.suffix.lower() in _PARQUET:
         return _read_parquet(path)
     return _read_csv(path.name, _text(path))
@@ -102,7 +104,7 @@ def _read_parquet(path: Path) -> Table:
     if frame.empty:
         raise ValueError(f"{path.name} has columns but no row; pass a file with rows")
     places = pd.RangeIndex(1, len(frame) + 1, name="row")
-    return Table(path.name, frame.reset_index(drop=True), places, ".", "")
+    return Table(path.name, frame.reset_index(drop=True), places, "")
 
 
 def _text(path: Path) -> str:
@@ -163,8 +165,7 @@ def _read_csv(name: str, text: str) -> Table:
             "with rows"
         )
     frame = pd.DataFrame(rows, columns=header, dtype=object)
-    decimal = "," if separator != "," and _has_decimal_commas(frame) else "."
-    return Table(name, frame, pd.Index(lines, name="line"), decimal, separator)
+    return Table(name, frame, pd.Index(lines, name="line"), separator)
 
 
 def _check_names(name: str, names: list[str]) -> None:
@@ -178,15 +179,6 @@ def _check_names(name: str, names: list[str]) -> None:
             f"the first line of {name} holds values ({', '.join(names[:3])}), not names; put a line of "
             "column names above it, such as date,sales"
         )
-
-
-def _has_decimal_commas(frame: pd.DataFrame) -> bool:
-    """Tell whether some column holds numbers only if a comma stands before the decimals, as 1.234,5."""
-    return any(
-        values.str.contains(",", regex=False).any()
-        and values.str.fullmatch(r"-?(\d*|\d{1,3}(\.\d{3})+),?\d*([eE][-+]?\d+)?").all()
-        for _, values in frame.items()
-    )
 
 
 def _is_number(text: str) -> bool:

@@ -1,16 +1,20 @@
 """What the commands say of a file: its step, its cycles, its series and their errors, in few words."""
 
+import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from pandas.tseries.offsets import BaseOffset
 
 from klforecast.commands.backtest_file import Tested
+from klforecast.commands.counts import counted, step_code
 from klforecast.commands.forecast_file import Outlook
 from klforecast.commands.series_file import SeriesFile
-from klforecast.estimators.plots.style import step_name
+from klforecast.estimators.plots.style import offset_name
+
+_NO_SECONDS = re.compile(r"( \d\d:\d\d):00(?=[+-]|$)")
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -31,6 +35,7 @@ def steps(count: int, frequency: BaseOffset | None) -> str:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> steps(7, pd.offsets.Day()), steps(1, None)
     ('7 days', '1 step')
     """
@@ -52,10 +57,10 @@ def opening(file: SeriesFile) -> str:
         found.insert(1, f"series {' and '.join(map(repr, roles.ids))}")
     if roles.covariates:
         found.append(f"covariates {', '.join(map(repr, roles.covariates))}")
-    step = f"a row a {_unit(file.frequency)}" if file.frequency is not None else "numbered rows"
+    frequency = file.frequency
+    step = "numbered rows" if frequency is None else _each(frequency)
     return (
-        f"{file.name}: {n} series, {len(file.panel):,} rows, {step}"
-        f"{f' ({file.frequency.freqstr})' if file.frequency is not None else ''}; "
+        f"{file.name}: {n} series, {counted(len(file.panel), 'row')}, {step}; "
         f"{', '.join(part for part in found if part)}"
     )
 
@@ -119,13 +124,13 @@ def summary(outlook: Outlook) -> list[Line]:
     for label, rows in outlook.file.panel.groupby(level=0, sort=False):
         known = errors is not None and label in errors.index
         ours, naive = errors.loc[label] if errors is not None and known else (np.nan, np.nan)
-        stamps = rows.index.get_level_values(1)
+        ends = outlook.file.shown(rows.index.get_level_values(1)[[0, -1]])
         lines.append(
             Line(
                 str(label),
                 str(len(rows)),
-                stamp(stamps[0]),
-                stamp(stamps[-1]),
+                stamp(ends[0]),
+                stamp(ends[-1]),
                 str(int(rows.isna().sum().sum())),
                 number(ours),
                 number(naive),
@@ -135,11 +140,26 @@ def summary(outlook: Outlook) -> list[Line]:
 
 
 def stamp(time: object) -> str:
-    """Write a time without a clock where it is midnight."""
-    return str(time).removesuffix(" 00:00:00")
+    """Write a time without a clock where it is midnight, and without seconds where they are none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> stamp(pd.Timestamp("2024-01-31")), stamp(pd.Timestamp("2024-01-31 14:00+02:00"))
+    ('2024-01-31', '2024-01-31 14:00+02:00')
+    """
+    if not isinstance(time, datetime):
+        return str(time)
+    return _NO_SECONDS.sub(r"\1", str(time).removesuffix(" 00:00:00"))
 
 
 def _unit(frequency: BaseOffset | None) -> str:
-    if frequency is None:
-        return "step"
-    return step_name(pd.date_range("2024-01-01", periods=3, freq=frequency))
+    return "step" if frequency is None else offset_name(frequency)
+
+
+def _each(frequency: BaseOffset) -> str:
+    unit, code = _unit(frequency), step_code(frequency)
+    article = "an" if unit == "hour" else "a"
+    each = "every" if unit[0].isdigit() or unit == "half month" else article
+    # A step without a word in pandas is named once.
+    return f"a row {each} {unit}" + ("" if code == unit else f" ({code})")

@@ -24,7 +24,7 @@ from klforecast.local.knowledge import PanelExtent
 from klforecast.ops.missing import GapFiller
 
 
-class Separated(NamedTuple):
+class SeparatedPart(NamedTuple):
     """The series of a part without what returns in them.
 
     Attributes
@@ -75,7 +75,7 @@ class Agreement(NamedTuple):
     frequency: BaseOffset | None
     rule: ReturningRule | None = None
 
-    def separate(self, part: Mapping[Key, TimeSeries]) -> Separated:
+    def separate(self, part: Mapping[Key, TimeSeries]) -> SeparatedPart:
         """The series of a part in their scale, without gaps and without what returns in them."""
         values = {key: series.values for key, series in part.items()}
         returning = None
@@ -84,7 +84,7 @@ class Agreement(NamedTuple):
         rows = rows_without(part, values, returning)
         filler = GapFiller(self.gap_covariance)
         blocks = side_by_side(rows, self.plan.forgetting, self.scale_lag)
-        return Separated([block.filled(filler) for block in blocks], returning)
+        return SeparatedPart([block.filled(filler) for block in blocks], returning)
 
 
 def agree(survey: Survey, forecaster: KLMemoryForecaster) -> Agreement:

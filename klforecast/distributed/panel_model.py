@@ -13,7 +13,7 @@ from torch import nn
 from klforecast.core.linear_core import LinearCore
 from klforecast.core.solve import Solved, settled_plan, solve_from_moments, solve_from_weights
 from klforecast.data.scaling import Standardizer
-from klforecast.distributed.agreement import Agreement, Separated
+from klforecast.distributed.agreement import Agreement, SeparatedPart
 from klforecast.distributed.moments import PartMoments
 from klforecast.distributed.survey import Survey
 from klforecast.estimators.forecasting import Predictor, forecast_series
@@ -207,7 +207,7 @@ def _panel_model(
 
 
 def _reader(
-    agreed: Agreement, core: nn.Module, separated: Separated, spared: int = 0
+    agreed: Agreement, core: nn.Module, separated: SeparatedPart, spared: int = 0
 ) -> WindowReader:
     """Of a core that has not seen the newest `spared` rows, in the scale of those before them."""
     plan = agreed.plan

@@ -128,6 +128,15 @@ def check_levels(name: str, value: Any, distinct: bool = False) -> list[float]:
     return [float(level) for level in levels]
 
 
+def check_percentages(name: str, value: Sequence[float]) -> None:
+    """Raise a ValueError if a coverage in percent seems to be written as a share."""
+    shares = [level for level in value if 0 < level < 1]
+    if shares:
+        raise ValueError(
+            f"{name} {shares[0]:g} was given; levels are per cent, pass {100 * shares[0]:g}"
+        )
+
+
 def check_path(path: Any) -> None:
     """Raise a TypeError unless `path` names a file."""
     if not isinstance(path, str | os.PathLike):

@@ -29,6 +29,8 @@ from klforecast.local.seasons import laid_out, seasonal_indices
 _TERMS, _FACTORS, _LOG_TERMS = (0.1, 0.3, 0.7), (0.1,), (0.1,)
 _RANGES = 3.0  # of the newest rows that a forecast may lie beyond them
 _FEWEST_ROWS = 12  # that the range is taken from
+# Of the shortest season. Indices take two, but the last cycle is known from one, and rows of a second one judge it.
+_LEAST_CYCLES = 1.25
 _MOST_GROWTH = 5.0  # of the logarithm above its largest value; keeps the exponential finite
 
 
@@ -70,15 +72,17 @@ def usable_periods(periods: Sequence[int], rows: int, judged: int = 0) -> tuple[
     Returns
     -------
     tuple of int
-        The shortest, if the rows show it twice, and longer ones that were seen twice before every origin: an expert
-        whose season begins after the origins would forecast with indices that nothing has judged.
+        The shortest, if the rows show a quarter of it twice, and longer ones that were seen twice before every origin:
+        an expert whose season begins after the origins would forecast with indices that nothing has judged.
 
     Examples
     --------
     >>> usable_periods((7, 365), rows=730), usable_periods((7, 365), rows=730, judged=168)
     ((7, 365), (7,))
+    >>> usable_periods((12,), rows=15), usable_periods((12,), rows=14)
+    ((12,), ())
     """
-    ascending = sorted({period for period in periods if 2 <= period <= rows // 2})
+    ascending = sorted({period for period in periods if 2 <= period <= rows / _LEAST_CYCLES})
     return tuple(p for p in ascending if p == ascending[0] or 2 * p <= rows - judged)
 
 

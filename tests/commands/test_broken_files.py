@@ -50,7 +50,7 @@ BROKEN = {
     "no date": (with_line(8, ",7"), "line 8, column 'date': there is no time"),
     "double time": (
         with_line(8, "2024-01-06,7"),
-        "line 8 repeats the time 2024-01-06 00:00:00 of series sales (line 7; 1 such rows)",
+        "line 8 repeats the time 2024-01-06 00:00:00 of series sales (line 7; 1 such row)",
     ),
     "day or month": (
         "date,sales\n01/02/2024,1\n02/02/2024,2\n03/02/2024,4\n",
@@ -75,6 +75,22 @@ BROKEN = {
     "no numbers": (
         "date,kind\n2024-01-01,a\n2024-01-02,b\n",
         "no column of file.csv holds numbers to forecast (date, kind)",
+    ),
+    "amounts with a unit": (
+        "date,paid\n2024-01-01,1.520 €\n2024-01-02,12 €\n2024-01-03,9 €\n",
+        "line 2, column 'paid': '1.520 €' is not a number (3 such cells); write a number without a unit",
+    ),
+    "minus behind": (
+        "date,paid\n2024-01-01,15.5-\n2024-01-02,2-\n2024-01-03,3-\n",
+        "line 2, column 'paid': '15.5-' is not a number (3 such cells); write it with its sign in front",
+    ),
+    "minus of typographers": (
+        "date,paid\n2024-01-01,\u22121.5\n2024-01-02,\u22122.5\n2024-01-03,3\n",
+        "write the minus of the keyboard, as -1.5",
+    ),
+    "percent": (
+        "date,rate\n2024-01-01,15.2%\n2024-01-02,12%\n2024-01-03,9%\n",
+        "line 2, column 'rate': '15.2%' is not a number (3 such cells)",
     ),
     "which column": (
         "date,cold,warm\n2024-01-01,1,2\n2024-01-02,1,2\n",
@@ -120,6 +136,7 @@ def test_files_that_are_no_text_are_refused_in_a_sentence(call, tmp_path):
             "line 3: byte 0xe4 is not UTF-8",
         ),
         "binary.csv": (b"\x00\x01", "holds binary data"),
+        "file.zip": (b"PK", "is an archive; unpack it and pass the file in it"),
         "book.xlsx": (b"PK", "is a spreadsheet; save it as CSV"),
     }
     for name, (content, wanted) in cases.items():
@@ -140,7 +157,10 @@ def test_files_that_are_no_text_are_refused_in_a_sentence(call, tmp_path):
         (["--target", "sales", "--covariate", "sales"], "named by --target and by --covariate"),
         (["--freq", "daily"], "freq='daily' is no step that pandas knows"),
         (["--freq", "MS"], "times that are not on the grid of step MS"),
-        (["--level", "0.8", "--level", "180"], "level=180.0; pass percentages"),
+        (["--level", "80", "--level", "180"], "level=180.0; pass percentages"),
+        (["--level", "0.9"], "--level 0.9 was given; levels are per cent, pass 90"),
+        (["--freq", "W"], "--freq W stands for weeks of Sundays"),
+        (["--tz", "Berlin"], "--tz Berlin: there is no such time zone; pass one such as Europe/"),
         (["--out", "forecast.txt"], "--out forecast.txt: the name has to end in .csv"),
         (["--plot", "no/such/folder/a.png"], "there is no folder no/such/folder; make it first"),
         (["--future", "x.csv"], "--future holds covariates; name their columns with --covariate"),

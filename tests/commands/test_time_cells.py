@@ -8,6 +8,8 @@ from klforecast.commands.series_file import read_series
 
 MONTHS = pd.date_range("2023-01-01", periods=15, freq="MS")
 DAYS = pd.date_range("2024-01-01", periods=10, freq="D")  # no day above twelve
+LATE = pd.date_range("2024-01-25", periods=10, freq="D")
+TENTHS = pd.date_range("2024-01-01", periods=15, freq="100ms")
 HOURS = pd.date_range("2024-03-30 20:00", periods=15, freq="h", tz="Europe/Berlin")
 LOCAL_DAYS = pd.date_range("2024-03-25", periods=15, freq="D", tz="Europe/Berlin")
 WEEKS = pd.date_range("2024-01-01", periods=15, freq="W-MON")
@@ -31,6 +33,14 @@ WRITTEN = {
         pd.date_range("2024-01-20 09:00", periods=15, freq="h"),
         pd.date_range("2024-01-20 09:00", periods=15, freq="h").strftime("%m/%d/%Y %I:%M %p"),
     ),
+    "points between, two digits of the year": (DAYS, DAYS.strftime("%d.%m.%y")),
+    "days first, two digits of the year": (LATE, LATE.strftime("%d/%m/%y")),
+    "months first, two digits of the year": (LATE, LATE.strftime("%m/%d/%y")),
+    "seconds with decimals since 1970": (
+        TENTHS,
+        [f"{1704067200 + place // 10}.{place % 10}" for place in range(15)],
+    ),
+    "microseconds since 1970": (DAYS, (DAYS - pd.Timestamp(0)) // pd.Timedelta("1us")),
     "seconds since 1970": (DAYS, (DAYS - pd.Timestamp(0)) // pd.Timedelta("1s")),
     "milliseconds since 1970": (DAYS, (DAYS - pd.Timestamp(0)) // pd.Timedelta("1ms")),
     "days of a spreadsheet": (DAYS, (DAYS - pd.Timestamp("1899-12-30")).days),
@@ -73,10 +83,15 @@ def test_whole_years_may_end_with_a_point_and_zero(tmp_path):
         (["31/01/2024", "01/02/2024", "02/02/2024"], ["times: 02/02/2024 is read as 2024-02-02"]),
         (["2024/01/01", "2024/01/02", "2024/01/03"], []),
         (["2024-01-01T00:00", "2024-01-01T01:00", "2024-01-01T02:00"], []),
+        (["2024-01-01T00:00+02:00", "2024-01-01T01:00+02:00", "2024-01-01T02:00+02:00"], []),
         (
-            ["2024-01-01T00:00+02:00", "2024-01-01T01:00+02:00", "2024-01-01T02:00+02:00"],
-            ["times: 2024-01-01T02:00+02:00 is read as 2024-01-01 00:00:00"],
+            ["2024-03-31T01:00+01:00", "2024-03-31T03:00+02:00", "2024-03-31T04:00+02:00"],
+            [
+                "times: 2024-03-31T04:00+02:00 is read as 2024-03-31 02:00:00+00:00: the offset from UTC "
+                "changes, and times are written by UTC; --tz names a zone to write them by"
+            ],
         ),
+        (["01.01.24", "02.01.24", "03.01.24"], ["times: 03.01.24 is read as 2024-01-03"]),
     ],
 )
 def test_how_times_were_read_is_said_where_it_is_not_plain(times, said, tmp_path):
@@ -86,17 +101,6 @@ def test_how_times_were_read_is_said_where_it_is_not_plain(times, said, tmp_path
 def test_dates_that_count_days_or_months_either_way_are_refused(tmp_path):
     with pytest.raises(ValueError, match="can be read with the day first or the month first"):
         series_of(tmp_path / "file.csv", ["01/02/2024", "02/02/2024", "03/02/2024"])
-
-
-def test_points_between_thousands_are_read_where_commas_stand_before_decimals(tmp_path):
-    days = DAYS[:3].strftime("%Y-%m-%d")
-    file = series_of(tmp_path / "file.csv", days, ["1.234,5", "-1.234.567", "2,25"], ";")
-    assert file.panel["y"].tolist() == [1234.5, -1234567.0, 2.25]
-    unclear = series_of(tmp_path / "file.csv", days, ["1.100", "1.200", "1.300"], ";")
-    assert unclear.panel["y"].tolist() == [1.1, 1.2, 1.3]
-    assert unclear.notes == [
-        "y: the point of 1.100 is read as one before the decimals; write 1100 if it separates thousands"
-    ]
 
 
 def test_the_unicode_text_of_spreadsheets_is_read(tmp_path):

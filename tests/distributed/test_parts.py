@@ -178,7 +178,9 @@ def test_parts_find_what_returns_as_one_fit_does(monkeypatch, panel, name, steps
     np.testing.assert_allclose(quantiles, known_quantiles, rtol=1e-7)
 
 
-@pytest.mark.parametrize("panel", [offices(5), rides(5), shops(5)], ids=["months", "weeks", "years"])
+@pytest.mark.parametrize(
+    "panel", [offices(5), rides(5), shops(5)], ids=["months", "weeks", "years"]
+)
 def test_a_file_of_a_panel_model_holds_how_what_returns_is_found(tmp_path, panel):
     parts = parted(panel, [5])
     kept = Kept()

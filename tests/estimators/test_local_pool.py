@@ -142,6 +142,24 @@ def test_no_cutoffs_give_no_forecasts():
     assert fitted.predict_windows(y, [], alpha=[0.1, 0.9]).shape == (0, 14, 1, 2)
 
 
+@pytest.mark.parametrize(
+    ("period", "frequency", "rows", "steps"), [(12, "M", 18, 6), (7, "D", 12, 4), (52, "W", 75, 10)]
+)
+def test_a_season_of_the_calendar_is_forecast_before_it_was_seen_twice(
+    period, frequency, rows, steps
+):
+    errors, of_mean = [], []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        cycle = np.exp(rng.normal(0, 0.2, period))
+        values = 200 * np.resize(cycle, rows + steps) * np.exp(rng.normal(0, 0.04, rows + steps))
+        index = pd.period_range("2020-01-01", periods=rows, freq=frequency)
+        forecast = KLMemoryForecaster(steps).fit(pd.Series(values[:rows], index)).predict()
+        errors.append(np.abs(forecast.to_numpy() - values[rows:]).mean())
+        of_mean.append(np.abs(values[:rows].mean() - values[rows:]).mean())
+    assert np.mean(errors) < 0.5 * np.mean(of_mean)
+
+
 def test_a_panel_is_no_worse_than_its_series_one_by_one():
     panel = {f"s{i}": weekly(100 + i, 10.0 ** (i % 4), seed=i) for i in range(12)}
     frame = pd.concat({name: pd.DataFrame({"y": rows[:-14]}) for name, rows in panel.items()})

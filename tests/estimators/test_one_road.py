@@ -6,7 +6,7 @@ import pytest
 
 from klforecast.core import stream
 from klforecast.data.scaling import RowStatistics
-from klforecast.estimators import fitting, forecasting, pooling, stages
+from klforecast.estimators import fitting, forecasting, planning, pooling
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local import model
@@ -38,7 +38,7 @@ def calls(counts, counted):
     counted(stream, "shorten_moments")
     counted(stream, "extend_moments")
     counted(stream, "solve_from_moments")
-    counted(stages, "plan_core")
+    counted(planning, "plan_core")
     counted(fitting, "fill_panel")
     counted(RowStatistics, "of")
     return counts

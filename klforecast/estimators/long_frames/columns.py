@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype, is_integer_dtype
 
+from klforecast.estimators.arguments import check_percentages
+
 ID, TIME, TARGET = "unique_id", "ds", "y"
 """Names of the columns by default, those of statsforecast."""
 
@@ -82,7 +84,7 @@ def interval_names(model: str, level: Sequence[int | float]) -> dict[str, float]
     Raises
     ------
     ValueError
-        If a level is no percentage.
+        If a level is no percentage, or seems to be a share.
 
     Examples
     --------
@@ -91,6 +93,7 @@ def interval_names(model: str, level: Sequence[int | float]) -> dict[str, float]
     """
     if isinstance(level, int | float):
         level = [level]
+    check_percentages("level", level)
     names = {}
     for percent in level:
         if not 0 < percent < 100:

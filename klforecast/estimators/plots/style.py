@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
+from pandas.tseries.offsets import BaseOffset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,12 +25,19 @@ BAND = "#56B4E9"
 """Colour of intervals."""
 
 _STEP_NAMES = {
+    "ns": "nanosecond",
+    "us": "microsecond",
+    "ms": "millisecond",
     "s": "second",
     "min": "minute",
     "h": "hour",
+    "bh": "business hour",
+    "cbh": "business hour",
     "D": "day",
     "B": "business day",
+    "C": "business day",
     "W": "week",
+    "SM": "half month",
     "M": "month",
     "Q": "quarter",
     "Y": "year",
@@ -74,11 +82,36 @@ def step_name(index: pd.Index) -> str:
     offset = index.freq
     if offset is None and len(index) > 2:
         offset = to_offset(pd.infer_freq(index))
-    if offset is None:
+    return "step" if offset is None else offset_name(offset)
+
+
+def offset_name(offset: BaseOffset) -> str:
+    """Name an offset in the words of the calendar.
+
+    Examples
+    --------
+    >>> offset_name(pd.DateOffset(months=1)), offset_name(pd.offsets.Hour(4))
+    ('month', '4 hours')
+    >>> offset_name(pd.offsets.SemiMonthBegin()), offset_name(pd.offsets.Milli(100))
+    ('half month', '100 milliseconds')
+    """
+    if type(offset) is pd.DateOffset:
+        # One that counts parts of the calendar has no name in pandas.
+        parts = list(offset.kwds.items())
+        if len(parts) != 1 or not parts[0][0].endswith("s"):
+            return "step"
+        unit, count = parts[0][0].removesuffix("s"), parts[0][1] * offset.n
+    else:
+        unit, count = _unit_of_code(offset), offset.n
+    return unit if count == 1 or unit == "step" else f"{count} {unit}s"
+
+
+def _unit_of_code(offset: BaseOffset) -> str:
+    try:
+        code = offset.name.split("-")[0].removesuffix("S").removesuffix("E")
+    except NotImplementedError:  # pandas has no code for some, as for Easter
         return "step"
-    unit = offset.name.split("-")[0].removesuffix("S").removesuffix("E")
-    known = _STEP_NAMES.get(unit, _STEP_NAMES.get(unit[-1:], "step"))
-    return known if offset.n == 1 or known == "step" else f"{offset.n} {known}s"
+    return _STEP_NAMES.get(code, _STEP_NAMES.get(code[-1:], "step"))
 
 
 def time_label(index: pd.Index) -> str:

@@ -193,11 +193,11 @@ def _moves_on(
     """
     if isinstance(fitted, KLMemoryForecaster):
         return True
-    forecasts = []
-    for rows in (y, y + 1 + y.abs().max()):
-        other = deepcopy(fitted).update(rows, X=X, update_params=False)
-        forecasts.append(pd.DataFrame(other.predict(fh=fh, X=future)).to_numpy())
-    return not np.array_equal(*forecasts, equal_nan=True)
+    one, other = (
+        deepcopy(fitted).update(rows, X=X, update_params=False).predict(fh=fh, X=future)
+        for rows in (y, y + 1 + y.abs().max())
+    )
+    return not np.array_equal(np.asarray(one), np.asarray(other), equal_nan=True)
 
 
 def _steps(horizon: int) -> np.ndarray:
