@@ -8,11 +8,11 @@ from pandas.tseries.offsets import BaseOffset
 
 from klforecast.commands.cells import is_missing, numbers
 from klforecast.commands.clocks import Clock, find_zone
-from klforecast.commands.counts import counted
 from klforecast.commands.labels import check_one_row_each, index_like
 from klforecast.commands.roles import Asked, Roles
 from klforecast.commands.table_file import read_table
 from klforecast.commands.year_month import with_months
+from klforecast.estimators.counts import counted
 
 
 def steps_after(panel: pd.DataFrame, frequency: BaseOffset | None, horizon: int) -> pd.MultiIndex:

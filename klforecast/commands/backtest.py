@@ -27,7 +27,6 @@ from klforecast.commands.options import (
     Thousands,
     Time,
     Zone,
-    check_signs,
     in_a_sentence,
 )
 
@@ -99,7 +98,6 @@ def backtest(
         from klforecast.commands.terminal import say_written
 
         check_outputs(out, plot, html)
-        check_signs(decimal, thousands)
         asked = Asked(time, ids or (), target or (), covariate or (), decimal, thousands, tz)
         # Covariates are known in all windows; none are needed after the last row.
         read = read_series(file, asked, horizon, freq, known_ahead=True)

@@ -23,7 +23,6 @@ from klforecast.commands.options import (
     Thousands,
     Time,
     Zone,
-    check_signs,
     in_a_sentence,
 )
 
@@ -72,7 +71,6 @@ def detect(
         from klforecast.commands.terminal import say_written
 
         check_outputs(out, plot, html)
-        check_signs(decimal, thousands)
         if not 0 < rate < 1:
             raise ValueError(f"--rate {rate:g}: pass a share between 0 and 1, such as 0.01")
         asked = Asked(time, ids or (), target or (), (), decimal, thousands, tz)

@@ -26,7 +26,6 @@ from klforecast.commands.options import (
     Thousands,
     Time,
     Zone,
-    check_signs,
     in_a_sentence,
 )
 
@@ -78,7 +77,6 @@ def forecast(
         from klforecast.estimators.arguments import check_percentages
 
         check_outputs(out, plot, html)
-        check_signs(decimal, thousands)
         check_percentages("--level", level or ())
         asked = Asked(time, ids or (), target or (), covariate or (), decimal, thousands, tz)
         series = read_series(file, asked, horizon, freq, future)._replace(holidays=holidays)

@@ -7,10 +7,10 @@ import pandas as pd
 
 from klforecast.commands.cells import refuse_unnamed
 from klforecast.commands.clocks import Clock, Stamps, clocks_go_back, localized, one_clock
-from klforecast.commands.counts import counted
 from klforecast.commands.roles import Roles
 from klforecast.commands.table_file import Table
 from klforecast.commands.time_cells import times
+from klforecast.estimators.counts import counted
 
 
 def index_of(

@@ -37,6 +37,17 @@ class Marks(NamedTuple):
     inferred: bool = False
 
 
+def check_signs(decimal: str | None, thousands: str | None) -> None:
+    """Raise a ValueError unless these can be the signs in numbers."""
+    for option, sign in (("--decimal", decimal), ("--thousands", thousands)):
+        if sign not in {None, ",", "."}:
+            raise ValueError(
+                f"{option} {sign}: pass , or . (apostrophes and spaces between thousands are read as such)"
+            )
+    if decimal is not None and decimal == thousands:
+        raise ValueError(f"--decimal and --thousands are both {decimal!r}; pass different signs")
+
+
 def without_spaces(cells: pd.Series) -> pd.Series:
     """Take apostrophes and spaces out from between thousands."""
     return cells.str.replace(_SPACED, lambda found: re.sub(f"[{SPACES}]", "", found[0]), regex=True)

@@ -46,17 +46,6 @@ Zone: TypeAlias = Annotated[
 ]
 
 
-def check_signs(decimal: str | None, thousands: str | None) -> None:
-    """Raise a ValueError unless these can be the signs in numbers."""
-    for option, sign in (("--decimal", decimal), ("--thousands", thousands)):
-        if sign not in {None, ",", "."}:
-            raise ValueError(
-                f"{option} {sign}: pass , or . (apostrophes and spaces between thousands are read as such)"
-            )
-    if decimal is not None and decimal == thousands:
-        raise ValueError(f"--decimal and --thousands are both {decimal!r}; pass different signs")
-
-
 @contextmanager
 def in_a_sentence() -> Iterator[None]:
     """End with the message of an error and exit code 2, instead of a traceback."""

@@ -14,16 +14,17 @@ from pandas.tseries.offsets import BaseOffset
 from klforecast.commands.ahead import name_hole, read_future, steps_after, with_ahead
 from klforecast.commands.cells import how_numbers_are_read, is_missing, numbers
 from klforecast.commands.clocks import Clock, find_zone
-from klforecast.commands.counts import counted, step_code
 from klforecast.commands.labels import check_one_row_each, index_of
+from klforecast.commands.number_marks import check_signs
 from klforecast.commands.off_step import first_off_step, weekly_code
 from klforecast.commands.roles import Asked, Roles, find_roles
 from klforecast.commands.table_file import Table, read_table
 from klforecast.commands.time_cells import how_read
 from klforecast.commands.year_month import with_months
+from klforecast.estimators.counts import counted
 from klforecast.estimators.frames.indices import name_stamps
 from klforecast.estimators.long_frames.columns import as_series
-from klforecast.estimators.long_frames.grid import Regular, interpolated, on_grid
+from klforecast.estimators.long_frames.grid import Regular, interpolated, name_gaps, on_grid
 
 _LEAST_ROWS = 3  # of a series that can be learned from and tells its step
 _NAMED = 3  # series that a sentence names
@@ -157,6 +158,7 @@ def read_series(
     """
     if future is not None and not asked.covariates:
         raise ValueError("--future holds covariates; name their columns with --covariate")
+    check_signs(asked.decimal, asked.thousands)
     table = read_table(path)._replace(decimal=asked.decimal, thousands=asked.thousands)
     table = table.keep(~table.frame.apply(is_missing).all(axis=1))
     table, together = with_months(table, asked)
@@ -192,7 +194,13 @@ def read_series(
         )
     regular = on_grid(known) if roles.time is None else _regular(table.name, known, freq)
     if regular.filled:
-        notes.append(f"{_gaps(regular, clock)}; filled as missing values by the forecaster")
+        shown = {
+            label: times if clock is None else clock.shown(times)
+            for label, times in regular.filled.items()
+        }
+        notes.append(
+            f"{name_gaps(shown, regular.frequency)}; filled as missing values by the forecaster"
+        )
     panel = regular.panel[["target"]].rename(columns={"target": roles.targets[0]})
     if len(roles.targets) > 1:
         panel.columns = ["value"]
@@ -235,16 +243,6 @@ def _how_times_are_read(
             "to write them by"
         ]
     return [] if said is None else [said]
-
-
-def _gaps(regular: Regular, clock: Clock | None) -> str:
-    n_rows = sum(map(len, regular.filled.values()))
-    label, stamps = next(iter(regular.filled.items()))
-    first = (stamps if clock is None else clock.shown(stamps))[0]
-    return (
-        f"{counted(n_rows, 'row')} missing in {len(regular.filled)} series (step "
-        f"{step_code(regular.frequency)}), the first at {str(first).removesuffix(' 00:00:00')} of {label}"
-    )
 
 
 def _by_target(values: pd.DataFrame, roles: Roles) -> pd.DataFrame:

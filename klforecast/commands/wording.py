@@ -9,9 +9,9 @@ import numpy as np
 from pandas.tseries.offsets import BaseOffset
 
 from klforecast.commands.backtest_file import Tested
-from klforecast.commands.counts import counted, step_code
 from klforecast.commands.forecast_file import Outlook
 from klforecast.commands.series_file import SeriesFile
+from klforecast.estimators.counts import counted, step_code
 from klforecast.estimators.plots.style import offset_name
 
 _NO_SECONDS = re.compile(r"( \d\d:\d\d):00(?=[+-]|$)")

@@ -223,8 +223,7 @@ def _compare(
 ) -> _Newest:
     """What the core and the local experts say of the newest rows."""
     model, judged = fitted
-    known = judged.origins.offsets
-    origins = compared_origins(extent.series, spared, model.horizon, known[known <= spared])
+    origins = compared_origins(extent.series, spared, model.horizon, judged.origins.offsets)
     rows = [part / unit for part, unit in zip(plain, units, strict=True)]
     past = align(rows, LONGEST + int(origins.offsets.max()), extent.rows)
     local = forecasts_from(model, judged, past, origins)

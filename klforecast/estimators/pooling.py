@@ -176,16 +176,18 @@ def _pooled(
     pool = in_present_units(pool, pasts)
     floor = floor_of(pool, reader)
     point, steps = core.point, core.point.shape[1]
-    share = shares_of(pool, pasts, steps)
-    local = _asked_local(pool, pasts, steps, read)
-    point = (1 - share) * point + share * _scaled(pool, reader, local.point)
+    local = _asked_local(pool, pasts, steps, read) if pool.share.any() else None
+    if local is not None:
+        share = shares_of(pool, pasts, steps)
+        point = (1 - share) * point + share * _scaled(pool, reader, local.point)
     point = np.maximum(point, floor)
-    if core.around is None or local.quantiles is None:
+    if core.around is None or read is None:
         return Pooled(point, None)
     around = core.point[..., None] + core.around
-    by_level = np.moveaxis(local.quantiles, 2, 3)
-    scaled = np.moveaxis(_scaled(pool, reader, by_level), 2, 3)
-    around = (1 - share[..., None]) * around + share[..., None] * scaled
+    if local is not None and local.quantiles is not None:
+        by_level = np.moveaxis(local.quantiles, 2, 3)
+        scaled = np.moveaxis(_scaled(pool, reader, by_level), 2, 3)
+        around = (1 - share[..., None]) * around + share[..., None] * scaled
     # A share that is forecast above one is none.
     ceiling = np.maximum(_ceiling(pool, reader, pasts), point)
     around = np.clip(around, floor[..., None], ceiling[..., None])

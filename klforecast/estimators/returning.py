@@ -71,7 +71,8 @@ class ReturningEffects(NamedTuple):
         name: str,
         for_core_alone: bool = False,
     ) -> Self:
-        """Effects on some of the series of a fit, not below zero where no row was."""
+        """Effects on some of the series of a fit, those that are none left out; not below zero where no row was."""
+        effects = {key: effect for key, effect in effects.items() if effect.any()}
         rows = {key: series[key] for key in effects}
         floors = {
             key: np.where(np.nanmin(own.values, axis=0) < 0, -np.inf, 0.0)

@@ -73,10 +73,9 @@ class TradingDays(NamedTuple):
             effects[key][: len(rows), channel] = np.where(
                 np.isfinite(off), off, back[key][: len(rows), channel]
             )
-        kept = {key: effect for key, effect in effects.items() if effect.any()}
         cycle = float(_YEARS * year)
-        returning = ReturningEffects.on(series, kept, frequency, cycle, "trading days")
-        return returning._replace(back={key: back[key] for key in kept})
+        returning = ReturningEffects.on(series, effects, frequency, cycle, "trading days")
+        return returning._replace(back={key: back[key] for key in returning.effects})
 
 
 def learn_trading_days(

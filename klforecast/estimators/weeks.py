@@ -86,9 +86,8 @@ class Weeks(NamedTuple):
             key: np.where(self.helps, profile, 0.0)
             for key, profile in _profiles(residual, self.day, self.week).items()
         }
-        kept = {key: effect for key, effect in chosen.items() if effect.any()}
         return ReturningEffects.on(
-            series, kept, frequency, float(self.week), "week", for_core_alone=self.for_core_alone
+            series, chosen, frequency, float(self.week), "week", for_core_alone=self.for_core_alone
         )
 
 

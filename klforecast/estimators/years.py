@@ -117,8 +117,7 @@ class Years(NamedTuple):
             key: np.where(self.width < 0, 0.0, effects[self.width, :, channels].T)
             for key, effects in found.items()
         }
-        kept = {key: effect for key, effect in chosen.items() if effect.any()}
-        return ReturningEffects.on(series, kept, frequency, self.year, "year")
+        return ReturningEffects.on(series, chosen, frequency, self.year, "year")
 
     def of_each_width(
         self,

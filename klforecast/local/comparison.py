@@ -59,8 +59,8 @@ def compared_origins(
         Rows that the core has not seen.
     horizon : int
     judged : ndarray of int, shape (K,), optional
-        Offsets of origins from which the local experts have forecast already: one that is no further than half of the
-        way to the next serves in its place.
+        Offsets of origins from which the local experts have forecast already, the newest of them within the spared
+        rows: one that is no further than half of the way to the next serves in its place.
 
     Examples
     --------
@@ -72,7 +72,8 @@ def compared_origins(
     count = max(1, min(_ORIGINS, spared, _MOST_PLACES // n_series))
     spread = np.linspace(1, spared, count + 1)[1:].round().astype(int)
     if judged is not None:
-        nearest = judged[np.abs(judged - spread[:, None]).argmin(axis=1)]
+        within = judged[judged <= spared]
+        nearest = within[np.abs(within - spread[:, None]).argmin(axis=1)]
         spread = np.where(np.abs(nearest - spread) <= spared / count / 2, nearest, spread)
     offsets = np.union1d(spread, [offset for offset in YOUNG if offset < spared])
     return Origins(offsets, judged_steps(horizon))

@@ -98,7 +98,7 @@ def fit_local(
     horizon : int
         Steps ahead, at least 1.
     periods : sequence of int
-        Lengths of seasons in steps; those longer than half of the rows are left out.
+        Lengths of seasons in steps; see `usable_periods` for those that the rows can judge.
     others : ndarray of shape (K, N, X, J), optional
         Forecasts of further experts at the origins of `origins_of`, made without the rows that follow them.
 

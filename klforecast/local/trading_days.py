@@ -125,7 +125,9 @@ def _prior_of(sums: "_Sums") -> DayPrior:
 
 
 def day_coefficients(panel: Sequence[Innovations], prior: DayPrior) -> np.ndarray:  # (N, K)
-    """Coefficients of each series by its own rows and by what is known of its panel."""
+    """Coefficients of each series by its own rows and by what is known of its panel; none of no series."""
+    if not panel:
+        return np.zeros((0, len(prior.mean)))
     return _settled(_sums(panel), prior)
 
 

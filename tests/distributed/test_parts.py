@@ -178,6 +178,16 @@ def test_parts_find_what_returns_as_one_fit_does(monkeypatch, panel, name, steps
     np.testing.assert_allclose(quantiles, known_quantiles, rtol=1e-7)
 
 
+def test_a_part_without_a_positive_series_has_no_trading_days():
+    panel = offices(12)
+    panel.loc[["s0003", "s0004"], "y"] = np.tile([0.0, 2.0, 1.0, 3.0], 54)
+    forecaster = KLMemoryForecaster(horizon=12)
+    point, _ = forecasts_of_parts(panel, [3, 2, 7], forecaster, 12)
+    known, _ = single_fit(panel, forecaster, 12)
+    assert forecaster.returning_.name == "trading days"
+    np.testing.assert_allclose(point, known, rtol=1e-7, atol=1e-7)
+
+
 @pytest.mark.parametrize(
     "panel", [offices(5), rides(5), shops(5)], ids=["months", "weeks", "years"]
 )

@@ -7,6 +7,7 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import BaseOffset
 
+from klforecast.estimators.counts import counted, step_code
 from klforecast.estimators.frames.indices import coarsest_grid, name_stamps
 
 _MOST_FILLED = 2  # times the rows; numbers further apart count something else than steps
@@ -93,9 +94,11 @@ def name_gaps(filled: Mapping[object, pd.Index], frequency: BaseOffset | None) -
     """
     n_rows = sum(map(len, filled.values()))
     label, stamps = next(iter(filled.items()))
-    step = "1" if frequency is None else frequency.freqstr
     first = str(stamps[0]).removesuffix(" 00:00:00")
-    return f"{n_rows} rows missing in {len(filled)} series (step {step}), the first at {first} of {label}"
+    return (
+        f"{counted(n_rows, 'row')} missing in {len(filled)} series (step {step_code(frequency)}), the first at "
+        f"{first} of {label}"
+    )
 
 
 def _frequency(
