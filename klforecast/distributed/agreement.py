@@ -8,7 +8,7 @@ from torch import Tensor
 
 from klforecast.core.plan import CorePlan
 from klforecast.distributed.survey import Survey
-from klforecast.estimators.cycles import local_seasons, long_season
+from klforecast.estimators.cycles import local_seasons, long_season, outlier_seasons
 from klforecast.estimators.fitting import measure
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.frames.panel import Key, TimeSeries
@@ -22,6 +22,7 @@ from klforecast.estimators.side_by_side import Block, side_by_side
 from klforecast.local.comparison import rows_spared
 from klforecast.local.knowledge import PanelExtent
 from klforecast.ops.missing import GapFiller
+from klforecast.ops.outliers import without_outliers
 
 
 class SeparatedPart(NamedTuple):
@@ -60,6 +61,8 @@ class Agreement(NamedTuple):
         Step of all times; None for whole numbers.
     rule : TradingDays, Years, Weeks or None, default=None
         How what returns in a series is found. In files of earlier versions nothing does.
+    outlier_seasons : tuple of int or None, default=None
+        Periods by which outliers are told; None where nobody looks for them, as in files of earlier versions.
 
     Examples
     --------
@@ -74,6 +77,7 @@ class Agreement(NamedTuple):
     extent: PanelExtent
     frequency: BaseOffset | None
     rule: ReturningRule | None = None
+    outlier_seasons: tuple[int, ...] | None = None
 
     def separate(self, part: Mapping[Key, TimeSeries]) -> SeparatedPart:
         """The series of a part in their scale, without gaps and without what returns in them."""
@@ -82,6 +86,8 @@ class Agreement(NamedTuple):
         if self.rule is not None:
             returning = self.rule.effects(part, values, self.frequency)
         rows = rows_without(part, values, returning)
+        if self.outlier_seasons is not None:
+            rows = without_outliers(rows, self.outlier_seasons)
         filler = GapFiller(self.gap_covariance)
         blocks = side_by_side(rows, self.plan.forgetting, self.scale_lag)
         return SeparatedPart([block.filled(filler) for block in blocks], returning)
@@ -146,6 +152,10 @@ def agree(survey: Survey, forecaster: KLMemoryForecaster) -> Agreement:
     scale_lag = horizon if survey.n_series > 1 else None
     seasons = local_seasons(planned.periods, survey.frequency, options.period)
     asked = min(options.horizon, longest_horizon(longest))
+    told_by = None
+    if options.clean_outliers:
+        told_by = outlier_seasons(seasons, longest)
+        sampled = without_outliers(sampled, told_by)
     return Agreement(
         planned.core,
         scale_lag,
@@ -155,4 +165,5 @@ def agree(survey: Survey, forecaster: KLMemoryForecaster) -> Agreement:
         PanelExtent(survey.n_series, longest),
         survey.frequency,
         rule,
+        told_by,
     )

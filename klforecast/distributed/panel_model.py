@@ -224,4 +224,5 @@ def _reader(
         plan.period,
         len(agreed.gap_covariance),
         separated.returning,
+        agreed.outlier_seasons,
     )

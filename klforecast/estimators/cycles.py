@@ -56,6 +56,17 @@ def local_seasons(
     return candidate_seasons(periods, frequency) if asked is None else periods
 
 
+def outlier_seasons(seasons: Sequence[int], rows: int) -> tuple[int, ...]:
+    """Those of the seasons of `local_seasons` by which outliers are told, where the longest series has so many rows.
+
+    Examples
+    --------
+    >>> outlier_seasons((7, 365), rows=400), outlier_seasons((7, 365), rows=1095)
+    ((7,), (7, 365))
+    """
+    return tuple(season for season in seasons if season <= min(rows // 3, LONGEST_CYCLE))
+
+
 def _found(panel: Sequence[np.ndarray], frequency: BaseOffset | None) -> tuple[int, ...]:
     whole = [
         interpolate(to_tensor(rows), 1).numpy() if np.isnan(rows).any() else rows for rows in panel

@@ -10,7 +10,7 @@ horizon, more trust in what is fitted. From some 23,000 rows on every plan is th
 stream is never started anew.
 """
 
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import asdict
 from functools import partial
 from typing import NamedTuple
@@ -42,6 +42,7 @@ from klforecast.estimators.shrinking import longest_horizon
 from klforecast.estimators.side_by_side import side_by_side
 from klforecast.ops.conformal import Calibration, Residuals, calibrate
 from klforecast.ops.missing import gap_covariance
+from klforecast.ops.outliers import find_panel_outliers
 from klforecast.training.fit import Solver, fit_encoder_net, wrap_core
 from klforecast.training.nets import ForecastNet
 from klforecast.training.options import EncoderOptions
@@ -181,6 +182,33 @@ def open_stream(stream: Stream | None, series: Mapping[Key, TimeSeries]) -> Open
     return None if stream is None else OpenStream(stream, _revisions(series))
 
 
+def read_on(
+    opened: OpenStream | None,
+    series: Mapping[Key, TimeSeries],
+    outlier_seasons: Sequence[int] | None,
+) -> Mapping[Key, TimeSeries] | None:
+    """All rows known without outliers; None where new rows have told of outliers among those that were absorbed.
+
+    Parameters
+    ----------
+    opened : OpenStream or None
+        As the last fit or update left it.
+    series : mapping of tuple to TimeSeries
+        All rows known.
+    outlier_seasons : sequence of int or None
+        Of the fit.
+    """
+    if opened is None or outlier_seasons is None:
+        return series
+    panel = [part.values for part in series.values()]
+    found = dict(zip(series, find_panel_outliers(panel, outlier_seasons), strict=True))
+    for key, own in found.items():
+        absorbed = opened.stream.series.get(key)
+        if absorbed is None or own.differ(np.array([absorbed.n_rows])).any():
+            return None
+    return {key: part._replace(values=found[key].without()) for key, part in series.items()}
+
+
 def extend_fit(
     opened: OpenStream | None,
     series: Mapping[Key, TimeSeries],
@@ -193,7 +221,7 @@ def extend_fit(
     opened : OpenStream or None
         As the last fit or update left it.
     series : mapping of tuple to TimeSeries
-        All rows known.
+        All rows known, without outliers.
     options : Options
         A longer series may support more of the steps that were asked for.
 
@@ -236,7 +264,7 @@ def refit(
         The present net, which stays as it is.
     opened : OpenStream
     series : mapping of tuple to TimeSeries
-        The rows that the stream has absorbed.
+        The rows that the stream has absorbed, without outliers.
 
     Returns
     -------

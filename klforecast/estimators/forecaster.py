@@ -117,6 +117,9 @@ class KLMemoryForecaster(InspectedForecaster):
         Whether the closed form is pooled with filters of each series' own past (exponential smoothing,
         seasonal indices), as far as they forecast its newest rows better, and what returns at the same date
         of every year is taken off the rows and put back, if that helps. Trained encoders have none.
+    clean_outliers : bool, default=True
+        Whether outliers of y are read as what would have been usual: one or two rows far from it, outages, values
+        that got stuck. `outliers` lists them. False: rows are read as they are.
     token_mixer : {"factorized", "dense", "bottleneck"}, default="factorized"
         How components become memory tokens (trained encoders only).
     d_model, n_layers, n_heads, patch_length : int, default=64, 2, 4, 16
@@ -197,6 +200,8 @@ class KLMemoryForecaster(InspectedForecaster):
     returning_ : ReturningEffects or None
         What returns at the same date of every year, in every week that windows are too short for, or with the
         weekdays of a month; None where it helps none out of fold.
+    outlier_seasons_ : tuple of int or None
+        Periods by which outliers are told; None where nobody looks for them.
     gap_covariance_ : Tensor, (channels, w)
         Covariance over w steps by which missing values are filled.
     calibration_ : Calibration
@@ -243,6 +248,7 @@ class KLMemoryForecaster(InspectedForecaster):
     net_: ForecastNet
     effects_: Effects | None
     returning_: ReturningEffects | None
+    outlier_seasons_: tuple[int, ...] | None
     scalers_: dict[Key, Standardizer]
     gap_covariance_: Tensor
     calibration_: Calibration | None
@@ -281,6 +287,7 @@ class KLMemoryForecaster(InspectedForecaster):
         encoder: str = "linear",
         linear_core: bool = True,
         local_experts: bool = True,
+        clean_outliers: bool = True,
         token_mixer: str = "factorized",
         d_model: int = 64,
         n_layers: int = 2,
@@ -316,6 +323,7 @@ class KLMemoryForecaster(InspectedForecaster):
         self.encoder = encoder
         self.linear_core = linear_core
         self.local_experts = local_experts
+        self.clean_outliers = clean_outliers
         self.token_mixer = token_mixer
         self.d_model = d_model
         self.n_layers = n_layers
@@ -815,6 +823,7 @@ class KLMemoryForecaster(InspectedForecaster):
         )
         self._covariates, self.effects_ = separated.covariates, separated.effects
         self.returning_ = separated.returning
+        self.outlier_seasons_ = separated.outlier_seasons
         self.periods_ = separated.plan.periods
         if self._is_pretrained:
             self.scalers_ = stages.scale_residual(separated, self.forgetting, self.scale_lag_)
@@ -933,4 +942,5 @@ class KLMemoryForecaster(InspectedForecaster):
             self.period_,
             self.n_channels_,
             self.returning_,
+            self.outlier_seasons_,
         )

@@ -16,6 +16,7 @@ from klforecast.estimators.explanation.explain import check_view, explain_series
 from klforecast.estimators.explanation.frame import coefficient_frame, explanation_frame
 from klforecast.estimators.exporting import export
 from klforecast.estimators.frames.horizon import StepsAhead
+from klforecast.estimators.outliers import outlier_frame
 from klforecast.estimators.saving.sktime_state import SavedSktimeEstimator
 from klforecast.estimators.summary import Summary, summarize
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class InspectedForecaster(SavedSktimeEstimator, BaseForecaster):
-    """Base of `KLMemoryForecaster`: `summary`, `explain`, `coefficients_`, `export` and the plots."""
+    """Base of `KLMemoryForecaster`: `summary`, `outliers`, `explain`, `coefficients_`, `export` and the plots."""
 
     def summary(self) -> Summary:
         """Say what was fitted: rows, cycles, memory, experts, covariates and the error to expect.
@@ -56,6 +57,36 @@ class InspectedForecaster(SavedSktimeEstimator, BaseForecaster):
         """
         self.check_is_fitted(method_name="summary")
         return summarize(self)
+
+    def outliers(self) -> pd.DataFrame:
+        """Say which of the known rows are read as something else: as what would have been usual.
+
+        Far rows, outages and stuck values are told by the rows before them, see `klforecast.ops.outliers`.
+        With ``clean_outliers=False`` there are none.
+
+        Returns
+        -------
+        DataFrame
+            One line for each value, with the columns "series" ("y" for a single one), "time", "channel", "value" as
+            it came, and "usual" as it is read, both in the units of y.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from sktime.datasets import load_airline
+        >>> from klforecast import KLMemoryForecaster
+        >>> y = load_airline()
+        >>> y.iloc[100] = 9_999.0
+        >>> found = KLMemoryForecaster(horizon=12).fit(y).outliers()
+        >>> [(str(line.time), line.value, bool(300 < line.usual < 400)) for line in found.itertuples()]
+        [('1957-05', 9999.0, True)]
+        """
+        self.check_is_fitted(method_name="outliers")
+        return outlier_frame(self._reader(), self._known_rows(), self._rows.columns)
 
     def explain(self, fh: Any = None, X: Any = None, by: str = "lag") -> pd.DataFrame:
         """Take the point forecast apart into contributions that add up to it.

@@ -18,7 +18,6 @@ from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
 from klforecast.estimators.sampling import sample_keys
 from klforecast.estimators.window_reader import WindowReader
 from klforecast.local.comparison import compared_origins, followed, forecasts_from
-from klforecast.local.excursions import newest_excursions
 from klforecast.local.fitting import Judged, fit_judged
 from klforecast.local.knowledge import PanelExtent, PanelKnowledge
 from klforecast.local.model import LONGEST, LocalModel, forecast, near_steps, quantiles
@@ -106,9 +105,8 @@ class Readers(NamedTuple):
 
 
 class _Newest(NamedTuple):
-    """The newest rows of some series, in units of local experts, and what was said of them."""
+    """What was said of the newest rows of some series, in units of local experts."""
 
-    past: np.ndarray  # (series times channels, time)
     compared: Compared
     astray: np.ndarray  # (series times channels,) bool: a shift leads the present core away
 
@@ -168,7 +166,7 @@ def learn_pool(
     extent : PanelExtent
         Of the whole panel.
     """
-    plain = [readers.earlier.residual_rows(key, part) for key, part in sample.items()]
+    plain = readers.earlier.rows_read(list(sample.items()))
     if np.median([np.isfinite(part).sum(axis=0).min() for part in plain]) < _FEWEST_ROWS:
         return None
     units = _units(plain)
@@ -198,7 +196,7 @@ def pool_part(
     panel : PooledPanel
         Of `learn_pool`.
     """
-    plain = [readers.earlier.residual_rows(key, part) for key, part in series.items()]
+    plain = readers.earlier.rows_read(list(series.items()))
     units = _units(plain)
     rows = [part / unit for part, unit in zip(plain, units, strict=True)]
     fitted = fit_judged(rows, panel.local.horizon, panel=panel.local)
@@ -233,7 +231,7 @@ def _compare(
     # The core that is compared has not been fitted to windows across the shift, as the present one has.
     errors[:, judged.shifted] = np.nan
     compared = Compared(errors, origins.offsets, origins.steps, spared, judged.counted)
-    return _Newest(past, compared, _led_astray(readers.present, series, rows, units, fitted))
+    return _Newest(compared, _led_astray(readers.present, series, rows, units, fitted))
 
 
 def _led_astray(
@@ -275,8 +273,6 @@ def _pool(
 ) -> LocalPool:
     model, _ = fitted
     shares = local_shares(newest.compared, model.horizon, panel.typical, panel.shares)
-    # The core reads a spike or an outage as it stands; local experts leave it out.
-    shares[newest_excursions(newest.past).any(axis=1)] = 1.0
     shares[newest.astray] = 1.0
     return LocalPool(model, shares.reshape(len(keys), -1, 2), units, keys)
 
@@ -297,10 +293,8 @@ def _core_forecasts(
             for n in lengths
         ]
     )
-    filled = [
-        FilledRows(reader.core_rows(key, part, start), reader.filler)
-        for (key, part), start in zip(series.items(), first, strict=True)
-    ]
+    of_core = reader.core_rows(list(series.items()), first.tolist())
+    filled = [FilledRows(rows, reader.filler) for rows in of_core]
     n, steps = len(keys) * reader.channels, origins.steps
     made = np.zeros((len(origins.offsets), n, len(steps)))
     for place, offset in enumerate(origins.offsets):

@@ -29,6 +29,8 @@ class Options(NamedTuple):
         Steps ahead that were asked for.
     period : int or None
         Steps of the cycle that was asked for.
+    clean_outliers : bool
+        Whether outliers are read as what would have been usual.
     """
 
     core: CoreOptions
@@ -38,6 +40,7 @@ class Options(NamedTuple):
     local_experts: bool
     horizon: int
     period: int | None
+    clean_outliers: bool
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> "Options":
@@ -63,6 +66,7 @@ class Options(NamedTuple):
             arguments["local_experts"] and arguments["encoder"] == LINEAR,
             arguments["horizon"],
             arguments["period"],
+            arguments["clean_outliers"],
         )
 
 

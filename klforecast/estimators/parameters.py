@@ -68,6 +68,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         )
     check_flag("linear_core", parameters["linear_core"])
     check_flag("local_experts", parameters["local_experts"])
+    check_flag("clean_outliers", parameters["clean_outliers"])
     check_device("device", parameters["device"], others=(ACCELERATE,))
     _check_callbacks(parameters["callbacks"])
     _check_together(parameters)

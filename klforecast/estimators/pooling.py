@@ -71,7 +71,7 @@ def pool_series(
     """
     if pool is None:
         return core
-    pasts = [reader.residual_rows(key, past) for key, past in places]
+    pasts = reader.rows_read(places)
     return _pooled(pool.of([key for key, _ in places]), reader, pasts, core, read)
 
 
@@ -90,7 +90,7 @@ def pool_windows(
     """
     if pool is None:
         return core
-    rows = reader.residual_rows((), series)
+    found = reader.outliers((), series)
     point = np.empty_like(core.point)
     around = None if core.around is None else np.empty_like(core.around)
     size = max(1, _VALUES_PER_BATCH // (LONGEST * reader.channels))
@@ -98,7 +98,7 @@ def pool_windows(
         batch = slice(start, start + size)
         alike = pool.of([()] * len(cutoffs[batch]))
         alone = Pooled(core.point[batch], None if core.around is None else core.around[batch])
-        pasts = [rows[max(0, cutoff - LONGEST) : cutoff] for cutoff in cutoffs[batch]]
+        pasts = [found.before(int(cutoff), LONGEST) for cutoff in cutoffs[batch]]
         own = None if read is None else read[batch]
         pooled = _pooled(alike, reader, pasts, alone, own)
         point[batch] = pooled.point

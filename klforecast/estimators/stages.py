@@ -1,6 +1,6 @@
 """The stages of a fit to all known rows, and of an update by new ones.
 
-    fit       cycles and plan -> effect of X, trading days, events of the year or week
+    fit       cycles and plan -> effect of X, trading days, events of the year or week -> outliers
               -> core or encoder on what is left -> share of local experts
     update    the open stream absorbs the new rows -> core -> share of local experts
 
@@ -19,7 +19,7 @@ from klforecast.core.stream import EarlierCore
 from klforecast.data.scaling import Standardizer
 from klforecast.estimators.covariates.effects import Effects, learn_effects, residual_rows
 from klforecast.estimators.covariates.table import Covariates, with_long_season
-from klforecast.estimators.cycles import local_seasons, long_season
+from klforecast.estimators.cycles import local_seasons, long_season, outlier_seasons
 from klforecast.estimators.fitting import (
     Fitted,
     OpenStream,
@@ -27,6 +27,7 @@ from klforecast.estimators.fitting import (
     extend_fit,
     fit_panel,
     open_stream,
+    read_on,
     refit,
 )
 from klforecast.estimators.forecasting import Predictor
@@ -45,6 +46,7 @@ from klforecast.local.comparison import rows_spared
 from klforecast.local.model import LONGEST
 from klforecast.ops.conformal import Calibration
 from klforecast.ops.missing import GapFiller
+from klforecast.ops.outliers import without_outliers
 from klforecast.training.nets import ForecastNet
 
 
@@ -57,11 +59,13 @@ class Separated(NamedTuple):
         With the harmonics of a long season, where there is one.
     effects : Effects or None
     residual : dict of tuple to ndarray of shape (time, channels)
-        Rows less the effect and what returns, in the units of the data.
+        Rows less the effect and what returns, in the units of the data, without outliers.
     plan : Planned
         Of the core of the residual.
     returning : ReturningEffects or None
         Trading days, events of the year, or days of the week.
+    outlier_seasons : tuple of int or None
+        Periods by which outliers are told; None where nobody looks for them.
     """
 
     covariates: Covariates | None
@@ -69,6 +73,7 @@ class Separated(NamedTuple):
     residual: dict[Key, np.ndarray]
     plan: Planned
     returning: ReturningEffects | None = None
+    outlier_seasons: tuple[int, ...] | None = None
 
 
 class Learned(NamedTuple):
@@ -105,9 +110,20 @@ def separate(
     taken = take_off_returning(
         rows.series, separated.residual, rows.frequency, separated.plan, options
     )
-    if taken is None:
-        return separated
-    return separated._replace(residual=taken.residual, plan=taken.plan, returning=taken.returning)
+    if taken is not None:
+        separated = separated._replace(
+            residual=taken.residual, plan=taken.plan, returning=taken.returning
+        )
+    return _without_outliers(rows, separated, options) if options.clean_outliers else separated
+
+
+def _without_outliers(rows: KnownRows, separated: Separated, options: Options) -> Separated:
+    seasons = outlier_seasons(
+        local_seasons(separated.plan.periods, rows.frequency, options.period),
+        len(rows.longest.values),
+    )
+    residual = without_outliers(separated.residual, seasons)
+    return separated._replace(residual=residual, outlier_seasons=seasons)
 
 
 def _separate_covariates(
@@ -172,6 +188,7 @@ def learn(rows: KnownRows, separated: Separated, options: Options) -> Learned:
         fitted.plan.period,
         rows.longest.values.shape[1],
         separated.returning,
+        separated.outlier_seasons,
     )
     pool = _weigh_local(
         rows, reader, fitted.earlier, fitted.calibration, fitted.plan.horizon, seasons, spared
@@ -213,12 +230,13 @@ def absorb(
         Cycles that the plan was made for.
     options : Options
     """
-    opened = extend_fit(opened, rows.series, options)
-    if opened is None:
+    series = read_on(opened, rows.series, reader.outlier_seasons)
+    opened = None if series is None else extend_fit(opened, series, options)
+    if series is None or opened is None:
         return None
     seasons = local_seasons(periods, rows.frequency, options.period)
     spared = _spared(rows, options, seasons)
-    refitted = refit(net, opened, rows.series, spared)
+    refitted = refit(net, opened, series, spared)
     pool = _weigh_local(
         rows,
         reader._replace(module=refitted.net.module_, scalers=refitted.scalers),

@@ -48,6 +48,8 @@ class Summary(NamedTuple):
     covariates : tuple of label
         Columns of X, features of the calendar, long seasons, trading days, events of the year and days of the week
         whose effect is taken.
+    outliers : int
+        Values that are read as what would have been usual.
     expected_error : dict of label to float
         Mean absolute error by channel, in the units of y; empty where nothing could be held out.
     """
@@ -64,6 +66,7 @@ class Summary(NamedTuple):
     experts: dict[str, float]
     local_share: tuple[float, float]
     covariates: tuple[Hashable, ...]
+    outliers: int
     expected_error: dict[Hashable, float]
 
     def __str__(self) -> str:
@@ -83,6 +86,7 @@ class Summary(NamedTuple):
             or "none",
             "local experts": f"{near:.0%} of near steps, {far:.0%} of far steps",
             "covariates": ", ".join(map(str, self.covariates)) or "none",
+            "outliers": f"{self.outliers:,} values read as usual ones" if self.outliers else "none",
             "expected error": ", ".join(
                 f"{label}: {error:.4g}" for label, error in self.expected_error.items()
             )
@@ -122,6 +126,7 @@ def summarize(forecaster: "KLMemoryForecaster") -> Summary:
             *_kept(forecaster.effects_, forecaster._covariates),
             *([forecaster.returning_.words] if forecaster.returning_ is not None else []),
         ),
+        len(forecaster.outliers()),
         _expected_errors(forecaster),
     )
 

@@ -1,7 +1,8 @@
 """What a fitted net reads and says: windows of the residual of each series, scaled, without gaps.
 
-rows of y  ->  residual = rows - effect of X and events  ->  rows of the core = residual - week
-rows of the core  ->  (rows - mean) / scale  ->  gaps filled  ->  windows
+rows of y  ->  residual = rows - effect of X and events
+rows that are read = residual, with what would have been usual in the place of outliers      `ops.outliers`
+rows of the core = rows that are read - week  ->  (rows - mean) / scale  ->  gaps filled  ->  windows
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,9 +16,10 @@ from klforecast.data.scaling import Standardizer, add_within_floats
 from klforecast.estimators.covariates.effects import Effects, residual_rows
 from klforecast.estimators.covariates.table import Covariates
 from klforecast.estimators.frames.context import FilledRows, extend_past, forecast_windows
-from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
 from klforecast.estimators.returning import ReturningEffects
 from klforecast.ops.missing import GapFiller
+from klforecast.ops.outliers import Outliers, find_outliers, find_panel_outliers
 
 WindowsOf = Callable[[slice], np.ndarray]
 """From a batch of places to their windows, (batch, depth, channels), scaled."""
@@ -37,6 +39,8 @@ class WindowReader(NamedTuple):
     depth, period, channels : int
         Steps that the module reads; steps of one cycle; channels of each series.
     returning : ReturningEffects or None
+    outlier_seasons : tuple of int or None
+        Periods by which outliers are told; None where rows are read as they are.
     """
 
     module: nn.Module
@@ -48,6 +52,7 @@ class WindowReader(NamedTuple):
     period: int
     channels: int
     returning: ReturningEffects | None = None
+    outlier_seasons: tuple[int, ...] | None = None
 
     @property
     def events(self) -> ReturningEffects | None:
@@ -85,7 +90,13 @@ class WindowReader(NamedTuple):
 
     def windows_before(self, places: Sequence[tuple[Key, TimeSeries]]) -> WindowsOf:
         """Windows at the ends of some pasts, made when a batch asks for them."""
-        return lambda batch: np.stack([self._window(key, past) for key, past in places[batch]])
+
+        def windows(batch: slice) -> np.ndarray:
+            some = places[batch]
+            pairs = zip(some, self.rows_read(some), strict=True)
+            return np.stack([self._window(key, past, rows) for (key, past), rows in pairs])
+
+        return windows
 
     def windows_within(
         self,
@@ -94,8 +105,23 @@ class WindowReader(NamedTuple):
         cutoffs: np.ndarray,  # (n,) int
     ) -> WindowsOf:
         """Windows before many cutoffs of one series, whose rows are scaled and filled once."""
-        filled = FilledRows(self.core_rows(key, series), self.filler)
-        return self.windows_of_filled([filled] * len(cutoffs), cutoffs)
+        found = self.outliers(key, series)
+        rows = self._core_rows(key, found.without(), series.index)
+        filled = FilledRows(rows, self.filler)
+        windows_of = self.windows_of_filled([filled] * len(cutoffs), cutoffs)
+        apart = np.flatnonzero(found.differ(cutoffs))
+        if not len(apart):
+            return windows_of
+
+        def windows(batch: slice) -> np.ndarray:
+            made = windows_of(batch)
+            for place in np.intersect1d(apart, np.arange(len(cutoffs))[batch]):
+                cutoff = int(cutoffs[place])
+                past = first_rows(series, cutoff)
+                made[place - batch.start] = self._window(key, past, found.before(cutoff))
+            return made
+
+        return windows
 
     def windows_of_filled(
         self,
@@ -117,6 +143,20 @@ class WindowReader(NamedTuple):
         rows = residual_rows(self.effects, self.covariates, key, series, start)
         return _less(rows, self.events, key, series.index[start:])
 
+    def rows_read(self, places: Sequence[tuple[Key, TimeSeries]]) -> list[np.ndarray]:
+        """Residuals of some pasts, (time, channels) each, with what would have been usual in the place of outliers."""
+        rows = [self.residual_rows(key, past) for key, past in places]
+        if self.outlier_seasons is None:
+            return rows
+        return [found.without() for found in find_panel_outliers(rows, self.outlier_seasons)]
+
+    def outliers(self, key: Key, series: TimeSeries) -> Outliers:
+        """Outliers in the residual of a series."""
+        rows = self.residual_rows(key, series)
+        if self.outlier_seasons is None:
+            return Outliers(rows, (), [], 0)
+        return find_outliers(rows, self.outlier_seasons)
+
     def residual(
         self, key: Key, series: TimeSeries, start: int = 0
     ) -> np.ndarray:  # (time - start, channels)
@@ -124,11 +164,13 @@ class WindowReader(NamedTuple):
         return self.scalers[key].transform(self.residual_rows(key, series, start))
 
     def core_rows(
-        self, key: Key, series: TimeSeries, start: int = 0
-    ) -> np.ndarray:  # (time - start, channels)
-        """The residual less the week, scaled; NaN where a value is missing."""
-        rows = _less(self.residual_rows(key, series, start), self.weeks, key, series.index[start:])
-        return self.scalers[key].transform(rows)
+        self, places: Sequence[tuple[Key, TimeSeries]], starts: Sequence[int]
+    ) -> list[np.ndarray]:
+        """Rows from `start` on as the core reads them, scaled, (time - start, channels) each; with NaN."""
+        return [
+            self._core_rows(key, rows[start:], past.index[start:])
+            for (key, past), rows, start in zip(places, self.rows_read(places), starts, strict=True)
+        ]
 
     def weeks_ahead(
         self, places: Sequence[tuple[Key, TimeSeries]], steps: int
@@ -159,10 +201,19 @@ class WindowReader(NamedTuple):
             self.module, windows_of, n_windows, steps, (self.depth, self.channels)
         )
 
-    def _window(self, key: Key, past: TimeSeries) -> np.ndarray:  # (depth, channels)
+    def _core_rows(self, key: Key, rows: np.ndarray, stamps: pd.Index) -> np.ndarray:
+        return self.scalers[key].transform(_less(rows, self.weeks, key, stamps))
+
+    def _window(
+        self,
+        key: Key,
+        past: TimeSeries,
+        rows: np.ndarray,  # (time, channels), as they are read
+    ) -> np.ndarray:  # (depth, channels)
         cutoff = len(past.index)
         start = self.filler.first_row(cutoff, self.depth)
-        filled = FilledRows(self.core_rows(key, past, start), self.filler)
+        of_core = self._core_rows(key, rows[start:], past.index[start:])
+        filled = FilledRows(of_core, self.filler)
         return extend_past(filled.before(cutoff - start, self.depth), self.depth, self.period)
 
 

@@ -7,7 +7,6 @@
     own map     autoregressions of the changes of z = y, see `autoregression`
 
 With two periods, such as a day and a week in hours, there is a copy without the first and one without both.
-A spike or an outage in the newest rows counts as not observed (`excursions`).
 A forecast is kept within three ranges of the newest rows: nothing extrapolates far beyond what it has seen.
 
 Letters   N series, T rows, H steps, E experts, P period
@@ -19,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 
 from klforecast.local.autoregression import autoregressive_forecasts
-from klforecast.local.excursions import without_excursions
 from klforecast.local.filters import N_FILTERS, filter_forecasts
 from klforecast.local.last_cycles import N_MEANS, N_RETURNS, last_cycles, returns_to_cycles
 from klforecast.local.seasons import laid_out, seasonal_indices
@@ -170,7 +168,6 @@ def expert_forecasts(
     >>> forecasts.shape, forecasts[0, -1].tolist()
     ((1, 160, 3), [1.0, 2.0, 6.0])
     """
-    past = without_excursions(past)
     plain = filter_forecasts(past, steps)
     banks = [plain]
     above = past[positive]

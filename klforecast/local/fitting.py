@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from klforecast.local.autoregression import autoregressive_orders
-from klforecast.local.excursions import without_excursions
 from klforecast.local.experts import Bank, count_experts, expert_forecasts, usable_periods
 from klforecast.local.intermittent import count_size
 from klforecast.local.kinds import expert_kinds, tempered_by_kind
@@ -166,8 +165,7 @@ def fit_judged(
             "their forecasts at the origins of origins_of"
         )
     positive = are_positive(past)
-    # Who foresaw a spike guessed.
-    truth = futures(without_excursions(past), origins, used)
+    truth = futures(past, origins, used)
     near = origins.steps <= near_steps(horizon)
 
     if panel is None:

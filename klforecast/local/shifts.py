@@ -23,7 +23,7 @@ from klforecast.local.intermittent import count_size
 from klforecast.local.origins import farthest_origin
 from klforecast.local.panel import are_positive, median, moving_sums
 
-_FEWEST_ROWS = 6  # of a side: one more than an excursion may last
+_FEWEST_ROWS = 6  # of a side: one more than an outage that still lasts may
 _CYCLES = 8  # of w rows that a level is taken from: more than that, and a slow trend shows
 _BEFORE = 8  # times w rows that say what is usual, at least
 _FAR = (

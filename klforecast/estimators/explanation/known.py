@@ -133,7 +133,7 @@ def known_pasts(
     reader, places = fitted.reader, list(known.items())
     shape = (len(known), steps, reader.channels)
     share, floors = np.zeros(shape), np.full((len(known), reader.channels), -np.inf)
-    rows = [reader.residual_rows(key, past) for key, past in places]
+    rows = reader.rows_read(places)
     pool = None if fitted.pool is None else in_present_units(fitted.pool, rows)
     if pool is not None:
         share, floors = shares_of(pool, rows, steps), floor_of(pool, reader)[:, 0]

@@ -15,7 +15,10 @@ Tree = dict[str, Any]  # an object of JSON
 _NO_STREAM = "_open_stream"
 _DROPPED = "_following"
 _SINCE: dict[str, Any] = {"_pool": None, "periods_": []}  # what later fits have learned besides
-_LEARNED_LATER = {"returning_": None}  # by forecasters of version 3, which wrote files before
+_LEARNED_LATER = {
+    "returning_": None,
+    "outlier_seasons_": None,
+}  # by forecasters of version 3, which wrote files before
 _RECORDS = {
     "_rows": ("KnownRows", ("series", "cutoffs", "frequency", "columns", "index_names")),
     "_followed": ("FollowedLevels", ("levels", "learned_until", "scored_until")),
@@ -81,7 +84,7 @@ def with_learned_later(state: Tree) -> Tree:
     Examples
     --------
     >>> with_learned_later({"parameters": {}, "fitted": {"effects_": None}})["fitted"]
-    {'returning_': None, 'effects_': None}
+    {'returning_': None, 'outlier_seasons_': None, 'effects_': None}
     """
     fitted = _changed(_renamed(state["fitted"], {"years_": "returning_"}), "returning_", _returning)
     return {**state, "fitted": {**_LEARNED_LATER, **fitted}} if "effects_" in fitted else state

@@ -112,7 +112,6 @@ ALTERNATIVES = (
             "core.reversion:_WITHOUT_SEASON": (2.0, 3.0),
         },
     ),
-    *_constants("local.excursions", _FAR=(np.inf,)),
     *_constants(
         "estimators.weeks", _LEAST_GAIN=(0.02, 0.2, 1.0), _FORGETTING=(0.0, 0.3), _KNOWN=(2,)
     ),
