@@ -37,6 +37,7 @@ _ELSEWHERE = 0.03  # share of rows beyond there from which on the series may sta
 _COMMON, _RARE = 0.06, 3  # share of far rows from which on they are usual, but three
 _STUCK = 5  # equal rows, the first of which was observed
 _REPEATED = 0.02  # share of rows that repeat the one before, from which on that is usual
+_BACK = 0.5  # of its distance, within which a series is back
 _LONGEST = 2  # blocks of an outage
 _VALUES_AT_ONCE = 1 << 17  # 1 MB, which stays in the caches
 
@@ -242,10 +243,12 @@ class _Channel(NamedTuple):
         stretches = [*self._far_stretches()]
         over = {stretch for stretch in stretches if self._is_over(*stretch)}
         rare = self._rare({(start, stop) for start, stop in over if stop - start <= _SINGLE})
+        usual = np.ones(len(self.rows), dtype=bool)  # rows that are no outliers that are over
         for start, stop in stretches:
             first = stop + 1
-            newest = self._last_of_newest(start, stop)
+            newest = self._last_of_newest(start, stop, usual)
             if (start, stop) in over and (stop - start > _SINGLE or (start, stop) in rare):
+                usual[start:stop] = False
                 if newest == stop:
                     first = start + 1
                 yield Run(0, start, stop, self._usual(start, stop), first, len(self.rows))
@@ -253,10 +256,12 @@ class _Channel(NamedTuple):
                 yield Run(0, start, newest, self._usual(start, newest), start + 1, newest)
 
     def _is_over(self, start: int, stop: int) -> bool:
-        """Whether far rows are few, or all alike, and known to have been followed by others."""
+        """Whether far rows are few, or all alike, and the row that followed is back where the series was."""
         alike = self.stops[start] == stop
-        most = _LONGEST * self.size if alike else _SINGLE
-        return stop - start <= most and stop < len(self.rows) and bool(np.isfinite(self.rows[stop]))
+        if stop - start > (_LONGEST * self.size if alike else _SINGLE) or stop == len(self.rows):
+            return False
+        away = np.abs(self.rows[start : stop + 1] - self._usual(start, stop + 1))
+        return bool(away[-1] < _BACK * away[:-1].min())
 
     def _rare(self, single: set[tuple[int, int]]) -> set[tuple[int, int]]:
         """Those of the single far rows that are not how the series is."""
@@ -281,10 +286,10 @@ class _Channel(NamedTuple):
                 stop = max(int(near[np.searchsorted(near, place)]), int(self.stops[place]))
                 yield place, stop
 
-    def _last_of_newest(self, start: int, stop: int) -> int:
+    def _last_of_newest(self, start: int, stop: int, usual: np.ndarray) -> int:
         """Last cutoff at which far rows are outliers as the newest ones: where the series is rarely elsewhere."""
-        past = self.rows[max(0, start // self.size - _BLOCKS) * self.size : start]
-        past = past[np.isfinite(past)]
+        known = slice(max(0, start // self.size - _BLOCKS) * self.size, start)
+        past = self.rows[known][usual[known] & np.isfinite(self.rows[known])]
         lately = past[-_LATELY:]
         if len(lately) < _LATELY // 2:
             return start

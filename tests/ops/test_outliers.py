@@ -165,3 +165,16 @@ def test_units_and_levels_do_not_matter():
     base = places(series[:, 0] - 1e3, seasons)
     assert base
     assert places(2.0**40 * (series[:, 0] - 1e3), seasons) == base
+
+
+def test_rows_that_are_not_back_where_they_were_are_a_shift_however_noisy():
+    series = weekly(noise=8.0)
+    series[390:] = 0.6 * weekly(noise=8.0, seed=1)[390:]
+    assert not set(places(series)) & {*range(390, 400)}
+
+
+def test_an_outage_that_may_last_is_told_where_there_were_outages_that_did_not():
+    series = weekly()
+    for start, rows in [(60, 9), (150, 4), (230, 8), (300, 9), (350, 3), (396, 4)]:
+        series[start : start + rows] = 0.0
+    assert set(range(396, 400)) <= set(places(series))
