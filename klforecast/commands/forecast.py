@@ -107,9 +107,9 @@ def as_rows(outlook: "Outlook") -> "pd.DataFrame":
 
 def _say(console: Console, outlook: "Outlook") -> None:
     from klforecast.commands.terminal import say_file
-    from klforecast.commands.wording import cycles, held_out, summary
+    from klforecast.commands.wording import cycles, held_out, notes, summary
 
-    say_file(console, outlook.file, outlook.notes)
+    say_file(console, outlook.file, notes(outlook))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for place, name in enumerate(_HEADER):
         table.add_column(
@@ -151,7 +151,15 @@ def _show_rows(console: Console, outlook: "Outlook") -> None:
 def _page(outlook: "Outlook", figure: "Figure") -> str:
     from klforecast.commands.page import folded, page, picture, section, table
     from klforecast.commands.pictures import MOST_DRAWN
-    from klforecast.commands.wording import cycles, held_out, number, opening, stamp, summary
+    from klforecast.commands.wording import (
+        cycles,
+        held_out,
+        notes,
+        number,
+        opening,
+        stamp,
+        summary,
+    )
 
     file = outlook.file
     drawn = "" if len(file.labels) <= MOST_DRAWN else f" of the first {MOST_DRAWN} series"
@@ -174,7 +182,7 @@ def _page(outlook: "Outlook", figure: "Figure") -> str:
     return page(
         f"Forecast of {file.name}",
         [opening(file), cycles(outlook.periods, file.frequency), held_out(outlook)],
-        outlook.notes,
+        notes(outlook),
         section(
             "Forecasts",
             picture(figure, f"Forecasts{drawn} with intervals, after the newest known rows."),

@@ -57,6 +57,8 @@ class Outlook(NamedTuple):
         None where all series are too short to hold rows out.
     notes : list of str
         Of the file and of the fit.
+    outliers : DataFrame
+        Of `KLMemoryForecaster.outliers`.
     """
 
     file: SeriesFile
@@ -66,6 +68,7 @@ class Outlook(NamedTuple):
     periods: list[int]
     held: Held | None
     notes: list[str]
+    outliers: pd.DataFrame
 
 
 def forecast_file(
@@ -110,6 +113,7 @@ def forecast_file(
         list(forecaster.periods_),
         held,
         [*file.notes, *said],
+        forecaster.outliers(),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from pandas.tseries.offsets import BaseOffset
 
 from klforecast.commands.backtest_file import Tested
@@ -14,6 +15,7 @@ from klforecast.commands.series_file import SeriesFile
 from klforecast.estimators.counts import counted, step_code
 from klforecast.estimators.plots.style import offset_name
 
+_NAMED = 3  # outliers in a note
 _NO_SECONDS = re.compile(r"( \d\d:\d\d):00(?=[+-]|$)")
 
 
@@ -92,6 +94,25 @@ def held_out(outlook: Outlook) -> str:
         if str(name).startswith("coverage_")
     ]
     return "; ".join([said, *held])
+
+
+def notes(outlook: Outlook) -> list[str]:
+    """What was repaired or left out, and which values are read as others."""
+    found = outlook.outliers
+    if found.empty:
+        return outlook.notes
+    several = len(outlook.file.labels) > 1
+    newest = found.tail(_NAMED)
+    times = outlook.file.shown(pd.Index(newest["time"]))
+    named = [
+        f"{f'{line.series} ' if several else ''}{stamp(time)} {number(line.value)} as {number(line.usual)}"
+        for time, line in zip(times, newest.itertuples(), strict=True)
+    ]
+    more = "" if len(found) <= _NAMED else "the newest ones "
+    return [
+        *outlook.notes,
+        f"{counted(len(found), 'value')} far from usual or stuck, read as usual: {more}{', '.join(named)}",
+    ]
 
 
 def windows_of(tested: Tested) -> str:

@@ -11,6 +11,7 @@ from klforecast.data.periods import candidate_seasons
 from klforecast.estimators.shrinking import warn_no_season
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.missing import interpolate
+from klforecast.ops.outliers import find_panel_outliers
 
 
 def window_periods(
@@ -68,7 +69,15 @@ def outlier_seasons(seasons: Sequence[int], rows: int) -> tuple[int, ...]:
 
 
 def _found(panel: Sequence[np.ndarray], frequency: BaseOffset | None) -> tuple[int, ...]:
+    """Cycles of the rows as they are; where these show none, of the rows without outliers, which hide any."""
     whole = [
         interpolate(to_tensor(rows), 1).numpy() if np.isnan(rows).any() else rows for rows in panel
     ]
-    return find_panel_periods(whole, frequency)
+    found = find_panel_periods(whole, frequency)
+    if found:
+        return found
+    told_by = outlier_seasons(candidate_seasons((), frequency), max(map(len, whole)))
+    outliers = find_panel_outliers(whole, told_by)
+    if not any(own.runs for own in outliers):
+        return found
+    return find_panel_periods([own.without() for own in outliers], frequency)

@@ -1,19 +1,14 @@
-"""Outliers of a series: single rows far from what is usual for them, outages, and values that got stuck.
+"""Outliers of a series: single far rows, outages, and values that got stuck.
 
-    r_t  =  y_t - median(y_{t-p} ... y_{t-5p})             p: a season; the seven rows before where there is none
-    d_t  =  r_t, or r_t - median(r_{t-1} ... r_{t-7})      what is nearest to zero of these, over all seasons
-    far  :  |d_t| > 6 s  and  |y_t - y_{t-p}| > 4 s'       s, s': scaled medians of both in the four blocks before
+Far rows (`far_rows`) are outliers where they are one or two, or all alike (an outage), and the series is back where
+it was in the row that follows: as long as they last, it may be a shift of level. As the newest rows they are outliers
+where the series is rarely elsewhere than at present. Where more than 6 % of the rows are far, far is how the series
+is. Rows that repeat the one before them four times or more, in a series that does not, were carried forward.
 
-Far rows are outliers where they are one or two, or all alike (an outage), and what follows is not far: as long as it
-lasts, it may be a shift of level. Above zero they have to be far in logarithms too, so that a large flood of a river
-that has many is none; and where more than 6 % of the rows are far, far is how the series is. Rows that repeat the one
-before them four times or more, in a series that does not, were carried forward.
+A row is judged by the rows before it, and those of the first block by one another. So what is an outlier before a
+cutoff does not hang on what comes after it.
 
-A row is judged by the rows before it, in blocks of five cycles, and those of the first block by one another. So what is
-an outlier before a cutoff does not hang on what comes after it.
-
-Source    deviations from a running median: Hampel (1974), J. American Statistical Association 69(346).
-Letters   T rows, C channels, K rows that a median is taken of, p period
+Letters   T rows, C channels
 """
 
 from collections import defaultdict
@@ -22,14 +17,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-_CYCLES = 5  # that say what is usual at a phase: their median bears two outliers
-_LEVEL = 7  # rows that say how far the series is from there at present
-_SHORTEST_BLOCK = 30  # rows
-_BLOCKS = 4  # that say how much is usual
-_FEWEST = 3  # rows that a median is taken of
-_FAR = 6.0  # robust deviations
-_FAR_FROM_LAST_CYCLE = 4.0  # of differences, which are wider by the square root of two
-_NORMAL = 1.4826  # standard deviations in a median absolute deviation of normal rows
+from klforecast.ops.far_rows import (
+    BLOCKS,
+    CYCLES,
+    FAR,
+    FEWEST,
+    LEVEL,
+    NORMAL,
+    SHORTEST_BLOCK,
+    block_rows,
+    far_from_last_cycles,
+    far_from_usual,
+    median_of_known,
+)
+
 _SINGLE = 2  # rows of an outlier that need not be alike
 _ALIKE = 5  # of an outage that may still last, over a weekend or for a few steps of a sensor
 _LATELY = 60  # rows that say where the series is at present
@@ -116,11 +117,6 @@ class Outliers(NamedTuple):
         return differ
 
 
-def block_rows(seasons: Sequence[int]) -> int:
-    """Rows that are judged together: five of the shortest cycles, or 30."""
-    return max(_SHORTEST_BLOCK, _CYCLES * min(seasons, default=1))
-
-
 def find_outliers(
     rows: np.ndarray,  # (T, C)
     seasons: Sequence[int] = (),
@@ -153,31 +149,35 @@ def find_outliers(
     (array([10.1]), array([10.1]))
     """
     ascending = tuple(sorted(seasons))
-    if len(rows) < _SHORTEST_BLOCK:
+    if len(rows) < SHORTEST_BLOCK:
         return Outliers(rows, ascending, [], 0)
-    size = block_rows(ascending)
-    changed = _is_far(_from_last_cycle(rows, ascending, size), size, _FAR_FROM_LAST_CYCLE)
+    # In powers of two, by which differences of the largest floats are none that is infinite.
+    largest, exponent = np.frexp(np.fmax.reduce(np.abs(rows), axis=0, initial=0.0))
+    scaled = np.ldexp(rows, -exponent)
+    changed = far_from_last_cycles(scaled, ascending)
     alike = np.zeros(rows.shape, dtype=bool)  # rows that repeat the one before
     alike[1:] = rows[1:] == rows[:-1]
     looked_at = changed.any(axis=0) | _are_any_stuck(alike)
     runs: list[Run] = []
     channels = np.flatnonzero(looked_at)
     if len(channels):
-        own = rows[:, channels]
-        deviation = _deviations(own, ascending, size)
-        far = changed[:, channels] & _is_far(np.abs(deviation), size, _FAR)
-        far &= _far_in_logarithms(own, far, ascending, size)
-        for place, channel in enumerate(channels.tolist()):
-            series = _Channel(
-                own[:, place],
-                deviation[:, place],
-                far[:, place],
-                _stops_of_equal(alike[:, channel]),
-                ascending,
-                size,
-            )
-            runs += [run._replace(channel=channel) for run in series.runs()]
-    return Outliers(rows, ascending, runs, min(size, len(rows)))
+        own = scaled[:, channels]
+        stops = np.stack([_stops_of_equal(alike[:, channel]) for channel in channels], axis=1)
+        far, deviation = far_from_usual(own, ascending)
+        far &= changed[:, channels]
+        judged = _channels(own, own, deviation, far, stops, ascending)
+        if min(ascending, default=1) > _SINGLE:
+            # Outliers of the same phase say little of what is usual there.
+            known = np.stack([series.without_single() for series in judged], axis=1)
+            still_far, deviation = far_from_usual(own, ascending, known)
+            judged = _channels(own, known, deviation, far & still_far, stops, ascending)
+        for channel, series in zip(channels.tolist(), judged, strict=True):
+            for run in series.runs():
+                usual = np.clip(run.usual, -largest[channel], largest[channel])
+                usual = np.ldexp(usual, exponent[channel])
+                runs.append(run._replace(channel=channel, usual=usual))
+    settled = block_rows(ascending) + _SINGLE + 1
+    return Outliers(rows, ascending, runs, min(settled, len(rows)))
 
 
 def find_panel_outliers(
@@ -229,6 +229,7 @@ class _Channel(NamedTuple):
     """What is known of the rows of one channel."""
 
     rows: np.ndarray  # (T,)
+    known: np.ndarray  # (T,), NaN where a row does not say what is usual
     deviation: np.ndarray  # (T,)
     far: np.ndarray  # (T,) bool
     stops: np.ndarray  # (T,) int, of the equal rows that a row belongs to
@@ -238,6 +239,14 @@ class _Channel(NamedTuple):
     def runs(self) -> list[Run]:
         """Outliers, without the number of their channel."""
         return sorted([*self._far_runs(), *self._stuck_runs()], key=lambda run: run.start)
+
+    def without_single(self) -> np.ndarray:  # (T,)
+        """The rows with NaN in the place of far ones that were one or two, which the next row has told."""
+        left = self.rows.copy()
+        for start, stop in self._far_stretches():
+            if stop - start <= _SINGLE and self._is_over(start, stop):
+                left[start:stop] = np.nan
+        return left
 
     def _far_runs(self) -> Iterator[Run]:
         stretches = [*self._far_stretches()]
@@ -272,7 +281,7 @@ class _Channel(NamedTuple):
         rare = set()
         for start, stop in single:
             block = start // self.size
-            first = max(0, block - _BLOCKS) * self.size
+            first = max(0, block - BLOCKS) * self.size
             last = stop if block else min(self.size, len(self.rows))
             if counts[last] - counts[first] <= max(_RARE, _COMMON * (last - first)):
                 rare.add((start, stop))
@@ -288,13 +297,13 @@ class _Channel(NamedTuple):
 
     def _last_of_newest(self, start: int, stop: int, usual: np.ndarray) -> int:
         """Last cutoff at which far rows are outliers as the newest ones: where the series is rarely elsewhere."""
-        known = slice(max(0, start // self.size - _BLOCKS) * self.size, start)
+        known = slice(max(0, start // self.size - BLOCKS) * self.size, start)
         past = self.rows[known][usual[known] & np.isfinite(self.rows[known])]
         lately = past[-_LATELY:]
         if len(lately) < _LATELY // 2:
             return start
         middle = np.median(lately)
-        limit = _FAR * _NORMAL * np.median(np.abs(lately - middle))
+        limit = FAR * NORMAL * np.median(np.abs(lately - middle))
         elsewhere = (np.abs(past - middle) > limit).mean()
         if not abs(self.rows[start] - middle) > limit > 0 or elsewhere > _ELSEWHERE:
             return start
@@ -306,7 +315,7 @@ class _Channel(NamedTuple):
         counts = np.append(0, repeats.cumsum())
         for observed in np.flatnonzero(~repeats & (self.stops - times >= _STUCK)):
             start, stop = int(observed), int(self.stops[observed])
-            first = max(0, start // self.size - _BLOCKS) * self.size
+            first = max(0, start // self.size - BLOCKS) * self.size
             repeated = counts[start] - counts[first]
             if start < self.size or self.far[start] or repeated > _REPEATED * (start - first):
                 continue
@@ -322,89 +331,33 @@ class _Channel(NamedTuple):
         could not be.
         """
         period = self.seasons[0] if self.seasons else 1
-        cycles = _CYCLES if period > 1 else _LEVEL
+        cycles = CYCLES if period > 1 else LEVEL
 
         def middle(times: np.ndarray, back: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             places = times - back - period * np.arange(cycles)[:, None]
-            return _median(np.where(places >= 0, self.rows[np.maximum(places, 0)], np.nan))
+            return median_of_known(np.where(places >= 0, self.known[np.maximum(places, 0)], np.nan))
 
-        newest, ahead = np.arange(max(0, start - _LEVEL), start), np.arange(start, stop)
+        newest, ahead = np.arange(max(0, start - LEVEL), start), np.arange(start, stop)
         expected, known = middle(newest, np.full(len(newest), period))
-        residual = self.rows[newest] - np.where(known >= _FEWEST, expected, np.nan)
-        level = _median(residual)[0] if len(newest) else np.nan
+        residual = self.rows[newest] - np.where(known >= FEWEST, expected, np.nan)
+        level = median_of_known(residual)[0] if len(newest) else np.nan
         usual, known = middle(ahead, period * (1 + (ahead - start) // period))
         usual += np.where(np.isfinite(level), level, 0.0)
         rows, deviation = self.rows[start:stop], self.deviation[start:stop]
         judged_by = rows - np.where(np.isfinite(deviation), deviation, 0.0)
-        return np.where(known >= _FEWEST, usual, judged_by)
+        return np.where(known >= FEWEST, usual, judged_by)
 
 
-def _from_last_cycle(rows: np.ndarray, seasons: Sequence[int], size: int) -> np.ndarray:
-    """Distances of rows from those a cycle before, or after in the first cycle, (T, C)."""
-    lag = seasons[0] if seasons else 1
-    if lag >= len(rows):
-        return np.full(rows.shape, np.nan)
-    distance = np.abs(rows - _lagged(rows, lag))
-    distance[:lag] = np.abs(rows[:lag] - _leading(rows, lag)[:lag])
-    return distance
-
-
-def _is_far(distance: np.ndarray, size: int, deviations: float) -> np.ndarray:  # (T, C) bool
-    """Rows beyond so many deviations, of the four blocks before; of the first block its own."""
-    rows, channels = distance.shape
-    blocks = -(-rows // size)
-    padded = np.full((blocks * size, channels), np.nan)
-    padded[:rows] = distance
-    # A block of a channel next to each other: sorting goes five times as fast.
-    apart = np.ascontiguousarray(padded.T).reshape(channels, blocks, size)
-    middle, known = (found.T for found in _median(apart, axis=-1))
-    middle = np.where(known >= min(size, rows) // 3, middle, np.nan)
-    before, _ = _median(np.stack([_lagged(middle, lag) for lag in range(1, _BLOCKS + 1)]))
-    before[0] = middle[0]
-    limit = np.where(before > 0, deviations * _NORMAL * before, np.inf)
-    far: np.ndarray = distance > np.repeat(limit, size, axis=0)[:rows]
-    return far
-
-
-def _deviations(rows: np.ndarray, seasons: Sequence[int], size: int) -> np.ndarray:  # (T, C)
-    """Distances from what is usual, with their sign, by the season that they are least by."""
-    nearest = np.full(rows.shape, np.nan)
-    for period in seasons or (1,):
-        lags = period * np.arange(1, 1 + (_CYCLES if period > 1 else _LEVEL))
-        residual = rows - _usual_by(rows, lags, size)
-        level = _usual_by(residual, np.arange(1, 1 + _LEVEL), size)
-        relative = residual - np.where(np.isfinite(level), level, 0.0)
-        for deviation in (residual, relative):
-            nearer = np.isfinite(deviation) & ~(np.abs(nearest) <= np.abs(deviation))
-            nearest = np.where(nearer, deviation, nearest)
-    return nearest
-
-
-def _usual_by(rows: np.ndarray, lags: np.ndarray, size: int) -> np.ndarray:  # (T, C)
-    """Median of the rows at some lags; in the first block of those before and after, within it."""
-    middle, known = _median(np.stack([_lagged(rows, lag) for lag in lags]))
-    middle[known < _FEWEST] = np.nan
-    first = rows[:size]
-    around = [turned(first, lag) for lag in lags for turned in (_lagged, _leading)]
-    middle[:size], known = _median(np.stack(around))
-    middle[:size][known < _FEWEST - 1] = np.nan
-    return middle
-
-
-def _far_in_logarithms(
-    rows: np.ndarray, far: np.ndarray, seasons: Sequence[int], size: int
-) -> np.ndarray:  # (T, C) bool
-    """Rows that are far in logarithms, and all that have none, or follow a row below zero."""
-    passed = np.ones(far.shape, dtype=bool)
-    lowest = np.minimum.accumulate(np.where(np.isfinite(rows), rows, np.inf), axis=0)
-    lowest[:size] = lowest[min(size, len(rows)) - 1]
-    asked = far & (lowest >= 0) & (rows > 0)
-    channels = np.flatnonzero(asked.any(axis=0))
-    if len(channels):
-        logs = np.log(np.where(rows[:, channels] > 0, rows[:, channels], np.nan))
-        distance = np.abs(_deviations(logs, seasons, size))
-        passed[:, channels] = ~asked[:, channels] | _is_far(distance, size, _FAR)
-    return passed
+def _channels(
+    rows: np.ndarray,
+    known: np.ndarray,
+    deviation: np.ndarray,
+    far: np.ndarray,
+    stops: np.ndarray,  # (T, C) each
+    seasons: tuple[int, ...],
+) -> list[_Channel]:
+    columns = zip(rows.T, known.T, deviation.T, far.T, stops.T, strict=True)
+    return [_Channel(*of_one, seasons, block_rows(seasons)) for of_one in columns]
 
 
 def _are_any_stuck(alike: np.ndarray) -> np.ndarray:  # (T, C) -> (C,)
@@ -421,26 +374,3 @@ def _stops_of_equal(alike: np.ndarray) -> np.ndarray:  # (T,) -> (T,) int
     """Row after the last of the equal rows that each row belongs to."""
     ends = np.flatnonzero(~np.append(alike[1:], False)) + 1
     return ends[np.searchsorted(ends, np.arange(len(alike)), side="right")]
-
-
-def _lagged(rows: np.ndarray, lag: int) -> np.ndarray:
-    moved = np.full_like(rows, np.nan)
-    if lag < len(rows):
-        moved[lag:] = rows[: len(rows) - lag]
-    return moved
-
-
-def _leading(rows: np.ndarray, lag: int) -> np.ndarray:
-    return _lagged(rows[::-1], lag)[::-1]
-
-
-def _median(stack: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Median of what is known along an axis, NaN where nothing is, and how much that is."""
-    ordered = np.sort(stack, axis=axis)  # NaN last
-    known = np.isfinite(stack).sum(axis=axis, keepdims=True)
-    lower, upper = (
-        np.take_along_axis(ordered, np.clip(at, 0, stack.shape[axis] - 1), axis).squeeze(axis)
-        for at in ((known - 1) // 2, known // 2)
-    )
-    known = known.squeeze(axis)
-    return np.where(known > 0, lower + (upper - lower) / 2, np.nan), known

@@ -165,6 +165,8 @@ def test_units_and_levels_do_not_matter():
     base = places(series[:, 0] - 1e3, seasons)
     assert base
     assert places(2.0**40 * (series[:, 0] - 1e3), seasons) == base
+    assert places(2.0**1012 * (series[:, 0] - 1e3), seasons) == base
+    assert places(2.0**-1000 * (series[:, 0] - 1e3), seasons) == base
 
 
 def test_rows_that_are_not_back_where_they_were_are_a_shift_however_noisy():
