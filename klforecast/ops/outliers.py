@@ -152,7 +152,7 @@ def find_outliers(
     if len(rows) < SHORTEST_BLOCK:
         return Outliers(rows, ascending, [], 0)
     # In powers of two, by which differences of the largest floats are none that is infinite.
-    largest, exponent = np.frexp(np.fmax.reduce(np.abs(rows), axis=0, initial=0.0))
+    exponent = np.frexp(np.fmax.reduce(np.abs(rows), axis=0, initial=0.0))[1]
     scaled = np.ldexp(rows, -exponent)
     changed = far_from_last_cycles(scaled, ascending)
     alike = np.zeros(rows.shape, dtype=bool)  # rows that repeat the one before
@@ -173,8 +173,7 @@ def find_outliers(
             judged = _channels(own, known, deviation, far & still_far, stops, ascending)
         for channel, series in zip(channels.tolist(), judged, strict=True):
             for run in series.runs():
-                usual = np.clip(run.usual, -largest[channel], largest[channel])
-                usual = np.ldexp(usual, exponent[channel])
+                usual = _from_units(run.usual, int(exponent[channel]))
                 runs.append(run._replace(channel=channel, usual=usual))
     settled = block_rows(ascending) + _SINGLE + 1
     return Outliers(rows, ascending, runs, min(settled, len(rows)))
@@ -358,6 +357,12 @@ def _channels(
 ) -> list[_Channel]:
     columns = zip(rows.T, known.T, deviation.T, far.T, stops.T, strict=True)
     return [_Channel(*of_one, seasons, block_rows(seasons)) for of_one in columns]
+
+
+def _from_units(values: np.ndarray, exponent: int) -> np.ndarray:
+    """Values times a power of two, within floats."""
+    largest = np.ldexp(1 - 2.0**-53, min(1023, 1024 - exponent))
+    return np.ldexp(np.clip(values, -largest, largest), exponent)
 
 
 def _are_any_stuck(alike: np.ndarray) -> np.ndarray:  # (T, C) -> (C,)
