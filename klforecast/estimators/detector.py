@@ -57,7 +57,7 @@ class KLMemoryDetector(SavedSktimeEstimator, BaseDetector):
         seven rows or more.
     forecaster : KLMemoryForecaster or None, default=None
         Forecasts the rows; cloned for each series, with a horizon of one cycle. None:
-        ``KLMemoryForecaster(local_experts=False)``.
+        ``KLMemoryForecaster(local_experts=False, clean_outliers=False)``.
     random_state : int, RandomState or None, default=None
         Seed of the forecaster; only trained encoders use it. None leaves that of `forecaster`.
 
@@ -301,7 +301,8 @@ class KLMemoryDetector(SavedSktimeEstimator, BaseDetector):
 
     def _forecaster(self, horizon: int | None = None) -> KLMemoryForecaster:
         # Local experts are run at every row anew, which takes longer than all the rest together.
-        given = self.forecaster or KLMemoryForecaster(local_experts=False)
+        # What is to be found is not to be read as usual before it was looked for.
+        given = self.forecaster or KLMemoryForecaster(local_experts=False, clean_outliers=False)
         forecaster = given.clone()
         if horizon is not None:
             forecaster.set_params(horizon=horizon)

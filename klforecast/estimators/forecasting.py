@@ -33,6 +33,7 @@ from klforecast.estimators.pooling import (
     settle_quantiles,
 )
 from klforecast.estimators.window_reader import WindowReader, WindowsOf
+from klforecast.local.model import LONGEST
 from klforecast.ops.adaptive_levels import adapted_levels
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.conformal import Calibration
@@ -135,12 +136,13 @@ def pooled_from(
         Of quantiles.
     """
     reader, keys = fitted.reader, [key for key, _ in places]
-    windows_of = reader.windows_before(places)
+    rows = reader.rows_read(places, max(LONGEST, reader.newest))
+    windows_of = reader.windows_before(places, rows)
     lengths = [len(past.values) for _, past in places]
     read = None if levels is None else fitted.read_for(keys, levels)
     weeks = reader.weeks_ahead(places, steps)
     core = _core(fitted, windows_of, keys, lengths, steps, read).plus(weeks)
-    pooled = pool_series(fitted.pool, reader, places, core, read)
+    pooled = pool_series(fitted.pool, reader, keys, rows, core, read)
     return _with_phases(fitted, pooled, windows_of, lengths, weeks, read)
 
 

@@ -270,7 +270,7 @@ class InspectedForecaster(SavedSktimeEstimator, BaseForecaster):
 
         Its input "past" is (windows, `memory_depth_`, channels) of rows in the units of y, without gaps;
         its output (windows, `horizon_`, channels) is what `predict` says after these rows. Both are in
-        double precision, and there may be any number of windows.
+        double precision, and there may be any number of windows. Outliers are read as they are.
 
         Parameters
         ----------

@@ -51,7 +51,8 @@ class Pooled(NamedTuple):
 def pool_series(
     pool: LocalPool | None,
     reader: WindowReader,
-    places: Sequence[tuple[Key, TimeSeries]],
+    keys: Sequence[Key],
+    pasts: Sequence[np.ndarray],  # (time, channels) each
     core: Pooled,
     read: Sequence[Tensor] | None,  # (C, Q) each
 ) -> Pooled:
@@ -62,8 +63,10 @@ def pool_series(
     pool : LocalPool or None
         None leaves everything to the core.
     reader : WindowReader
-    places : sequence of tuple and TimeSeries
-        Rows of a series up to a cutoff; a series may have several.
+    keys : sequence of tuple
+        The series of each past; a series may have several.
+    pasts : sequence of ndarray of shape (time, channels)
+        Their newest rows, of `WindowReader.rows_read`.
     core : Pooled
         What the core alone says.
     read : sequence of Tensor of shape (C, Q), or None
@@ -71,8 +74,7 @@ def pool_series(
     """
     if pool is None:
         return core
-    pasts = reader.rows_read(places)
-    return _pooled(pool.of([key for key, _ in places]), reader, pasts, core, read)
+    return _pooled(pool.of(keys), reader, pasts, core, read)
 
 
 def pool_windows(

@@ -19,7 +19,7 @@ from klforecast.estimators.frames.context import FilledRows, extend_past, foreca
 from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
 from klforecast.estimators.returning import ReturningEffects
 from klforecast.ops.missing import GapFiller
-from klforecast.ops.outliers import Outliers, find_outliers, find_panel_outliers
+from klforecast.ops.outliers import Outliers, find_panel_outliers
 
 WindowsOf = Callable[[slice], np.ndarray]
 """From a batch of places to their windows, (batch, depth, channels), scaled."""
@@ -88,15 +88,24 @@ class WindowReader(NamedTuple):
         mean = np.stack([scaler.mean for scaler in scalers]).reshape(shape)
         return mean, np.stack([scaler.scale for scaler in scalers]).reshape(shape)
 
-    def windows_before(self, places: Sequence[tuple[Key, TimeSeries]]) -> WindowsOf:
-        """Windows at the ends of some pasts, made when a batch asks for them."""
+    @property
+    def newest(self) -> int:
+        """Rows before a cutoff that a window, whose gaps are filled, may read."""
+        return self.depth + 3 * self.filler.reach
 
-        def windows(batch: slice) -> np.ndarray:
-            some = places[batch]
-            pairs = zip(some, self.rows_read(some), strict=True)
-            return np.stack([self._window(key, past, rows) for (key, past), rows in pairs])
-
-        return windows
+    def windows_before(
+        self,
+        places: Sequence[tuple[Key, TimeSeries]],
+        rows: Sequence[np.ndarray] | None = None,  # (time, channels) each
+    ) -> WindowsOf:
+        """Windows at the ends of some pasts, made when a batch asks for them, from rows of `rows_read`."""
+        read = self.rows_read(places, self.newest) if rows is None else rows
+        return lambda batch: np.stack(
+            [
+                self._window(key, past, own)
+                for (key, past), own in zip(places[batch], read[batch], strict=True)
+            ]
+        )
 
     def windows_within(
         self,
@@ -118,7 +127,8 @@ class WindowReader(NamedTuple):
             for place in np.intersect1d(apart, np.arange(len(cutoffs))[batch]):
                 cutoff = int(cutoffs[place])
                 past = first_rows(series, cutoff)
-                made[place - batch.start] = self._window(key, past, found.before(cutoff))
+                rows_read = found.before(cutoff, self.newest)
+                made[place - batch.start] = self._window(key, past, rows_read)
             return made
 
         return windows
@@ -143,19 +153,29 @@ class WindowReader(NamedTuple):
         rows = residual_rows(self.effects, self.covariates, key, series, start)
         return _less(rows, self.events, key, series.index[start:])
 
-    def rows_read(self, places: Sequence[tuple[Key, TimeSeries]]) -> list[np.ndarray]:
-        """Residuals of some pasts, (time, channels) each, with what would have been usual in the place of outliers."""
-        rows = [self.residual_rows(key, past) for key, past in places]
-        if self.outlier_seasons is None:
-            return rows
-        return [found.without() for found in find_panel_outliers(rows, self.outlier_seasons)]
+    def rows_read(
+        self, places: Sequence[tuple[Key, TimeSeries]], newest: int | None = None
+    ) -> list[np.ndarray]:  # (time, channels) each
+        """Residuals of some pasts, or their newest rows, with what would have been usual in the place of outliers.
+
+        Pasts of one series are first rows of the longest of them, in which outliers are looked for once.
+        """
+        longest: dict[Key, TimeSeries] = {}
+        for key, past in places:
+            if key not in longest or len(past.index) > len(longest[key].index):
+                longest[key] = past
+        rows = [self.residual_rows(key, past) for key, past in longest.items()]
+        found = dict(zip(longest, self._outliers(rows), strict=True))
+        return [found[key].before(len(past.index), newest) for key, past in places]
 
     def outliers(self, key: Key, series: TimeSeries) -> Outliers:
         """Outliers in the residual of a series."""
-        rows = self.residual_rows(key, series)
+        return self._outliers([self.residual_rows(key, series)])[0]
+
+    def _outliers(self, panel: Sequence[np.ndarray]) -> list[Outliers]:
         if self.outlier_seasons is None:
-            return Outliers(rows, (), [], 0)
-        return find_outliers(rows, self.outlier_seasons)
+            return [Outliers(rows, (), [], 0) for rows in panel]
+        return find_panel_outliers(panel, self.outlier_seasons)
 
     def residual(
         self, key: Key, series: TimeSeries, start: int = 0
@@ -208,11 +228,11 @@ class WindowReader(NamedTuple):
         self,
         key: Key,
         past: TimeSeries,
-        rows: np.ndarray,  # (time, channels), as they are read
+        rows: np.ndarray,  # (time, channels), the newest ones as they are read
     ) -> np.ndarray:  # (depth, channels)
         cutoff = len(past.index)
         start = self.filler.first_row(cutoff, self.depth)
-        of_core = self._core_rows(key, rows[start:], past.index[start:])
+        of_core = self._core_rows(key, rows[start - cutoff :], past.index[start:])
         filled = FilledRows(of_core, self.filler)
         return extend_past(filled.before(cutoff - start, self.depth), self.depth, self.period)
 

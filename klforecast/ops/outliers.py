@@ -2,7 +2,7 @@
 
 Far rows (`far_rows`) are outliers where they are one or two, or all alike (an outage), and the series is back where
 it was in the row that follows: as long as they last, it may be a shift of level. As the newest rows they are outliers
-where the series is rarely elsewhere than at present. Where more than 6 % of the rows are far, far is how the series
+where the series is rarely elsewhere than at present. Where more than 10 % of the rows are far, far is how the series
 is. Rows that repeat the one before them four times or more, in a series that does not, were carried forward.
 
 A row is judged by the rows before it, and those of the first block by one another. So what is an outlier before a
@@ -35,7 +35,7 @@ _SINGLE = 2  # rows of an outlier that need not be alike
 _ALIKE = 5  # of an outage that may still last, over a weekend or for a few steps of a sensor
 _LATELY = 60  # rows that say where the series is at present
 _ELSEWHERE = 0.03  # share of rows beyond there from which on the series may stay where it went
-_COMMON, _RARE = 0.06, 3  # share of far rows from which on they are usual, but three
+_COMMON, _RARE = 0.1, 3  # share of far rows from which on they are usual, but three
 _STUCK = 5  # equal rows, the first of which was observed
 _REPEATED = 0.02  # share of rows that repeat the one before, from which on that is usual
 _BACK = 0.5  # of its distance, within which a series is back

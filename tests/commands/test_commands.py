@@ -188,3 +188,20 @@ def test_no_score_of_a_backtest_is_torn_in_a_terminal_of_80_columns(call, path):
 
 def test_the_version_is_that_of_the_package(call):
     assert call("--version").stdout.strip() == f"klforecast {metadata.version('klforecast')}"
+
+
+def test_values_that_are_read_as_usual_are_named(call, tmp_path):
+    days = pd.date_range("2024-01-01", periods=200, freq="D")
+    sales = 100 + 15 * np.sin(2 * np.pi * np.arange(200) / 7)
+    sales += np.random.default_rng(0).normal(0, 4, 200)
+    sales[[50, 90, 120, 150]] = 900
+    file = tmp_path / "sales.csv"
+    pd.DataFrame({"day": days, "sales": sales.round(1)}).to_csv(file, index=False)
+    result = call("forecast", file, "--horizon", 14)
+    said = re.sub(r"\s+", " ", result.output)
+    assert (
+        "4 values far from usual or stuck, read as usual: the newest ones 2024-03-31 900 as" in said
+    )
+    page = tmp_path / "page.html"
+    assert call("forecast", file, "--horizon", 14, "--html", page).exit_code == 0
+    assert "4 values far from usual or stuck" in page.read_text(encoding="utf-8")

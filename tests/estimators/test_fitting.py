@@ -114,6 +114,7 @@ def test_every_constructor_argument_is_read_by_someone():
         "period",
         "linear_core",
         "local_experts",
+        "clean_outliers",
         "past_covariates",
         "calendar_features",
         "n_jobs",

@@ -69,8 +69,9 @@ class Model:
 def _klmemory(task: Task, **params: Any) -> KLMemoryForecaster:
     settings = {
         "memory_depth": task.past_limit,
-        # Filters of a series read all of its past.
+        # Filters of a series read all of its past, and its usual rows say which ones are outliers.
         "local_experts": task.past_limit is None,
+        "clean_outliers": task.past_limit is None,
         "random_state": task.seed,
         **params,
     }

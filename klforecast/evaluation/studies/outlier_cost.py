@@ -65,6 +65,7 @@ def _repeat(length: int) -> Spoil:
     return spoil
 
 
+# Lengths and horizons that people forecast, with the season of the step.
 KINDS: dict[str, Kind] = {
     "days, 1 % of them fourfold": Kind(365, 7, 28, _share(0.01, 4.0)),
     "days, 3 % of them fourfold": Kind(365, 7, 28, _share(0.03, 4.0)),
