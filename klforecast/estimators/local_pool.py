@@ -225,7 +225,7 @@ def _compare(
     rows = [part / unit for part, unit in zip(plain, units, strict=True)]
     past = align(rows, LONGEST + int(origins.offsets.max()), extent.rows)
     local = forecasts_from(model, judged, past, origins)
-    core = _core_forecasts(readers.earlier, series, units, origins)
+    core = _core_forecasts(readers.earlier, series, plain, units, origins)
     both = np.stack([core, local], axis=2)
     errors = both - followed(past, origins)[:, :, None]
     # The core that is compared has not been fitted to windows across the shift, as the present one has.
@@ -280,6 +280,7 @@ def _pool(
 def _core_forecasts(
     reader: WindowReader,
     series: Mapping[Key, TimeSeries],
+    plain: Sequence[np.ndarray],  # (time, channels) each, as they are read
     units: np.ndarray,
     origins: Origins,
 ) -> np.ndarray:  # (K, series times channels, J), in units of local experts
@@ -293,8 +294,10 @@ def _core_forecasts(
             for n in lengths
         ]
     )
-    of_core = reader.core_rows(list(series.items()), first.tolist())
-    filled = [FilledRows(rows, reader.filler) for rows in of_core]
+    filled = [
+        FilledRows(reader.core_rows(key, rows[start:], part.index[start:]), reader.filler)
+        for (key, part), rows, start in zip(series.items(), plain, first, strict=True)
+    ]
     n, steps = len(keys) * reader.channels, origins.steps
     made = np.zeros((len(origins.offsets), n, len(steps)))
     for place, offset in enumerate(origins.offsets):

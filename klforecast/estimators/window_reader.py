@@ -115,7 +115,7 @@ class WindowReader(NamedTuple):
     ) -> WindowsOf:
         """Windows before many cutoffs of one series, whose rows are scaled and filled once."""
         found = self.outliers(key, series)
-        rows = self._core_rows(key, found.without(), series.index)
+        rows = self.core_rows(key, found.without(), series.index)
         filled = FilledRows(rows, self.filler)
         windows_of = self.windows_of_filled([filled] * len(cutoffs), cutoffs)
         apart = np.flatnonzero(found.differ(cutoffs))
@@ -184,13 +184,10 @@ class WindowReader(NamedTuple):
         return self.scalers[key].transform(self.residual_rows(key, series, start))
 
     def core_rows(
-        self, places: Sequence[tuple[Key, TimeSeries]], starts: Sequence[int]
-    ) -> list[np.ndarray]:
-        """Rows from `start` on as the core reads them, scaled, (time - start, channels) each; with NaN."""
-        return [
-            self._core_rows(key, rows[start:], past.index[start:])
-            for (key, past), rows, start in zip(places, self.rows_read(places), starts, strict=True)
-        ]
+        self, key: Key, rows: np.ndarray, stamps: pd.Index
+    ) -> np.ndarray:  # (time, channels)
+        """Rows that are read, less the week, scaled; NaN where a value is missing."""
+        return self.scalers[key].transform(_less(rows, self.weeks, key, stamps))
 
     def weeks_ahead(
         self, places: Sequence[tuple[Key, TimeSeries]], steps: int
@@ -221,9 +218,6 @@ class WindowReader(NamedTuple):
             self.module, windows_of, n_windows, steps, (self.depth, self.channels)
         )
 
-    def _core_rows(self, key: Key, rows: np.ndarray, stamps: pd.Index) -> np.ndarray:
-        return self.scalers[key].transform(_less(rows, self.weeks, key, stamps))
-
     def _window(
         self,
         key: Key,
@@ -232,7 +226,7 @@ class WindowReader(NamedTuple):
     ) -> np.ndarray:  # (depth, channels)
         cutoff = len(past.index)
         start = self.filler.first_row(cutoff, self.depth)
-        of_core = self._core_rows(key, rows[start - cutoff :], past.index[start:])
+        of_core = self.core_rows(key, rows[start - cutoff :], past.index[start:])
         filled = FilledRows(of_core, self.filler)
         return extend_past(filled.before(cutoff - start, self.depth), self.depth, self.period)
 

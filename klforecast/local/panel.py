@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from klforecast.ops.far_rows import median_of_known
+
 
 def align(
     pasts: Sequence[np.ndarray], longest: int, rows: int | None = None
@@ -86,10 +88,7 @@ def median(rows: np.ndarray) -> np.ndarray:  # (N, T) -> (N, 1)
     array([[2.],
            [8.]])
     """
-    ordered = np.sort(rows, axis=1)  # NaN last
-    known = np.isfinite(rows).sum(axis=1)[:, None]
-    lower, upper = (np.take_along_axis(ordered, at, 1) for at in ((known - 1) // 2, known // 2))
-    return lower + (upper - lower) / 2
+    return median_of_known(rows, axis=1)[0][:, None]
 
 
 def moving_sums(past: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:  # (N, T - w + 1)

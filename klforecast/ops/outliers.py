@@ -233,7 +233,11 @@ class _Channel(NamedTuple):
     far: np.ndarray  # (T,) bool
     stops: np.ndarray  # (T,) int, of the equal rows that a row belongs to
     seasons: tuple[int, ...]
-    size: int
+
+    @property
+    def size(self) -> int:
+        """Rows of a block."""
+        return block_rows(self.seasons)
 
     def runs(self) -> list[Run]:
         """Outliers, without the number of their channel."""
@@ -356,7 +360,7 @@ def _channels(
     seasons: tuple[int, ...],
 ) -> list[_Channel]:
     columns = zip(rows.T, known.T, deviation.T, far.T, stops.T, strict=True)
-    return [_Channel(*of_one, seasons, block_rows(seasons)) for of_one in columns]
+    return [_Channel(*of_one, seasons) for of_one in columns]
 
 
 def _from_units(values: np.ndarray, exponent: int) -> np.ndarray:

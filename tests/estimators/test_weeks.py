@@ -113,7 +113,9 @@ def test_local_experts_see_the_rows_with_their_week(fitted):
     known = fitted._rows.series[()]
     reader = fitted._reader()
     np.testing.assert_array_equal(reader.residual_rows((), known)[:, 0], y)
-    off = fitted.scalers_[()].inverse_transform(reader.core_rows([((), known)], [0])[0])[:, 0] - y
+    rows = reader.rows_read([((), known)])[0]
+    np.testing.assert_array_equal(rows[:, 0], y)
+    off = fitted.scalers_[()].inverse_transform(reader.core_rows((), rows, known.index))[:, 0] - y
     np.testing.assert_allclose(off, -fitted.returning_.of((), y.index)[:, 0], atol=1e-9)
 
 

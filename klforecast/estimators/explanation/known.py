@@ -134,6 +134,7 @@ def known_pasts(
     shape = (len(known), steps, reader.channels)
     share, floors = np.zeros(shape), np.full((len(known), reader.channels), -np.inf)
     rows = reader.rows_read(places)
+    windows_of = reader.windows_before(places, rows)
     pool = None if fitted.pool is None else in_present_units(fitted.pool, rows)
     if pool is not None:
         share, floors = shares_of(pool, rows, steps), floor_of(pool, reader)[:, 0]
@@ -147,7 +148,7 @@ def known_pasts(
             local = LocalPast(models, rows[place][-LONGEST:] / units, units)
         scaler, n = reader.scalers[key], len(past.index)
         pasts[key] = KnownPast(
-            reader.windows_before(places[place : place + 1])(slice(0, 1))[0],
+            windows_of(slice(place, place + 1))[0],
             n - extend_past(np.arange(n)[:, None], reader.depth, reader.period)[:, 0],
             [str(stamp) for stamp in past.index[::-1][: max(reader.depth, LONGEST)]],
             scaler,

@@ -3,8 +3,7 @@
     python -m klforecast.evaluation.studies.outlier_cost --out rows.jsonl
 
 Series of a season, or a walk, and noise are generated, and some of their known rows spoiled. Errors are mean absolute
-distances from the rows to come without their noise, relative to those of the default where
-nothing was spoiled.
+distances from the rows to come without their noise, relative to those of the default where nothing was spoiled.
 """
 
 from collections.abc import Callable, Sequence
