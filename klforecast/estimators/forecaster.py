@@ -215,7 +215,7 @@ class KLMemoryForecaster(InspectedForecaster):
       errors of every horizon that the new rows complete; no weight moves.
       ``update(y, update_params=True)`` learns from all rows known so far: the closed form absorbs
       the new rows and is solved again, at a cost that does not depend on how many came before, but for a
-      search of all rows for outliers (30 ns for each value of a series without any, some 1,000 for others); a
+      search of all rows for outliers (30 ns for each value of a series without any, some 600 for others); a
       trained encoder is trained again, from all rows. On a pretrained forecaster the weights stay as `pretrain` left
       them.
     - All rows given to `fit` and `update` are kept, once, in float64; `predict` reads

@@ -61,7 +61,7 @@ class InspectedForecaster(SavedSktimeEstimator, BaseForecaster):
     def outliers(self) -> pd.DataFrame:
         """Say which of the known rows are read as something else: as what would have been usual.
 
-        Far rows, outages and stuck values are told by the rows before them, see `klforecast.ops.outliers`.
+        Far rows, outages and stuck values are told by the rows before them, see `klforecast.ops.outlier_runs`.
         With ``clean_outliers=False`` there are none.
 
         Returns

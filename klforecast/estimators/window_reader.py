@@ -19,7 +19,7 @@ from klforecast.estimators.frames.context import FilledRows, extend_past, foreca
 from klforecast.estimators.frames.panel import Key, TimeSeries, first_rows
 from klforecast.estimators.returning import ReturningEffects
 from klforecast.ops.missing import GapFiller
-from klforecast.ops.outliers import Outliers, find_panel_outliers
+from klforecast.ops.outliers import Outliers, find_panel_outliers, first_row_asked
 
 WindowsOf = Callable[[slice], np.ndarray]
 """From a batch of places to their windows, (batch, depth, channels), scaled."""
@@ -158,19 +158,28 @@ class WindowReader(NamedTuple):
     ) -> list[np.ndarray]:  # (time, channels) each
         """Residuals of some pasts, or their newest rows, with what would have been usual in the place of outliers.
 
-        Pasts of one series are first rows of the longest of them, in which outliers are looked for once.
+        Pasts of one series are first rows of the longest of them, in which outliers are looked for once, no further
+        back than the newest rows of the shortest ask for.
         """
         longest: dict[Key, TimeSeries] = {}
+        first: dict[Key, int] = {}
         for key, past in places:
             if key not in longest or len(past.index) > len(longest[key].index):
                 longest[key] = past
-        rows = [self.residual_rows(key, past) for key, past in longest.items()]
+            start = 0 if newest is None else self._first_row_asked(len(past.index) - newest)
+            first[key] = min(start, first.get(key, start))
+        rows = [self.residual_rows(key, past, first[key]) for key, past in longest.items()]
         found = dict(zip(longest, self._outliers(rows), strict=True))
-        return [found[key].before(len(past.index), newest) for key, past in places]
+        return [found[key].before(len(past.index) - first[key], newest) for key, past in places]
 
     def outliers(self, key: Key, series: TimeSeries) -> Outliers:
         """Outliers in the residual of a series."""
         return self._outliers([self.residual_rows(key, series)])[0]
+
+    def _first_row_asked(self, row: int) -> int:
+        if self.outlier_seasons is None:
+            return max(0, row)
+        return first_row_asked(row, self.outlier_seasons)
 
     def _outliers(self, panel: Sequence[np.ndarray]) -> list[Outliers]:
         if self.outlier_seasons is None:

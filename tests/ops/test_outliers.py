@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from klforecast.ops.outliers import find_outliers, find_panel_outliers, without_outliers
+from klforecast.ops.outliers import (
+    find_outliers,
+    find_panel_outliers,
+    first_row_asked,
+    without_outliers,
+)
 
 WEEK = np.array([100.0, 105.0, 110.0, 110.0, 110.0, 90.0, 85.0])
 
@@ -180,3 +185,27 @@ def test_an_outage_that_may_last_is_told_where_there_were_outages_that_did_not()
     for start, rows in [(60, 9), (150, 4), (230, 8), (300, 9), (350, 3), (396, 4)]:
         series[start : start + rows] = 0.0
     assert set(range(396, 400)) <= set(places(series))
+
+
+@pytest.mark.parametrize("seasons", [(7,), (7, 60), (24, 168), ()])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_search_from_the_first_row_asked_finds_what_one_of_all_rows_does(seasons, seed):
+    generator = np.random.default_rng(seed)
+    rows = 40 + 10 * np.sin(2 * np.pi * np.arange(9000) / max(seasons, default=30))
+    rows = rows + generator.normal(size=9000)
+    for start in generator.choice(9000, 150, replace=False):
+        kind, length = generator.integers(3), int(generator.integers(1, 120))
+        if kind == 0:
+            rows[start : start + 1 + length % 3] *= generator.normal(size=1) * 5
+        elif kind == 1:
+            rows[start : start + length] = rows[start]
+        else:
+            rows[start : start + 2] = -rows[start]
+    whole = find_outliers(rows[:, None], seasons)
+    assert len(whole.runs) > 20
+    for cutoff, newest in [(9000, 1), (9000, 800), (8000, 500), (6000, 60)]:
+        first = first_row_asked(cutoff - newest, seasons)
+        assert 0 < first < cutoff - newest
+        later = find_outliers(rows[first:, None], seasons)
+        expected = whole.before(cutoff, newest)
+        np.testing.assert_array_equal(later.before(cutoff - first, newest), expected)
