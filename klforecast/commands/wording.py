@@ -180,7 +180,7 @@ def _unit(frequency: BaseOffset | None) -> str:
 
 def _each(frequency: BaseOffset) -> str:
     unit, code = _unit(frequency), step_code(frequency)
-    article = "an" if unit == "hour" else "a"
+    article = "an" if unit.startswith(("hour", "open")) else "a"
     each = "every" if unit[0].isdigit() or unit == "half month" else article
     # A step without a word in pandas is named once.
     return f"a row {each} {unit}" + ("" if code == unit else f" ({code})")

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import f
 
+from klforecast.data.open_days import week_mask
 from klforecast.data.scaling import binary_unit
 
 _FALSE_ALARM_RATE = 0.01  # of one search, shared by all lags that it looks at
@@ -38,9 +39,10 @@ _PER_YEAR = {
     **dict.fromkeys(("W",), (52,)),
     **dict.fromkeys(("M", "ME", "MS", "BME", "BMS"), (12,)),
     **dict.fromkeys(("Q", "QE", "QS", "BQE", "BQS"), (4,)),
-    **dict.fromkeys(("B", "C"), (5, 261)),
+    **dict.fromkeys(("B",), (5, 261)),
     **dict.fromkeys(("D",), (7, 365)),
 }
+_WEEKS_OF_A_YEAR = 365.25 / 7
 # Of the coarsest series in which a day is a common cycle; a cycle of 52 steps is none, since minutes do not divide it.
 _STEPS_OF_A_DAY, _MINUTES = 24, 1440
 _UNITS = (pd.Timedelta(hours=1), pd.Timedelta(days=1), pd.Timedelta(days=7))
@@ -63,6 +65,8 @@ def calendar_periods(freq: str | pd.offsets.BaseOffset | None) -> tuple[int, ...
     --------
     >>> calendar_periods("h"), calendar_periods("10min"), calendar_periods("MS")
     ((24, 168), (144, 1008), (12,))
+    >>> calendar_periods(pd.offsets.CustomBusinessDay(weekmask="Mon Tue Wed Thu Fri Sat"))
+    (6, 313)
     """
     if freq is None:
         return ()
@@ -74,7 +78,10 @@ def calendar_periods(freq: str | pd.offsets.BaseOffset | None) -> tuple[int, ...
     n = offset.n
     if code == "D" and n % 7 == 0:
         code, n = "W", n // 7
-    if code in _PER_YEAR:
+    mask = week_mask(offset)
+    if mask is not None:
+        cycles = [mask.count("1") / n, round(mask.count("1") * _WEEKS_OF_A_YEAR) / n]
+    elif code in _PER_YEAR:
         cycles = [cycle / n for cycle in _PER_YEAR[code]]
     elif isinstance(offset, pd.offsets.Tick):
         cycles = [unit / pd.Timedelta(offset) for unit in _UNITS]

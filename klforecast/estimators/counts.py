@@ -2,6 +2,7 @@
 
 from pandas.tseries.offsets import BaseOffset
 
+from klforecast.data.open_days import name_open_days, week_mask
 from klforecast.estimators.plots.style import offset_name
 
 
@@ -24,8 +25,11 @@ def step_code(frequency: BaseOffset | None) -> str:
     >>> import pandas as pd
     >>> step_code(pd.offsets.Day()), step_code(pd.DateOffset(months=1)), step_code(None)
     ('D', 'month', '1')
+    >>> step_code(pd.offsets.CustomBusinessDay(weekmask="1111110"))
+    'Mon-Sat'
     """
     if frequency is None:
         return "1"
-    code = frequency.freqstr
+    mask = week_mask(frequency)
+    code = frequency.freqstr if mask is None else name_open_days(mask)
     return offset_name(frequency) if code.startswith("<") else code

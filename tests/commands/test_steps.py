@@ -35,6 +35,19 @@ def test_rows_of_one_day_of_each_month_are_forecast_tested_and_judged(call, file
         assert "60 rows, a row a month; time" in result.stdout
 
 
+def test_a_shop_that_is_closed_on_sundays_gets_no_forecast_of_one(call, file, tmp_path):
+    days = pd.date_range("2024-01-01", periods=90)
+    days = days[days.dayofweek < 6]
+    out = tmp_path / "out.csv"
+    result = call("forecast", file(days.strftime("%Y-%m-%d")), "--horizon", 14, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "a row an open day (Mon-Sat); time" in result.stdout
+    assert "missing in" not in result.stdout
+    ahead = pd.read_csv(out, parse_dates=["date"])["date"]
+    assert len(ahead) == 14
+    assert set(ahead.dt.dayofweek) == {*range(6)}
+
+
 @pytest.mark.parametrize(
     ("step", "words"),
     [

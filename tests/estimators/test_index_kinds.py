@@ -15,6 +15,9 @@ KINDS = {
     "days of the clock": pd.date_range("2024-01-01", periods=ROWS, freq="D", tz="Europe/Berlin"),
     "UTC": pd.date_range("2024-01-01", periods=ROWS, freq="15min", tz="UTC"),
     "business days": pd.date_range("2020-01-01", periods=ROWS, freq="B"),
+    "days without Sundays": pd.date_range(
+        "2020-01-01", periods=ROWS, freq=offsets.CustomBusinessDay(weekmask="1111110")
+    ),
     "month ends": pd.date_range("1990-01-31", periods=ROWS, freq="ME"),
     "month starts": pd.date_range("1990-01-01", periods=ROWS, freq="MS"),
     "quarters": pd.date_range("1900-01-01", periods=ROWS, freq="QS"),

@@ -15,6 +15,8 @@ from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import BaseOffset, LastWeekOfMonth, SemiMonthBegin, SemiMonthEnd
 from sktime.forecasting.base import ForecastingHorizon
 
+from klforecast.data.open_days import find_open_days, week_mask
+
 Stamp: TypeAlias = pd.Timestamp | pd.Period | int
 
 _NAMED_STAMPS = 5  # in a message, which is to fit into a few lines
@@ -287,6 +289,9 @@ def _candidate_grids(
         grid = pd.date_range(index[0], index[-1], freq=name)
         if len(grid) > 1:
             yield to_offset(name), grid
+    open_days = find_open_days(index)
+    if open_days is not None:
+        yield open_days, pd.date_range(index[0], index[-1], freq=open_days)
     for offset in _grids_of_days(index):
         if _is_whole(index, offset):
             yield offset, index
@@ -323,7 +328,10 @@ def stamps_between(
 
 
 def _step_name(frequency: BaseOffset | None) -> str:
-    return "1" if frequency is None else repr(frequency.freqstr)
+    if frequency is None:
+        return "1"
+    mask = week_mask(frequency)
+    return repr(frequency.freqstr) if mask is None else f"CustomBusinessDay(weekmask={mask!r})"
 
 
 def _gap_message(where: str, missing: pd.Index, frequency: BaseOffset | None) -> str:

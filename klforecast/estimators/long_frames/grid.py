@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
-from pandas.tseries.offsets import BaseOffset
+from pandas.tseries.offsets import BaseOffset, BusinessDay, CustomBusinessDay, Day
 
+from klforecast.data.open_days import find_open_days
 from klforecast.estimators.counts import counted, step_code
 from klforecast.estimators.frames.indices import coarsest_grid, name_stamps
 
@@ -32,7 +33,7 @@ class Regular(NamedTuple):
 
 
 def on_grid(panel: pd.DataFrame, freq: str | BaseOffset | int | None = None) -> Regular:
-    """Bring rows onto the grid of their longest series.
+    """Bring rows onto the grid of their longest series, of open days onto that of all of them.
 
     Parameters
     ----------
@@ -58,8 +59,9 @@ def on_grid(panel: pd.DataFrame, freq: str | BaseOffset | int | None = None) -> 
         for label, rows in panel.groupby(level=0, sort=False, observed=True)
     }
     longest = max(series, key=lambda label: len(series[label]))
-    times = series[longest].index
-    frequency = _frequency(times, freq, longest)
+    frequency = _frequency(series[longest].index, freq, longest)
+    if freq is None and isinstance(frequency, BusinessDay | CustomBusinessDay):
+        frequency = _open_days_of_all(frequency, [rows.index for rows in series.values()])
     grids = {label: _grid(rows.index, frequency, label) for label, rows in series.items()}
     filled = {
         label: grid.difference(series[label].index)
@@ -116,6 +118,14 @@ def _frequency(
         raise ValueError(
             f"freq={freq!r} is no step that pandas knows; pass one such as 'h', 'D', 'W-SUN' or 'MS'"
         ) from error
+
+
+def _open_days_of_all(frequency: BaseOffset, times: list[pd.DatetimeIndex]) -> BaseOffset:
+    """The days of the week on which any of the series has rows, where the longest has none on some of them."""
+    all_times = times[0].append(times[1:]).unique().sort_values()
+    if all_times.isin(pd.date_range(all_times[0], all_times[-1], freq=frequency)).all():
+        return frequency
+    return find_open_days(all_times) or Day()
 
 
 def _grid(times: pd.Index, frequency: BaseOffset | None, label: object) -> pd.Index:

@@ -14,6 +14,7 @@ import torch
 from pandas.tseries.offsets import BaseOffset, Tick
 
 from klforecast.core.linear_core import LinearCore
+from klforecast.data.open_days import week_mask
 from klforecast.estimators.arguments import check_integer
 from klforecast.estimators.frames.context import extend_past
 from klforecast.estimators.plots import style
@@ -67,6 +68,9 @@ def _days_per_step(frequency: BaseOffset | None) -> float | None:
         return None
     if isinstance(frequency, Tick):
         return pd.Timedelta(frequency) / pd.Timedelta(days=1)
+    mask = week_mask(frequency)
+    if mask is not None:
+        return frequency.n * 7 / mask.count("1")
     code = frequency.rule_code.split("-")[0].removeprefix("B") or "B"
     return frequency.n * _DAYS_PER_STEP[code[0]] if code[0] in _DAYS_PER_STEP else None
 

@@ -35,7 +35,7 @@ _STEP_NAMES = {
     "cbh": "business hour",
     "D": "day",
     "B": "business day",
-    "C": "business day",
+    "C": "open day",
     "W": "week",
     "SM": "half month",
     "M": "month",

@@ -14,12 +14,13 @@ import pandas as pd
 import torch
 from numpy.random import RandomState
 from pandas.tseries.frequencies import to_offset
-from pandas.tseries.offsets import BaseOffset
+from pandas.tseries.offsets import BaseOffset, CustomBusinessDay
 from sktime.forecasting.base import ForecastingHorizon
 
 from klforecast.core.linear_core import LinearCore, Mixture
 from klforecast.core.plan import CoreOptions
 from klforecast.core.solve import solve_linear_core
+from klforecast.data.open_days import week_mask
 from klforecast.estimators.frames.buffer import RowBuffer
 from klforecast.estimators.saving.grammar import Codec, Count, Named, parameters_of
 
@@ -33,6 +34,7 @@ _INDEX_TYPES = re.compile(
 )
 _TEXT = re.compile(r"[<>]U\d{1,4}")
 _FIXED_OFFSET = re.compile(r"UTC([+-]\d\d:\d\d)?")
+_WEEK_MASK = re.compile(r"C-((?=.*1)[01]{7})")  # days of the week that have rows, from Monday on
 _LONGEST_NAME = 64  # letters of a frequency or a time zone
 _WORDS = 624  # of the state of a Mersenne twister
 
@@ -61,10 +63,14 @@ def _stamps(
 
 def _offset(name: str) -> BaseOffset:
     _check(len(name) <= _LONGEST_NAME, f"a frequency has {len(name)} letters")
-    return to_offset(name)
+    mask = _WEEK_MASK.fullmatch(name)
+    return to_offset(name) if mask is None else CustomBusinessDay(weekmask=mask[1])
 
 
 def _pack_offset(offset: BaseOffset) -> dict[str, Any]:
+    mask = week_mask(offset)
+    if mask is not None and offset == CustomBusinessDay(weekmask=offset.weekmask):
+        return {"name": f"C-{mask}"}
     if to_offset(offset.freqstr) != offset:
         raise TypeError(f"{offset!r} is not what its name says, so a file cannot hold it")
     return {"name": offset.freqstr}

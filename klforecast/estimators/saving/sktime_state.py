@@ -89,5 +89,7 @@ class SavedSktimeEstimator(SavedEstimator):
         if path is not None:
             check_path(path)
         if path is None or Path(path).suffix in _SKTIME_SUFFIXES:
-            return super(SavedEstimator, self).save(path, serialization_format)  # type: ignore[misc]
+            # sktime adds the ending, and looks for the file under the name without it.
+            bare = None if path is None else Path(path).with_suffix("")
+            return super(SavedEstimator, self).save(bare, serialization_format)  # type: ignore[misc]
         return save_estimator(self, path)

@@ -10,7 +10,14 @@ from klforecast.estimators.frames.indices import (
     steps_ahead,
 )
 
-FREQUENCIES = ["15min", "2h", "h", "D", "B", "W-WED", "MS", "ME", "BMS", "QS", "QE", "YS", "YE"]
+MON_SAT = pd.offsets.CustomBusinessDay(weekmask="1111110")
+MON_THU = pd.offsets.CustomBusinessDay(weekmask="1001000")
+NAMED = ["15min", "2h", "h", "D", "B", "W-WED", "MS", "ME", "BMS", "QS", "QE", "YS", "YE"]
+FREQUENCIES = [
+    *NAMED,
+    MON_SAT,
+    MON_THU,
+]  # sktime takes the last two for "B", which pandas calls them
 ZONES = [None, "UTC", "Europe/Berlin"]
 
 
@@ -32,6 +39,25 @@ def test_missing_stamps_are_named(frequency, zone):
         find_frequency(index.drop(gone))
     assert all(str(stamp) in str(error.value) for stamp in gone)
     assert "asfreq" in str(error.value)
+
+
+@pytest.mark.parametrize("days", [range(7), range(5), [3], range(6)])
+def test_days_that_never_occur_tell_a_step_after_four_weeks_alone(days):
+    index = pd.date_range("2024-01-01", periods=42)
+    index = index[index.dayofweek.isin(days)]
+    expected = {7: "D", 5: "B", 1: "W-THU", 6: "C"}[len(days)]
+    assert find_frequency(index).freqstr == expected
+    if len(days) == 6:
+        with pytest.raises(ValueError, match=r"no row for 3 stamps .*2024-01-07.*asfreq\('D'\)"):
+            find_frequency(index[:20])
+
+
+def test_missing_open_days_are_named_with_their_step():
+    index = pd.date_range("2024-01-01", periods=60, freq=MON_SAT).delete(8)
+    with pytest.raises(
+        ValueError, match=r"2024-01-10.*asfreq\(CustomBusinessDay\(weekmask='1111110'\)"
+    ):
+        find_frequency(index)
 
 
 def test_missing_periods_and_integers_are_named():
@@ -60,7 +86,7 @@ def test_a_very_fine_gap_does_not_make_a_grid_of_its_size():
         find_frequency(index)
 
 
-@pytest.mark.parametrize("frequency", FREQUENCIES)
+@pytest.mark.parametrize("frequency", NAMED)
 def test_steps_and_stamps_are_inverse_to_each_other_and_agree_with_sktime(frequency):
     index = pd.date_range("2023-10-01", periods=60, freq=frequency)
     cutoff = index[39:40]

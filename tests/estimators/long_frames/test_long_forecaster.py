@@ -34,6 +34,21 @@ def panel(sales) -> pd.DataFrame:
     return sales.set_index(["unique_id", "ds"])
 
 
+@pytest.mark.parametrize(
+    ("open_in_south", "open_in_north", "forecast"),
+    [(6, 6, 6), (5, 6, 6), (6, 5, 6), (6, 7, 7), (5, 7, 7), (5, 5, 5)],
+)
+def test_days_are_those_on_which_any_series_has_rows(sales, open_in_south, open_in_north, forecast):
+    last = sales["unique_id"].map({"south": open_in_south, "north": open_in_north})
+    known = sales[sales["ds"].dt.dayofweek < last]
+    if open_in_south == open_in_north:
+        found = LongForecaster().forecast(known, h=14)
+    else:
+        with pytest.warns(UserWarning, match="rows missing in 1 series"):
+            found = LongForecaster().forecast(known, h=14)
+    assert set(found["ds"].dt.dayofweek) == {*range(forecast)}
+
+
 def test_forecasts_and_intervals_are_those_of_the_forecaster_on_the_panel(sales, panel):
     shuffled = sales.sample(frac=1, random_state=0)
     shuffled = pd.concat([sales[:1], shuffled.drop(index=0)])

@@ -138,7 +138,7 @@ def test_before_its_fit_it_comes_back_too(name, tmp_path):
 
 @pytest.mark.parametrize("name", FITTED)
 def test_a_zip_of_sktime_is_called_a_pickle_that_executes_code(name, tmp_path):
-    KLMemoryForecaster(7).save(tmp_path / "e")
+    KLMemoryForecaster(7).save(tmp_path / "e.zip")
     with pytest.raises(ValueError, match=r"zip file, .*: a pickle, which executes code when it is"):
         getattr(klforecast, name).load(tmp_path / "e.zip")
 

@@ -52,6 +52,9 @@ INDICES = {
     "summer time": pd.date_range("2024-03-01", periods=120, freq="h", tz="Europe/Berlin"),
     "fixed offset": pd.date_range("2024-03-01", periods=120, freq="h", tz="UTC+03:00"),
     "business days": pd.date_range("2024-03-01", periods=120, freq="B"),
+    "days without Sundays": pd.date_range(
+        "2024-03-01", periods=120, freq=pd.offsets.CustomBusinessDay(weekmask="1111110")
+    ),
     "month ends": pd.date_range("2000-01-31", periods=120, freq="ME"),
     "weeks": pd.date_range("2000-01-05", periods=120, freq="W-WED", unit="s"),
     "quarters": pd.period_range("1990Q1", periods=120, freq="Q-MAR"),
