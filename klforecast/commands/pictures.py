@@ -40,6 +40,7 @@ def draw_forecasts(outlook: Outlook) -> "Figure":
             file.panel.loc[label],
             ahead[FORECAST],
             intervals=_bounds(ahead, outlook.levels),
+            outliers=_outliers_of(outlook, label),
             history=history,
             ax=ax,
         )
@@ -53,7 +54,7 @@ def draw_forecasts(outlook: Outlook) -> "Figure":
         figure.legend(
             *axes.flat[0].get_legend_handles_labels(),
             loc="outside upper left",
-            ncols=len(outlook.levels) + 2,
+            ncols=len(outlook.levels) + 3,
             frameon=False,
         )
     return figure
@@ -63,6 +64,13 @@ def name_clock(ax: "Axes", file: SeriesFile) -> None:
     """Add the clock of the times, where they have one, to the name of the axis of time."""
     if file.clock is not None:
         ax.set_xlabel(f"{ax.get_xlabel()} ({file.clock.inside})")
+
+
+def _outliers_of(outlook: Outlook, label: object) -> pd.DataFrame:
+    found = outlook.outliers
+    if len(outlook.file.labels) == 1:
+        return found
+    return found.loc[[series == label for series in found["series"]]]
 
 
 def _bounds(ahead: pd.DataFrame, levels: tuple[float, ...]) -> pd.DataFrame | None:

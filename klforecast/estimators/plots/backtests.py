@@ -69,7 +69,7 @@ def plot_backtest(
     for (name, rows), (colour, dashes) in zip(shown.items(), style.MODELS, strict=False):
         errors = (rows["truth"] - rows["forecast"]).abs().groupby(rows["step"]).mean()
         below.plot(errors.index, errors, color=colour, linestyle=dashes, label=name)
-    below.set_xlabel(_steps_ahead(first))
+    below.set_xlabel(style.steps_name(_times(first), "ahead"))
     below.set_ylabel(style.value_label("mean absolute error", unit))
     below.set_ylim(bottom=0)
     style.tidy_axes(below)
@@ -143,18 +143,10 @@ def _draw_windows(ax: "Axes", shown: Mapping[str, pd.DataFrame], first: pd.DataF
     for window in windows:
         start = style.drawable(pd.Index(window["time"]))[0]
         ax.axvline(start, color=style.FAINT, linewidth=1, zorder=0)
-    ax.set_xlabel(_step_of(first))
+    ax.set_xlabel(style.step_name(_times(first)))
     style.legend_above(ax)
     style.tidy_axes(ax)
 
 
-def _steps_ahead(rows: pd.DataFrame) -> str:
-    unit = _step_of(rows)
-    if unit[0].isdigit():
-        return f"steps ahead, of {unit}"
-    return f"{unit}s ahead"
-
-
-def _step_of(rows: pd.DataFrame) -> str:
-    one_window = rows[rows["cutoff"] == rows["cutoff"].iloc[0]]
-    return style.step_name(pd.Index(one_window["time"]))
+def _times(rows: pd.DataFrame) -> pd.Index:
+    return pd.Index(rows.loc[rows["cutoff"] == rows["cutoff"].iloc[0], "time"])

@@ -77,7 +77,7 @@ def plot_explanation(
     ['forecast less level', 'cycle 1', 'cycle 2', 'older cycles']
     """
     rows = rows_of(explanation, series, channel, of="the explanation")
-    step = style.step_name(pd.Index(rows["time"].unique()))
+    times = pd.Index(rows["time"].unique())
     name = style.value_label(rows["channel"].iloc[0], None)
     parts = [*_parts_of_past(rows, period), *_other_parts(rows)]
     figure = new_figure((9, 7))
@@ -86,11 +86,11 @@ def plot_explanation(
         figure.add_subplot(place) for place in (grid[0, :], grid[1, 0], grid[1, 1])
     )
     _draw_steps(above, parts, np.sort(rows["step"].unique()))
-    above.set_xlabel(f"{step}s ahead")
+    above.set_xlabel(style.steps_name(times, "ahead"))
     above.set_ylabel(f"{name}\n{style.value_label('less level', unit)}")
     mesh = _draw_rows(left, rows)
-    left.set_xlabel(f"{step}s before the forecast")
-    left.set_ylabel(f"{step}s ahead")
+    left.set_xlabel(style.steps_name(times, "before the forecast"))
+    left.set_ylabel(style.steps_name(times, "ahead"))
     figure.colorbar(mesh, ax=left, label=style.plain_text(unit or ""))
     _draw_sizes(right, parts)
     right.set_xlabel(style.value_label("mean size", unit))

@@ -18,6 +18,7 @@ def plot_forecast(
     *,
     intervals: pd.DataFrame | None = None,
     actual: pd.Series | pd.DataFrame | None = None,
+    outliers: pd.DataFrame | None = None,
     channel: object = None,
     series: object = None,
     history: int | None = None,
@@ -36,6 +37,8 @@ def plot_forecast(
         As `predict_interval` gives it; the wider the coverage, the paler the band.
     actual : Series or DataFrame, optional
         What came after the cutoff.
+    outliers : DataFrame, optional
+        As `outliers` of a forecaster gives them: rings around the values that are read as others.
     channel : label, optional
         Column to draw; the first one by default.
     series : label, optional
@@ -81,6 +84,8 @@ def plot_forecast(
     colour, dashes = style.MODELS[0]
     ax.axvline(style.drawable(known.index)[-1], color=style.FAINT, linewidth=1)
     _draw_line(ax, known, "known", style.INK, "-")
+    if outliers is not None:
+        _draw_rings(ax, known[known.index.isin(_own_times(outliers, y, series, channel))])
     if actual is not None:
         came = _one_channel(_one_series(actual, series), channel)
         _draw_line(ax, came, "actual", style.MUTED, "-")
@@ -97,6 +102,20 @@ def plot_forecast(
 def _draw_line(ax: "Axes", values: pd.Series, label: str, colour: str, dashes: str) -> None:
     ax.plot(
         style.drawable(values.index), values.to_numpy(), color=colour, linestyle=dashes, label=label
+    )
+
+
+def _draw_rings(ax: "Axes", values: pd.Series) -> None:
+    if values.empty:
+        return
+    ax.plot(
+        style.drawable(values.index),
+        values.to_numpy(),
+        linestyle="none",
+        marker="o",
+        fillstyle="none",
+        color=style.RING,
+        label="outliers",
     )
 
 
@@ -157,6 +176,20 @@ def plot_modes(
     style.legend_above(ax)
     style.tidy_axes(ax)
     return ax
+
+
+def _own_times(
+    lines: pd.DataFrame, rows: pd.Series | pd.DataFrame, series: object, channel: object
+) -> pd.Series:
+    """Times in a tidy frame that belong to the channel and series that are drawn."""
+    own = np.ones(len(lines), dtype=bool)
+    if isinstance(rows.index, pd.MultiIndex):
+        label = rows.index.droplevel(-1)[0] if series is None else series
+        own &= np.array([found == label for found in lines["series"]], dtype=bool)
+    if isinstance(rows, pd.DataFrame):
+        label = rows.columns[0] if channel is None else channel
+        own &= np.array([found == label for found in lines["channel"]], dtype=bool)
+    return lines.loc[own, "time"]
 
 
 def _one_series(rows: pd.Series | pd.DataFrame, series: object) -> pd.Series | pd.DataFrame:

@@ -21,6 +21,9 @@ INK, MUTED, FAINT = "0.25", "0.55", "0.85"
 MODELS = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", ":"), ("#CC79A7", "-."))
 """Colour and dashes of each model, ours first."""
 
+RING = MODELS[1][0]
+"""Colour of rings around outliers."""
+
 BAND = "#56B4E9"
 """Colour of intervals."""
 
@@ -83,6 +86,19 @@ def step_name(index: pd.Index) -> str:
     if offset is None and len(index) > 2:
         offset = to_offset(pd.infer_freq(index))
     return "step" if offset is None else offset_name(offset)
+
+
+def steps_name(index: pd.Index, what: str) -> str:
+    """Name an axis that counts steps of an index, such as "days ahead".
+
+    Examples
+    --------
+    >>> hours = pd.date_range("2024-01-01", periods=9, freq="4h")
+    >>> steps_name(hours, "ahead"), steps_name(pd.RangeIndex(9), "ahead")
+    ('steps of 4 hours ahead', 'steps ahead')
+    """
+    step = step_name(index)
+    return f"steps of {step} {what}" if step[0].isdigit() else f"{step}s {what}"
 
 
 def offset_name(offset: BaseOffset) -> str:

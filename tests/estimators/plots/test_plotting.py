@@ -1,6 +1,7 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
@@ -19,6 +20,29 @@ def test_the_lines_of_a_plot_are_the_rows(hourly, forecast):
     np.testing.assert_array_equal(drawn["known"].get_ydata(), hourly["heat"][250:300])
     np.testing.assert_array_equal(drawn["actual"].get_ydata(), hourly["heat"][300:306])
     assert ax.get_ylabel() == "heat"
+
+
+def test_outliers_have_rings_where_the_drawn_series_has_them():
+    rng = np.random.default_rng(3)
+    index = pd.date_range("2024-01-01", periods=200)
+    calm = 50 + 5 * np.sin(np.arange(200) * 2 * np.pi / 7) + rng.normal(size=200)
+    spoiled = calm.copy()
+    spoiled[[120, 150]] = 400.0
+    y = pd.concat(
+        {"calm": pd.DataFrame({"y": calm}, index), "other": pd.DataFrame({"y": spoiled}, index)}
+    )
+    forecaster = KLMemoryForecaster(horizon=7).fit(y)
+    found = forecaster.outliers()
+    for series, expected in (("other", [150]), ("calm", [])):
+        ax = plot_forecast(y, forecaster.predict(), outliers=found, series=series, history=60)
+        rings = [line for line in ax.lines if line.get_label() == "outliers"]
+        drawn = [stamp for line in rings for stamp in line.get_xdata()]
+        assert drawn == [index[place].to_numpy() for place in expected]
+    single = KLMemoryForecaster(horizon=7).fit(y.loc["other", "y"])
+    ax = plot_forecast(y.loc["other", "y"], single.predict(), outliers=single.outliers())
+    assert dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))[
+        "outliers"
+    ].get_ydata().tolist() == [400.0, 400.0]
 
 
 def test_periods_are_drawn_at_their_start(hourly, forecast):
