@@ -33,7 +33,7 @@ class SeparatedPart(NamedTuple):
     blocks : list of Block
         In their scale and without gaps, those of equal length side by side.
     returning : ReturningEffects or None
-        Trading days, events of the year, or days of the week.
+        Trading days, days of the month, events of the year, or days of the week.
     """
 
     blocks: list[Block]
@@ -59,7 +59,7 @@ class Agreement(NamedTuple):
         Number of series, and rows of the longest one.
     frequency : offset or None
         Step of all times; None for whole numbers.
-    rule : TradingDays, Years, Weeks or None, default=None
+    rule : TradingDays, Months, Years, Weeks or None, default=None
         How what returns in a series is found. In files of earlier versions nothing does.
     outlier_seasons : tuple of int or None, default=None
         Periods by which outliers are told; None where nobody looks for them, as in files of earlier versions.

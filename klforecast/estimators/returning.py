@@ -3,13 +3,14 @@
     residual   rows less the effect at their stamps
     forecast   that of the residual and the effect at the stamps ahead
 
-Events of the year and trading days are taken off for the core and the local experts; a week for the core alone where
-local experts know it as a season of their own, since they need the rows as they are for logarithms, factors and counts.
+Days of the month, events of the year and trading days are taken off for the core and the local experts; a week for the
+core alone where local experts know it as a season of their own, since they need the rows as they are for logarithms,
+factors and counts.
 
-`klforecast.estimators.trading_days`, `years` and `weeks` look for it, by the rules of `returning_rules`.
+`klforecast.estimators.trading_days`, `months`, `years` and `weeks` look for it, by the rules of `returning_rules`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Self
 
@@ -28,9 +29,12 @@ from klforecast.ops.arrays import to_tensor
 PlanOf = Callable[[Mapping[Key, np.ndarray]], CorePlan]
 """The plan of a core for some rows."""
 
+PlanWith = Callable[[Mapping[Key, np.ndarray], Sequence[int]], CorePlan]
+"""The plan of a core for some rows and cycles."""
+
 
 class ReturningEffects(NamedTuple):
-    """What returns in the series of a panel: every year or week, or with the calendar of 28 years.
+    """What returns in the series of a panel: every month, year or week, or with the calendar of 28 years.
 
     Attributes
     ----------
@@ -43,8 +47,8 @@ class ReturningEffects(NamedTuple):
         Of these series.
     frequency : offset or None
     cycle : float
-        Steps after which it returns.
-    name : {"year", "week", "trading days"}
+        Steps after which it returns; a year of steps for days of the month.
+    name : {"month", "month and year", "year", "week", "trading days"}
         What returns.
     for_core_alone : bool, default=False
         Whether local experts see the rows with it. In files of earlier versions they never do.
@@ -93,7 +97,12 @@ class ReturningEffects(NamedTuple):
     @property
     def words(self) -> str:
         """What is added to a forecast, as messages and summaries call it."""
-        words = {"year": "events of the year", "week": "days of the week"}
+        words = {
+            "month": "days of the month",
+            "month and year": "days of the month and events of the year",
+            "year": "events of the year",
+            "week": "days of the week",
+        }
         return words.get(self.name, self.name)
 
     def of(self, key: Key, stamps: pd.Index) -> np.ndarray:  # (n, channels), or a zero

@@ -1,4 +1,4 @@
-"""How trading days, events of the year or days of the week are found in any series of a panel.
+"""How trading days, days of the month, events of the year or days of the week are found in any series of a panel.
 
     rule      learned from a sample of the panel: whether it has them, what its series share, what helps a core
     effects   of a series, from its own rows and the rule
@@ -7,6 +7,7 @@ So the series of a panel may come in any parts, and each has the effects that it
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from pandas.tseries.offsets import BaseOffset
 from klforecast.core.plan import CorePlan, plan_core
 from klforecast.data.scaling import add_within_floats
 from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.months import Months, learn_months
 from klforecast.estimators.options import Options
 from klforecast.estimators.planning import Planned, make_plan
 from klforecast.estimators.returning import ReturningEffects
@@ -24,7 +26,7 @@ from klforecast.estimators.trading_days import TradingDays, learn_trading_days
 from klforecast.estimators.weeks import Weeks, learn_weeks
 from klforecast.estimators.years import Years, learn_years
 
-ReturningRule = TradingDays | Years | Weeks
+ReturningRule = TradingDays | Months | Years | Weeks
 """What a panel has of them."""
 
 
@@ -33,7 +35,7 @@ class TakenOff(NamedTuple):
 
     Attributes
     ----------
-    rule : TradingDays, Years or Weeks
+    rule : TradingDays, Months, Years or Weeks
     returning : ReturningEffects
         Of all the series.
     residual : dict of tuple to ndarray of shape (time, channels)
@@ -111,22 +113,31 @@ def _learn(
     planned: Planned,
     options: Options,
 ) -> tuple[ReturningRule, ReturningEffects] | None:
-    """Look for trading days, then for events of the year, then for days of the week in a sample of the series."""
+    """Look for trading days, else for days of the month and events of the year, else for days of the week."""
 
-    def plan_of(panel: Mapping[Key, np.ndarray]) -> CorePlan:
+    def plan_of(panel: Mapping[Key, np.ndarray], periods: Sequence[int]) -> CorePlan:
         lengths = [*map(len, panel.values())]
         channels = next(iter(panel.values())).shape[1]
         horizon = min(planned.core.horizon, longest_horizon(max(lengths)))
-        return plan_core(lengths, channels, horizon, planned.periods, options.core)
+        return plan_core(lengths, channels, horizon, periods, options.core)
+
+    def replanned(panel: Mapping[Key, np.ndarray]) -> CorePlan:
+        # Without events of the year a season of 365 days may be gone, and windows hold other cycles.
+        horizon = min(planned.core.horizon, longest_horizon(max(map(len, panel.values()))))
+        return make_plan(panel, frequency, horizon, options).core
 
     keys = sample_keys(series)
     sample, rows = {key: series[key] for key in keys}, {key: residual[key] for key in keys}
     found: tuple[ReturningRule, ReturningEffects] | None
     found = learn_trading_days(sample, rows, frequency)
     if found is None:
-        found = learn_years(sample, rows, frequency, planned.periods, plan_of)
+        found = learn_months(sample, rows, frequency, planned.periods, plan_of, replanned)
     if found is None:
-        found = learn_weeks(sample, rows, frequency, planned.periods, plan_of)
+        found = learn_years(sample, rows, frequency, planned.periods, replanned)
+    if found is None:
+        found = learn_weeks(
+            sample, rows, frequency, planned.periods, partial(plan_of, periods=planned.periods)
+        )
     if found is None or len(keys) == len(series):
         return found
     rule, effects = found

@@ -1,6 +1,6 @@
 """The stages of a fit to all known rows, and of an update by new ones.
 
-    fit       cycles and plan -> effect of X, trading days, events of the year or week -> outliers
+    fit       cycles and plan -> effect of X, of days of the month, events of the year or other days -> outliers
               -> core or encoder on what is left -> share of local experts
     update    the open stream absorbs the new rows -> core -> share of local experts
 
@@ -63,7 +63,7 @@ class Separated(NamedTuple):
     plan : Planned
         Of the core of the residual.
     returning : ReturningEffects or None
-        Trading days, events of the year, or days of the week.
+        Trading days, days of the month, events of the year, or days of the week.
     outlier_seasons : tuple of int or None
         Periods by which outliers are told; None where nobody looks for them.
     """

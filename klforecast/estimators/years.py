@@ -33,6 +33,7 @@ _DAYS = 365.2425  # of a year
 # Steps of a year of weeks, of business days and of days; other seasons of rows without dates are none: M4's weekly
 # series seem to have one of 313, and lost 2 % of their MASE with events of it.
 _COUNTED = (52, 53, 260, 261, 364, 365, 366)
+_NEAR = 0.75  # of a step that a row may be from a date: a Saturday from a Friday, and no day from the next one
 _SHORTEST_YEAR = 26  # steps; a year of months is a season like any other, and windows hold it
 _YEARS = (
     10  # before a row and after it: what was usual longer ago says less, and the cost is bounded
@@ -43,7 +44,7 @@ _NARROWER = (
     2  # bands less in the next choice, a quarter of the width: three choices from days to seasons
 )
 _CHOICES = 3  # of widths; each costs a core
-_JUDGED_YEARS = (
+JUDGED_YEARS = (
     6  # newest ones that cores are compared on: longer series would take the time of a second fit
 )
 # Of the squared error that more bands have to save: of noise, walks and smooth waves they save up to 1.5 % by chance
@@ -101,11 +102,11 @@ class Years(NamedTuple):
         frequency: BaseOffset | None,
     ) -> ReturningEffects:
         """Events of some series of the panel, or of others in their place; arguments as for `learn_years`."""
-        return self.of_chosen_width(
-            series, self.of_each_width(series, residual, frequency), frequency
+        return self.of_chosenbest_width(
+            series, self.of_eachbest_width(series, residual, frequency), frequency
         )
 
-    def of_chosen_width(
+    def of_chosenbest_width(
         self,
         series: Mapping[Key, TimeSeries],
         found: Mapping[Key, np.ndarray],  # (widths, T + A, C) each
@@ -119,7 +120,7 @@ class Years(NamedTuple):
         }
         return ReturningEffects.on(series, chosen, frequency, self.year, "year")
 
-    def of_each_width(
+    def of_eachbest_width(
         self,
         series: Mapping[Key, TimeSeries],
         residual: Mapping[Key, np.ndarray],
@@ -138,7 +139,7 @@ class Years(NamedTuple):
             if not knows_itself and key not in common:
                 continue
             index = series[key].index
-            nothing = np.zeros((len(self.widths), len(rows) + _ahead(self.year), rows.shape[1]))
+            nothing = np.zeros((len(self.widths), len(rows) + rows_ahead(self.year), rows.shape[1]))
             found = common.get(key, nothing)
             if knows_itself:
                 dates = (index[0], len(index))
@@ -148,14 +149,25 @@ class Years(NamedTuple):
                 found = found + effects_of_years(
                     left, places[dates], self.season, round(self.year), self.widths
                 )
-            # The rise of a peak is a shift too, and none of the rows less the peak.
-            left = add_within_floats(rows, -found[-1, : len(rows)])[-LONGEST:].T
-            seasons = [self.season] if self.season > 1 else []
-            shifted = on_present_level(left, self.horizon, seasons).shifted
-            found[..., shifted | (count_size(rows.T) > 0)] = 0.0
+            found = steady(found, rows, self.horizon, self.season)
             if found.any():
                 effects[key] = found
         return effects
+
+
+def steady(
+    found: np.ndarray,  # (widths, T + A, C)
+    rows: np.ndarray,  # (T, C)
+    horizon: int,
+    season: int,
+) -> np.ndarray:
+    """Effects without those of channels that are counts, or whose level has just shifted.
+
+    The rise of a peak is a shift too, and none of the rows less the peak.
+    """
+    left = add_within_floats(rows, -found[-1, : len(rows)])[-LONGEST:].T
+    shifted = on_present_level(left, horizon, [season] if season > 1 else []).shifted
+    return np.where(shifted | (count_size(rows.T) > 0), 0.0, found)
 
 
 def learn_years(
@@ -201,9 +213,9 @@ def learn_years(
     channels = next(iter(residual.values())).shape[1]
     shared = _learn_shared(series, residual, frequency, year, season, widths)
     asked = Years(year, season, widths, np.full(channels, -1), plan.horizon, shared)
-    found = asked.of_each_width(series, residual, frequency)
-    years = asked._replace(width=_width(residual, found, int(_JUDGED_YEARS * year), plan_of))
-    effects = years.of_chosen_width(series, found, frequency)
+    found = asked.of_eachbest_width(series, residual, frequency)
+    years = asked._replace(width=best_width(residual, found, int(JUDGED_YEARS * year), plan_of))
+    effects = years.of_chosenbest_width(series, found, frequency)
     return (years, effects) if effects.effects else None
 
 
@@ -229,21 +241,21 @@ def steps_of_a_year(index: pd.Index, periods: Sequence[int]) -> float | None:
 
 def _is_known_to(plan: CorePlan, year: float, rows: int) -> bool:
     """Whether windows of a core hold whole years, and the rows more of them than others could tell it."""
-    return plan.edges[0] >= round(year) and rows > _JUDGED_YEARS * year
+    return plan.edges[0] >= round(year) and rows > JUDGED_YEARS * year
 
 
 def same_places(
     index: pd.Index, frequency: BaseOffset | None, year: float
 ) -> np.ndarray:  # (T + A, J) int
     """Known rows at the date of each row, and of those of the year ahead, in other years; -1 for none."""
-    rows, ahead = len(index), _ahead(year)
+    rows, ahead = len(index), rows_ahead(year)
     years = _other_years(rows + ahead, year)
     if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex):
         places = np.arange(rows + ahead)[:, None] + np.round(np.multiply(years, year)).astype(int)
         return np.where((places >= 0) & (places < rows), places, -1)
-    index, stamps = _known_and_ahead(index, frequency, ahead)
+    index, stamps = known_and_ahead(index, frequency, ahead)
     return np.stack(
-        [_nearest(index, _years_later(stamps, number), year) for number in years], axis=1
+        [nearest(index, _years_later(stamps, number), year) for number in years], axis=1
     )
 
 
@@ -265,16 +277,16 @@ def feast_places(
     """
     if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex):
         return None
-    ahead = _ahead(year)
+    ahead = rows_ahead(year)
     years = _other_years(len(index) + ahead, year)
-    index, stamps = _known_and_ahead(index, frequency, ahead)
+    index, stamps = known_and_ahead(index, frequency, ahead)
     dates = stamps.tz_localize(None).normalize()
     easter = easter_of(dates.year)
     near = np.isin((dates - easter).days, _FEAST_DAYS)
     return np.stack(
         [
             np.where(
-                near, _nearest(index, stamps + (easter_of(dates.year + number) - easter), year), -1
+                near, nearest(index, stamps + (easter_of(dates.year + number) - easter), year), -1
             )
             for number in years
         ],
@@ -288,7 +300,7 @@ def _other_years(rows: int, year: float) -> list[int]:
     return [number for number in range(-most, most + 1) if number]
 
 
-def _known_and_ahead(
+def known_and_ahead(
     index: pd.DatetimeIndex | pd.PeriodIndex, frequency: BaseOffset | None, ahead: int
 ) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
     """Dates of known rows, and these with the dates ahead."""
@@ -306,9 +318,10 @@ def _years_later(stamps: pd.DatetimeIndex, number: int) -> pd.DatetimeIndex:
     return later.tz_localize(stamps.tz, ambiguous="NaT", nonexistent="NaT")
 
 
-def _nearest(index: pd.DatetimeIndex, stamps: pd.DatetimeIndex, year: float) -> np.ndarray:
+def nearest(index: pd.DatetimeIndex, stamps: pd.DatetimeIndex, year: float) -> np.ndarray:
     """Places of the nearest rows: a business day for a Saturday, and the week around a date; -1 for none."""
-    return index.get_indexer(stamps, "nearest", tolerance=pd.Timedelta(days=_DAYS / year))
+    tolerance = pd.Timedelta(days=_NEAR * _DAYS / year)
+    return np.where(stamps.isna(), -1, index.get_indexer(stamps, "nearest", tolerance=tolerance))
 
 
 def _places(index: pd.Index, frequency: BaseOffset | None, year: float, season: int) -> Places:
@@ -358,7 +371,7 @@ def _common(
         return {}
     index = _dated(series, residual)
     starts = _starts(index, shared.first, shared.last, frequency)
-    ahead = _ahead(year)
+    ahead = rows_ahead(year)
     return {
         key: shared.common.on(residual[key], start)[:, : len(residual[key]) + ahead]
         for key, start in starts.items()
@@ -397,12 +410,12 @@ def _starts(
     }
 
 
-def _ahead(year: float) -> int:
+def rows_ahead(year: float) -> int:
     """Steps beyond the rows that effects are found for."""
     return math.ceil(year) + 1
 
 
-def _width(
+def best_width(
     residual: Mapping[Key, np.ndarray],
     found: Mapping[Key, np.ndarray],  # (widths, T + A, C) each
     most_rows: int,
@@ -414,15 +427,14 @@ def _width(
         return np.full(channels, -1)
     judged = {key: residual[key][-most_rows:] for key in found}
     scalers = {key: Standardizer.fit(rows) for key, rows in judged.items()}
-    plan = plan_of(judged)
-    least = squared_error(judged, scalers, plan)
+    least = squared_error(judged, scalers, plan_of(judged))
     width = np.full(channels, -1)
     for place in range(len(next(iter(found.values())))):
         less = {
             key: add_within_floats(rows, -found[key][place, : len(residual[key])][-most_rows:])
             for key, rows in judged.items()
         }
-        error = squared_error(less, scalers, plan)
+        error = squared_error(less, scalers, plan_of(less))
         helps = error < (1 - _LEAST_GAIN) * least
         least, width = np.where(helps, error, least), np.where(helps, place, width)
     return width

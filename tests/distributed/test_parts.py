@@ -145,6 +145,19 @@ def shops(n_series: int) -> pd.DataFrame:
     return pd.concat(frames, names=["series", "day"])
 
 
+def rents(n_series: int) -> pd.DataFrame:
+    """Daily rows of a year and a half, every other series with a rent of its own on the 3rd."""
+    rng = np.random.default_rng(3)
+    days = pd.date_range("2016-06-01", "2017-11-25")
+    frames = {}
+    for number in range(n_series):
+        rent = rng.uniform(0.5, 1.5) * (days.day == 3) * (number % 2)
+        rows = 1 + rent + 0.2 * np.sin(2 * np.pi * days.dayofweek / 7)
+        rows = rows + 0.08 * rng.normal(size=len(days))
+        frames[f"s{number:04d}"] = pd.DataFrame({"y": rng.uniform(50, 200) * rows}, index=days)
+    return pd.concat(frames, names=["series", "day"])
+
+
 def rides(n_series: int) -> pd.DataFrame:
     """Hourly rides of three weeks, with weekends of their own."""
     rng = np.random.default_rng(2)
@@ -164,6 +177,7 @@ def rides(n_series: int) -> pd.DataFrame:
     [
         (offices(12), "trading days", 12),
         (shops(12), "year", 40),
+        (rents(12), "month", 40),
         (rides(12), "week", 24),
     ],
 )
@@ -189,7 +203,9 @@ def test_a_part_without_a_positive_series_has_no_trading_days():
 
 
 @pytest.mark.parametrize(
-    "panel", [offices(5), rides(5), shops(5)], ids=["months", "weeks", "years"]
+    "panel",
+    [offices(5), rides(5), shops(5), rents(5)],
+    ids=["months", "weeks", "years", "days of the month"],
 )
 def test_a_file_of_a_panel_model_holds_how_what_returns_is_found(tmp_path, panel):
     parts = parted(panel, [5])
