@@ -293,7 +293,9 @@ def _check_numeric(frame: pd.DataFrame, where: str) -> None:
 
 
 def _check_not_long(frame: pd.DataFrame, where: str) -> None:
-    """Raise a TypeError if dates, and perhaps names of series, stand in columns."""
+    """Raise a TypeError if dates, and perhaps names of series, stand in columns, and none in the index."""
+    if isinstance(frame.index.get_level_values(-1), pd.DatetimeIndex | pd.PeriodIndex):
+        return
     dates = [
         column
         for column, dtype in zip(frame.columns, frame.dtypes, strict=True)
@@ -329,6 +331,12 @@ def check_container(given: Any, where: str) -> None:
 
 def name_refusal(given: Any, where: str) -> TypeError:
     """Say in a sentence that a container is none that sktime knows."""
+    if isinstance(given, pd.DataFrame) and not given.columns.is_unique:
+        twice = given.columns[given.columns.duplicated()].unique().tolist()
+        return TypeError(
+            f"{where} has more than one column with the name {', '.join(map(repr, twice))}; give each column "
+            f"a name of its own, for example with {where}.columns = [...]"
+        )
     return TypeError(
         f"{where} is {show(given)} of type {type(given).__name__}; pass a pandas Series or DataFrame "
         "with a row for each time, a numpy array of shape (time, channels) or another container of sktime"
@@ -355,8 +363,12 @@ def _check_not_infinite(values: np.ndarray, index: pd.Index, columns: pd.Index, 
     rows, channels = np.nonzero(np.isinf(values))
     if len(rows) == 0:
         return
+    remedy = (
+        f"mark them as missing, for example with {where[-1]}.replace([np.inf, -np.inf], np.nan)"
+    )
+    if where[-1] == "X":  # which has no missing values
+        remedy = "put known numbers in their place"
     raise ValueError(
         f"{where} has {len(rows)} values that are not finite, the first (infinite) at "
-        f"{index[rows[0]]} in column {columns[channels[0]]!r}; mark them as missing, for example "
-        f"with {where[-1]}.replace([np.inf, -np.inf], np.nan)"
+        f"{index[rows[0]]} in column {columns[channels[0]]!r}; {remedy}"
     )

@@ -20,6 +20,7 @@ import numpy as np
 from klforecast.local.autoregression import autoregressive_forecasts
 from klforecast.local.filters import N_FILTERS, filter_forecasts
 from klforecast.local.last_cycles import N_MEANS, N_RETURNS, last_cycles, returns_to_cycles
+from klforecast.local.panel import are_positive, median
 from klforecast.local.seasons import laid_out, seasonal_indices
 
 # How fast indices forget, a copy each. Three speeds of terms, one of factors: a second speed of factors, or of terms
@@ -27,6 +28,10 @@ from klforecast.local.seasons import laid_out, seasonal_indices
 _TERMS, _FACTORS, _LOG_TERMS = (0.1, 0.3, 0.7), (0.1,), (0.1,)
 _RANGES = 3.0  # of the newest rows that a forecast may lie beyond them
 _FEWEST_ROWS = 12  # that the range is taken from
+_PARTS, _ROOM = (
+    3,
+    1.5,
+)  # of these rows, each larger than the one before; times their growth that a forecast may have
 # Of the shortest season. Indices take two, but the last cycle is known from one, and rows of a second one judge it.
 _LEAST_CYCLES = 1.25
 _MOST_GROWTH = 5.0  # of the logarithm above its largest value; keeps the exponential finite
@@ -266,18 +271,36 @@ def _where_positive(
 
 
 def _reach(past: np.ndarray, periods: Sequence[int], horizon: int) -> tuple[np.ndarray, np.ndarray]:
-    """Three ranges of the last two cycles, or as many rows as are forecast, around them."""
+    """Three ranges of the last two cycles, or as many rows as are forecast, around them; more if they grew so fast."""
     rows = max(_FEWEST_ROWS, horizon, *(2 * period for period in periods[:1]))
     newest = past[:, -rows:]
     known = np.isfinite(newest)
-    # A series that was not observed lately is held to what it was before.
-    gone = ~known.any(axis=1)
+    # A series that was hardly observed lately is held to what it was before.
+    gone = known.sum(axis=1) < min(rows, past.shape[1]) / 2
     low = np.where(known, newest, np.inf).min(axis=1)
     high = np.where(known, newest, -np.inf).max(axis=1)
     if gone.any():
         known = np.isfinite(past[gone])
+        counts = known[:, ::-1].cumsum(axis=1)[:, ::-1]
+        known &= counts <= rows
         low[gone] = np.where(known, past[gone], np.inf).min(axis=1)
         high[gone] = np.where(known, past[gone], -np.inf).max(axis=1)
     seen = np.isfinite(low)
     low, high = np.where(seen, low, 0.0), np.where(seen, high, 0.0)
-    return low - _RANGES * (high - low), high + _RANGES * (high - low)
+    reach = high + _RANGES * (high - low)
+    return low - _RANGES * (high - low), np.maximum(reach, _grown(newest, high, horizon))
+
+
+def _grown(newest: np.ndarray, high: np.ndarray, horizon: int) -> np.ndarray:  # (N,)
+    """What steady growth by a factor makes of the largest row, and half of that again; -inf where there is none."""
+    part = newest.shape[1] // _PARTS
+    growing = are_positive(newest)
+    grown = np.full(len(newest), -np.inf)
+    if part and growing.any():
+        parts = np.log(newest[growing][:, -_PARTS * part :]).reshape(-1, part)
+        levels = median(parts).reshape(-1, _PARTS)
+        # A shift of level is between two parts alone.
+        pace = np.diff(levels, axis=1).min(axis=1) / part
+        factor = np.minimum(_ROOM * pace * horizon, _MOST_GROWTH)
+        grown[growing] = np.where(pace > 0, high[growing] * np.exp(factor), -np.inf)
+    return grown

@@ -54,7 +54,7 @@ class Levelled(NamedTuple):
     shifted: np.ndarray
 
 
-def without_shift(past: np.ndarray, period: int, reach: int) -> Levelled:
+def without_shift(past: np.ndarray, period: int, reach: int, width: int | None = None) -> Levelled:
     """Bring the rows before the newest shift of every series to the level after it.
 
     Parameters
@@ -65,6 +65,9 @@ def without_shift(past: np.ndarray, period: int, reach: int) -> Levelled:
         Rows of a season, 1 for none.
     reach : int
         Newest rows among which a shift is looked for.
+    width : int, optional
+        Rows of a side; None takes a season, or six rows where there is none. Of fewer rows a season is no matter, but
+        for what it does in as few rows all the time.
 
     Notes
     -----
@@ -79,7 +82,9 @@ def without_shift(past: np.ndarray, period: int, reach: int) -> Levelled:
     (array([ 9000., 10000., 11000., 11000.]), array([ True]))
     """
     rows = past.shape[1]
-    width = period * -(-_FEWEST_ROWS // period)
+    width = width or period * -(-_FEWEST_ROWS // period)
+    # Rows are compared with those of the same phase.
+    lag = max(width, period)
     shifted = np.zeros(len(past), dtype=bool)
     if rows < (_BEFORE + 1) * width:
         return Levelled(past, shifted)
@@ -97,11 +102,11 @@ def without_shift(past: np.ndarray, period: int, reach: int) -> Levelled:
     levelled = past.copy() if usable.any() else past
     for series in np.flatnonzero(usable):
         jump = change[series] - middle[series]
-        start = _newest(z[series], means[series], jump, far[series], width)
+        start = _newest(z[series], means[series], jump, far[series], width, lag)
         if start is None or start < rows - reach:
             continue
         slope = middle[series] / width
-        levelled[series, :start] = _moved(past[series], start, width, slope, positive[series])
+        levelled[series, :start] = _moved(past[series], start, lag, slope, positive[series])
         shifted[series] = True
     return Levelled(levelled, shifted)
 
@@ -124,6 +129,15 @@ def on_present_level(past: np.ndarray, horizon: int, periods: Sequence[int]) -> 
     """
     reach = farthest_origin(past.shape[1], horizon)
     found = without_shift(past, periods[0] if periods else 1, reach)
+    if periods and periods[0] > _FEWEST_ROWS:
+        steady = np.flatnonzero(~found.shifted)
+        younger = without_shift(past[steady], periods[0], reach, _FEWEST_ROWS)
+        if younger.shifted.any():
+            moved = steady[younger.shifted]
+            levelled = found.past.copy()
+            levelled[moved] = younger.past[younger.shifted]
+            found.shifted[moved] = True
+            found = Levelled(levelled, found.shifted)
     shifted = np.flatnonzero(found.shifted)
     left = shifted[count_size(past[shifted]) > 0]
     found.past[left], found.shifted[left] = past[left], False
@@ -149,14 +163,16 @@ def _changes(means: np.ndarray, rows: int, width: int) -> tuple[np.ndarray, np.n
 
 
 def _newest(
-    z: np.ndarray, means: np.ndarray, change: np.ndarray, far: np.ndarray, width: int
+    z: np.ndarray, means: np.ndarray, change: np.ndarray, far: np.ndarray, width: int, lag: int
 ) -> int | None:
     """First row after the newest shift of a series."""
     places = np.flatnonzero(far)
     while len(places):
         nearby = places[places > places[-1] - width]
         start = int(nearby[np.abs(change[nearby]).argmax()])
-        moved = (z[start : start + width] - z[start - width : start]) / change[start]
+        if start < lag:
+            return None
+        moved = (z[start : start + width] - z[start - lag :][:width]) / change[start]
         moved = moved[np.isfinite(moved)]
         before = means[max(0, start - _CYCLES * width) : start - width + 1]
         after = means[start : start + (_CYCLES - 1) * width + 1]
@@ -171,12 +187,16 @@ def _newest(
     return None
 
 
-def _moved(past: np.ndarray, start: int, width: int, slope: float, positive: bool) -> np.ndarray:
+def _moved(past: np.ndarray, start: int, lag: int, slope: float, positive: bool) -> np.ndarray:
     """Rows before a shift on the level after it."""
-    after = width * min(_CYCLES, (len(past) - start) // width)
-    before = width * min(_CYCLES, start // width)
+    after = lag * min(_CYCLES, (len(past) - start) // lag)
+    before = lag * min(_CYCLES, start // lag)
     new, old = past[start : start + after], past[start - before : start]
     grown = slope * (after + before) / 2
+    if not after:
+        # Younger than a season: the same phases of the one before it.
+        new = past[start:]
+        old, grown = past[start - lag :][: len(new)], slope * lag
     if not positive:
         return past[:start] + (np.nanmean(new) - np.nanmean(old) - grown)
     factor = np.nanmean(np.log(new)) - np.nanmean(np.log(old)) - grown

@@ -131,3 +131,14 @@ def test_series_of_a_panel_are_asked_each_for_itself():
     assert (share["mild",] < 1).all()
     assert (share["none",] < 1).all()
     assert (share["unit",] == 1).all()
+
+
+@pytest.mark.parametrize("months", [7, 12, 15])
+def test_months_follow_a_shift_that_is_younger_than_a_year(months):
+    rng = np.random.default_rng(months)
+    rows = np.where(np.arange(72 + months) < 60, 10.0, 50.0) + rng.normal(size=72 + months)
+    y = pd.Series(rows, pd.period_range("2000-01", periods=len(rows), freq="M"))
+    forecaster = KLMemoryForecaster(horizon=12).fit(y[: 60 + months])
+    assert (forecaster.predict() - y[60 + months :]).abs().mean() < 2.5
+    limits = forecaster.predict_interval(coverage=0.9).to_numpy()
+    assert (limits[:, 1] - limits[:, 0]).max() < 20

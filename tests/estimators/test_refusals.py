@@ -320,3 +320,26 @@ def test_searches_of_scikit_learn_are_told_which_one_to_use():
     message = re.compile("sktime's ForecastingGridSearchCV")
     with pytest.raises(TypeError, match=message):
         GridSearchCV(make(), {"period": [1]}).fit(COUNTED.to_frame(), COUNTED)
+
+
+def test_infinite_covariates_are_not_to_be_marked_as_missing():
+    index = pd.date_range("2024-01-01", periods=60)
+    X = pd.DataFrame({"price": np.arange(60.0)}, index)
+    X.iloc[5] = np.inf
+    with pytest.raises(
+        ValueError, match=r"X has 1 values that are not finite.*known numbers in their"
+    ):
+        KLMemoryForecaster(3).fit(pd.Series(np.arange(60.0), index), X=X)
+
+
+def test_dates_of_rows_with_dates_are_another_column():
+    index = pd.date_range("2024-01-01", periods=60)
+    X = pd.DataFrame({"price": np.arange(60.0), "ordered": index}, index)
+    with pytest.raises(TypeError, match="column 'ordered' of X has the non-numeric"):
+        KLMemoryForecaster(3).fit(pd.Series(np.arange(60.0), index), X=X)
+
+
+def test_columns_of_one_name_are_named():
+    y = pd.DataFrame(np.ones((60, 3)), columns=["a", "b", "a"])
+    with pytest.raises(TypeError, match="y has more than one column with the name 'a'; give each"):
+        KLMemoryForecaster(3).fit(y)

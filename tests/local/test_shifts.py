@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from klforecast.local.shifts import without_shift
+from klforecast.local.shifts import on_present_level, without_shift
 
 DAYS = np.arange(400)
 WEEK = 1 + 0.2 * np.sin(2 * np.pi * DAYS / 7)
@@ -88,3 +88,24 @@ def test_a_change_by_hundreds_of_orders_of_magnitude_stays_within_floats():
     found = undone(shifted)
     assert found.shifted.all()
     assert np.isfinite(found.past**2).all()
+
+
+@pytest.mark.parametrize("months", [6, 8, 12, 15])
+@pytest.mark.parametrize("swing", [0.0, 1.0])
+def test_a_shift_that_is_younger_than_a_season_is_undone_phase_by_phase(months, swing):
+    rows = 60 + months
+    wanted = 50 + swing * np.sin(2 * np.pi * np.arange(rows) / 12) + noise(n=rows)
+    shifted = wanted - 40 * (np.arange(rows) < 60)
+    found = on_present_level(shifted[None], 12, [12])
+    assert found.shifted.all()
+    np.testing.assert_allclose(found.past[0], wanted, atol=2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_a_season_does_all_the_time_is_no_young_shift(seed):
+    months = np.arange(84)
+    rng = np.random.default_rng(seed)
+    peak = np.where(months % 12 == 11, 200.0, 20.0) * np.exp(0.1 * rng.standard_normal(84))
+    holidays = np.where(months % 12 < 6, 100.0, 10.0) * np.exp(0.1 * rng.standard_normal(84))
+    sales = np.exp(0.2 * np.sin(2 * np.pi * months / 12) + 0.05 * np.cumsum(rng.normal(size=84)))
+    assert not on_present_level(np.stack([peak, holidays, sales]), 12, [12]).shifted.any()

@@ -153,17 +153,25 @@ def _draw_rows(ax: "Axes", rows: pd.DataFrame) -> "QuadMesh":
     values = values.loc[:, : size[size >= _LEAST_SHARE * size.max()].index.max()]
     largest = float(size.max())
     mesh = ax.pcolormesh(
-        -values.columns.to_numpy(),
-        values.index.to_numpy(),
+        _edges(-values.columns.to_numpy()),
+        _edges(values.index.to_numpy()),
         values.to_numpy(),
         cmap="PuOr_r",
         vmin=-largest,
         vmax=largest,
-        shading="nearest",
+        shading="flat",
         rasterized=True,
     )
     ax.set_title("what each row of the past adds", loc="left", fontsize=10)
     return mesh
+
+
+def _edges(places: np.ndarray) -> np.ndarray:  # (n,) -> (n + 1,)
+    """Edges of cells around places, a step wide where there is one alone."""
+    halves = np.diff(places) / 2 if len(places) > 1 else np.array([0.5])
+    return np.concatenate(
+        [places[:1] - halves[0], places[:-1] + halves[: len(places) - 1], places[-1:] + halves[-1]]
+    )
 
 
 def _draw_sizes(ax: "Axes", parts: list[_Part]) -> None:

@@ -100,8 +100,14 @@ def plot_forecast(
 
 
 def _draw_line(ax: "Axes", values: pd.Series, label: str, colour: str, dashes: str) -> None:
+    places = style.drawable(values.index)
     ax.plot(
-        style.drawable(values.index), values.to_numpy(), color=colour, linestyle=dashes, label=label
+        places,
+        values.to_numpy(),
+        color=colour,
+        linestyle=dashes,
+        marker=style.marker_of(places),
+        label=label,
     )
 
 
@@ -124,14 +130,13 @@ def _draw_bands(ax: "Axes", intervals: pd.DataFrame, channel: object) -> None:
     bounds = intervals[name]
     coverages = sorted(bounds.columns.unique(level=0), reverse=True)
     for place, coverage in enumerate(coverages):
-        ax.fill_between(
+        style.draw_band(
+            ax,
             style.drawable(bounds.index),
             bounds[coverage, "lower"].to_numpy(),
             bounds[coverage, "upper"].to_numpy(),
-            color=style.BAND,
             # Each narrower band lies on the wider ones.
             alpha=0.25 + 0.25 * place / len(coverages),
-            linewidth=0,
             label=f"{100 * coverage:g} %",
         )
 

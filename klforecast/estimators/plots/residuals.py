@@ -116,16 +116,9 @@ def _by_step(ax: "Axes", rows: pd.DataFrame, name: str) -> None:
     groups = pd.Series(_errors(rows)).groupby(rows["step"].to_numpy())
     middle = groups.quantile([0.1, 0.5, 0.9]).unstack()
     ax.axhline(0, color=style.MUTED, linewidth=1)
-    ax.fill_between(
-        middle.index,
-        middle[0.1],
-        middle[0.9],
-        color=style.BAND,
-        alpha=0.4,
-        linewidth=0,
-        label="80 %",
-    )
-    ax.plot(middle.index, middle[0.5], color=style.MODELS[0][0], label="median")
+    steps, low, median, high = middle.reset_index().to_numpy().T
+    style.draw_band(ax, steps, low, high, alpha=0.4, label="80 %")
+    ax.plot(steps, median, color=style.MODELS[0][0], marker=style.marker_of(steps), label="median")
     ax.set_xlabel("steps ahead")
     ax.set_ylabel(name)
     ax.legend(loc="best", frameon=False)

@@ -27,6 +27,8 @@ RING = MODELS[1][0]
 BAND = "#56B4E9"
 """Colour of intervals."""
 
+_BAR_WIDTH = 8.0  # points
+
 _STEP_NAMES = {
     "ns": "nanosecond",
     "us": "microsecond",
@@ -57,6 +59,21 @@ def tidy_axes(ax: "Axes") -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color=FAINT, linewidth=0.6)
     ax.set_axisbelow(True)
+
+
+def draw_band(
+    ax: "Axes", places: np.ndarray, lower: np.ndarray, upper: np.ndarray, alpha: float, label: str
+) -> None:
+    """Draw what lies between two lines; of one place, which has no lines, a bar."""
+    if len(places) == 1:
+        ax.vlines(places, lower, upper, color=BAND, alpha=alpha, linewidth=_BAR_WIDTH, label=label)
+        return
+    ax.fill_between(places, lower, upper, color=BAND, alpha=alpha, linewidth=0, label=label)
+
+
+def marker_of(places: np.ndarray) -> str | None:
+    """Sign for a line of one place, which could not be seen."""
+    return "o" if len(places) == 1 else None
 
 
 def legend_above(ax: "Axes") -> None:

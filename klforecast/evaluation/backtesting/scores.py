@@ -126,7 +126,7 @@ def _intervals(levels: Sequence[float]) -> list[tuple[str, int, int]]:
         (f"coverage_{100 * (levels[upper] - levels[lower]):g}", lower, upper)
         for lower in range(len(levels) // 2)
         for upper in [_place(levels, 1 - levels[lower])]
-        if upper is not None
+        if upper is not None and upper > lower
     ]
 
 

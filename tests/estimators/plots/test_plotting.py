@@ -45,6 +45,20 @@ def test_outliers_have_rings_where_the_drawn_series_has_them():
     ].get_ydata().tolist() == [400.0, 400.0]
 
 
+def test_one_step_is_seen(hourly):
+    forecaster = KLMemoryForecaster(horizon=1, memory_depth=24).fit(hourly["load"][:300])
+    limits = forecaster.predict_interval(coverage=[0.8, 0.95])
+    ax = plot_forecast(hourly["load"][:300], forecaster.predict(), intervals=limits)
+    forecast = {line.get_label(): line for line in ax.lines}["forecast"]
+    assert forecast.get_marker() == "o"
+    bars = {bar.get_label(): bar.get_segments()[0][:, 1] for bar in ax.collections}
+    np.testing.assert_allclose(bars["80 %"], limits.to_numpy()[0, :2])
+    rows = forecaster.plot_explanation().axes[1].collections[0]
+    assert rows.get_coordinates()[..., 1].max() == 1.5
+    by_step = forecaster.plot_residuals().axes[2]
+    assert by_step.lines[1].get_marker() == "o"
+
+
 def test_periods_are_drawn_at_their_start(hourly, forecast):
     y = hourly["load"][250:300].to_period("h")
     ax = plot_forecast(y, forecast["load"].to_period("h"))

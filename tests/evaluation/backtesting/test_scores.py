@@ -72,6 +72,12 @@ def test_coverage_is_told_of_each_pair_of_levels(result):
         backtested.scores(by="shop")
 
 
+def test_a_median_bounds_no_interval():
+    y = pd.Series(np.sin(np.arange(60.0)))
+    tested = backtest(KLMemoryForecaster(3), y, horizon=3, n_windows=2, levels=[0.5, 0.9])
+    assert "coverage_0" not in tested.scores()
+
+
 def test_a_past_that_repeats_itself_exactly_counts_in_no_scaled_error():
     y = pd.Series(np.tile([1.0, 2.0, 3.0], 20))
     scores = backtest("mean", y, horizon=3, n_windows=2, season=3).scores()
