@@ -24,15 +24,20 @@ from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.returning import PlanOf, PlanWith, ReturningEffects
 from klforecast.estimators.years import (
     JUDGED_YEARS,
+    SharedYears,
     Years,
     best_width,
+    dated_panel,
     known_and_ahead,
+    learn_shared,
     learn_years,
     nearest,
     rows_ahead,
+    shared_effects,
     steady,
     steps_of_a_year,
 )
+from klforecast.local.common_years import mean_of_panel
 from klforecast.local.month_days import seem_to_know_days
 from klforecast.local.years import Places, effects_of_years, places_of
 
@@ -57,6 +62,8 @@ class Months(NamedTuple):
     helps : ndarray of bool, shape (C,)
     horizon : int
         Of the core, by which shifts are told from what a series does all the time.
+    shared : SharedYears or None
+        Days of the month that dated series have in common.
     years : Years or None
         Of what they leave.
     """
@@ -65,6 +72,7 @@ class Months(NamedTuple):
     season: int
     helps: np.ndarray
     horizon: int
+    shared: SharedYears | None = None
     years: Years | None = None
 
     def effects(
@@ -87,7 +95,8 @@ class Months(NamedTuple):
     ) -> tuple[Self, ReturningEffects] | None:
         """The same with what cores say of a sample; arguments as for `learn_months`."""
         short = [period for period in periods if period <= _LONGEST_SEASON]
-        found = self._monthly(series, residual, frequency)
+        asked = self._replace(shared=self._learn_shared(series, residual, frequency))
+        found = asked._monthly(series, residual, frequency)
         width = best_width(
             residual,
             {key: effects[None] for key, effects in found.items()},
@@ -99,8 +108,27 @@ class Months(NamedTuple):
         helps = width >= 0
         kept = {key: np.where(helps, effects, 0.0) for key, effects in found.items()}
         years = learn_years(series, _less(residual, kept), frequency, periods, plan_of)
-        months = self._replace(helps=helps, years=None if years is None else years[0])
+        months = asked._replace(helps=helps, years=None if years is None else years[0])
         return months, months._joined(kept, series, residual, frequency)
+
+    def _learn_shared(
+        self,
+        series: Mapping[Key, TimeSeries],
+        residual: Mapping[Key, np.ndarray],
+        frequency: BaseOffset | None,
+    ) -> SharedYears | None:
+        """Days of the month that dated series have in common, if their mean seems to know any."""
+        month = round(self.year / _MONTHS)
+        dated = dated_panel(series, residual, frequency, _FEWEST_MONTHS * month)
+        if dated is None:
+            return None
+        mean = mean_of_panel(dated.panel, dated.starts, len(dated.dates))
+        days = month_days(dated.dates, frequency)
+        if not any(seem_to_know_days(mean, own, self.season).any() for own in days):
+            return None
+        places = month_places(dated.dates, frequency, self.year, self.season)
+        shared = learn_shared(dated, places, self.season, month, [_BANDS])
+        return shared if shared.common.effects.any() else None
 
     def _joined(
         self,
@@ -132,23 +160,24 @@ class Months(NamedTuple):
         days: dict[tuple[Stamp, int], MonthDays] = {}
         places: dict[tuple[Stamp, int], Places] = {}
         month, ahead = round(self.year / _MONTHS), rows_ahead(self.year)
+        common = shared_effects(self.shared, series, residual, frequency, ahead)
         for key, rows in residual.items():
-            index = series[key].index
-            if len(rows) < _FEWEST_MONTHS * month:
-                continue
-            dates = (index[0], len(index))
-            if dates not in days:
-                days[dates] = month_days(index, frequency)
-            know = [seem_to_know_days(rows, own, self.season) for own in days[dates]]
-            channels = np.flatnonzero(np.any(know, axis=0) & self.helps)
-            if not len(channels):
-                continue
-            if dates not in places:
-                places[dates] = month_places(index, frequency, self.year, self.season)
-            found = np.zeros((1, len(rows) + ahead, rows.shape[1]))
-            found[..., channels] = effects_of_years(
-                rows[:, channels], places[dates], self.season, month, [_BANDS]
-            )
+            found = common.get(key, np.zeros((1, len(rows) + ahead, rows.shape[1])))
+            found = np.where(self.helps, found, 0.0)
+            if len(rows) >= _FEWEST_MONTHS * month:
+                index = series[key].index
+                dates = (index[0], len(index))
+                if dates not in days:
+                    days[dates] = month_days(index, frequency)
+                left = add_within_floats(rows, -found[0, : len(rows)])
+                know = [seem_to_know_days(left, own, self.season) for own in days[dates]]
+                channels = np.flatnonzero(np.any(know, axis=0) & self.helps)
+                if len(channels):
+                    if dates not in places:
+                        places[dates] = month_places(index, frequency, self.year, self.season)
+                    found[..., channels] += effects_of_years(
+                        left[:, channels], places[dates], self.season, month, [_BANDS]
+                    )
             effect = steady(found, rows, self.horizon, self.season)[0]
             if effect.any():
                 effects[key] = effect

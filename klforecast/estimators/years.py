@@ -133,7 +133,7 @@ class Years(NamedTuple):
         """
         effects: dict[Key, np.ndarray] = {}
         places: dict[tuple[Stamp, int], Places] = {}
-        common = _common(self.shared, series, residual, frequency, self.year)
+        common = shared_effects(self.shared, series, residual, frequency, rows_ahead(self.year))
         for key, rows in residual.items():
             knows_itself = len(rows) >= 2 * self.year
             if not knows_itself and key not in common:
@@ -211,7 +211,11 @@ def learn_years(
     widest = int(math.log2(_WIDEST * year))
     widths = tuple(range(widest, 0, -_NARROWER))[:_CHOICES][::-1]
     channels = next(iter(residual.values())).shape[1]
-    shared = _learn_shared(series, residual, frequency, year, season, widths)
+    dated = dated_panel(series, residual, frequency, 2 * year)
+    shared = None
+    if dated is not None:
+        places = _places(dated.dates, frequency, year, season)
+        shared = learn_shared(dated, places, season, round(year), widths)
     asked = Years(year, season, widths, np.full(channels, -1), plan.horizon, shared)
     found = asked.of_eachbest_width(series, residual, frequency)
     years = asked._replace(width=best_width(residual, found, int(JUDGED_YEARS * year), plan_of))
@@ -329,15 +333,32 @@ def _places(index: pd.Index, frequency: BaseOffset | None, year: float, season: 
     return places_of(same_places(index, frequency, year), len(index), season, by_feast)
 
 
-def _learn_shared(
+class DatedPanel(NamedTuple):
+    """Series whose rows are among the same dates.
+
+    Attributes
+    ----------
+    panel : list of ndarray of shape (T, C)
+    starts : list of int
+        Places of their first rows among the dates.
+    dates : DatetimeIndex or PeriodIndex
+    """
+
+    panel: list[np.ndarray]
+    starts: list[int]
+    dates: pd.Index
+
+
+def dated_panel(
     series: Mapping[Key, TimeSeries],
     residual: Mapping[Key, np.ndarray],
     frequency: BaseOffset | None,
-    year: float,
-    season: int,
-    widths: Sequence[int],
-) -> SharedYears | None:
-    """Events that dated series share; none of rows without dates, whose numbers need not be of one time."""
+    fewest: float,
+) -> DatedPanel | None:
+    """Series that may share events, over so many dates at least.
+
+    None of few series, and of rows without dates, whose numbers need not be of one time.
+    """
     index = _dated(series, residual)
     if len(index) < _LEAST_SERIES:
         return None
@@ -346,32 +367,41 @@ def _learn_shared(
     )
     starts = _starts(index, first, last, frequency)
     dates = stamps_between(first, last, frequency)
-    if len(starts) < _LEAST_SERIES or len(dates) < 2 * year:
+    if len(starts) < _LEAST_SERIES or len(dates) < fewest:
         return None
-    common = learn_common_years(
-        [residual[key] for key in starts],
-        list(starts.values()),
-        _places(dates, frequency, year, season),
-        season,
-        round(year),
-        widths,
-    )
-    return SharedYears(common, first, last)
+    return DatedPanel([residual[key] for key in starts], list(starts.values()), dates)
 
 
-def _common(
+def learn_shared(
+    dated: DatedPanel, places: Places, season: int, cycle: int, widths: Sequence[int]
+) -> SharedYears:
+    """Events that dated series share.
+
+    Parameters
+    ----------
+    dated : DatedPanel
+    places : Places
+        Of their dates.
+    season, cycle : int
+        Rows of a short season, 1 for none, and of a year or a month.
+    widths : sequence of int
+        Bands of each choice.
+    """
+    common = learn_common_years(dated.panel, dated.starts, places, season, cycle, widths)
+    return SharedYears(common, dated.dates[0], dated.dates[-1])
+
+
+def shared_effects(
     shared: SharedYears | None,
     series: Mapping[Key, TimeSeries],
     residual: Mapping[Key, np.ndarray],
     frequency: BaseOffset | None,
-    year: float,
+    ahead: int,
 ) -> dict[Key, np.ndarray]:  # (widths, T + A, C) each
     """What dated series have of the events that they share."""
     if shared is None:
         return {}
-    index = _dated(series, residual)
-    starts = _starts(index, shared.first, shared.last, frequency)
-    ahead = rows_ahead(year)
+    starts = _starts(_dated(series, residual), shared.first, shared.last, frequency)
     return {
         key: shared.common.on(residual[key], start)[:, : len(residual[key]) + ahead]
         for key, start in starts.items()

@@ -136,6 +136,33 @@ def learn_common_years(
     return CommonYears(effects, *_of_panel(own), season, year)
 
 
+def mean_of_panel(
+    panel: Sequence[np.ndarray], starts: Sequence[int], dates: int
+) -> np.ndarray:  # (U, C)
+    """Mean of series less their own means, in units of their deviations; NaN at dates at which none is known.
+
+    Parameters
+    ----------
+    panel, starts
+        As for `learn_common_years`.
+    dates : int
+        Dates of all series.
+
+    Examples
+    --------
+    >>> panel = [np.array([[1.0], [3.0]]), np.array([[10.0], [30.0]])]
+    >>> mean_of_panel(panel, [0, 1], 3).ravel()
+    array([-1.,  0.,  1.])
+    """
+    scaled = []
+    for rows in panel:
+        known = np.isfinite(rows)
+        mean = np.where(known, rows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        spread = np.sqrt(_mean_square(rows - mean))
+        scaled.append((rows - mean) / np.where(spread > 0, spread, 1.0))
+    return _weighted_mean(scaled, starts, np.ones((len(panel), panel[0].shape[1])), dates)
+
+
 def _units(rows: np.ndarray, length: int, year: int) -> np.ndarray:  # (T + A, C)
     """Mean of the year before each row of what is above zero, one deviation of what is not."""
     spread = np.sqrt(_mean_square(rows - local_means(rows, len(rows))))

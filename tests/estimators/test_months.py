@@ -167,3 +167,38 @@ def test_the_rows_of_a_month_that_begins_before_the_first_one_are_counted_from_i
     assert found.from_start[0] == 10
     assert found.from_end[days.get_loc("2024-08-30")] == 0
     assert found.from_end[-1] == len(pd.bdate_range("2024-10-11", "2024-10-31"))
+
+
+@pytest.fixture(scope="module")
+def shops():
+    """Ten shops that noise hides a payday in, one of which opened three months ago."""
+    days = pd.date_range("2022-01-01", periods=480 + HORIZON)
+    rng = np.random.default_rng(4)
+    rows = {}
+    for shop in range(10):
+        chance = 1 + 0.2 * rng.normal(size=len(days))
+        sales = (
+            100 * (shop + 1) * (1 + WEEK[days.dayofweek] / 100 + 0.5 * (days.day == 25)) * chance
+        )
+        rows[f"shop {shop}"] = pd.Series(sales, days)[390 if shop == 9 else 0 :]
+    panel = pd.concat(rows, names=["shop", "day"]).to_frame("sold")
+    cutoff = days[480 - 1]
+    return panel[panel.index.get_level_values("day") <= cutoff]
+
+
+def test_a_panel_shares_them_and_a_new_shop_has_those_of_the_others(shops):
+    forecaster = KLMemoryForecaster(HORIZON).fit(shops)
+    assert forecaster.returning_.name == "month"
+    payday = pd.DatetimeIndex(["2023-05-25"])
+    found = [forecaster.returning_.of((f"shop {shop}",), payday).item() for shop in range(10)]
+    shares = np.array(found) / (50 * np.arange(1, 11))
+    assert shares.mean() == pytest.approx(1, abs=0.2)
+    assert shares[9] == pytest.approx(1, abs=0.4)
+
+
+def test_shops_without_a_payday_share_none(shops):
+    level = shops["sold"].groupby("shop").transform("mean")
+    rng = np.random.default_rng(5)
+    week = 1 + WEEK[shops.index.get_level_values("day").dayofweek] / 100
+    flat = (level * week * (1 + 0.2 * rng.normal(size=len(shops)))).to_frame("sold")
+    assert KLMemoryForecaster(HORIZON).fit(flat).returning_ is None
