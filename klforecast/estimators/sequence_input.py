@@ -16,8 +16,43 @@ ANY_SHAPE_WITH_GAPS: dict[str, Any] = {
 }
 """How scikit-learn checks arrays of series."""
 
-# Squares of larger numbers overflow.
-_LARGEST = 1e100
+# Squares of larger numbers overflow, and of smaller ones are zero.
+_LARGEST, _SMALLEST = 1e100, 1e-140
+
+
+def check_is_array(X: Any, owner: str, of_panels: str) -> None:
+    """Raise a TypeError for containers of sktime and for series of unequal lengths, which are no array.
+
+    Parameters
+    ----------
+    X : object
+        What should be array-like, (n, length) or (n, channels, length).
+    owner, of_panels : str
+        Names of the estimator, and of the one that takes such containers.
+    """
+    found = None
+    if isinstance(X, pd.DataFrame):
+        if X.index.nlevels > 1:
+            found = "a frame indexed by series and time"
+        elif X.size and not np.isscalar(X.iat[0, 0]):
+            found = "a frame of series in its cells"
+    elif isinstance(X, list | tuple) and len(X):
+        if any(isinstance(one, pd.DataFrame) for one in X):
+            found = "a list of frames, whose rows are times"
+        elif len({np.shape(one) for one in X if not _is_ragged(one)}) > 1 or any(
+            map(_is_ragged, X)
+        ):
+            found = "a list of series of unequal lengths"
+    if found is not None:
+        raise TypeError(
+            f"X is {found}, and {owner} takes an array of shape (n, length) or (n, channels, length); fill "
+            f"shorter series up with NaN at their end, or pass X to {of_panels}, which takes the "
+            "containers of sktime"
+        )
+
+
+def _is_ragged(rows: Any) -> bool:
+    return isinstance(rows, list | tuple) and len({np.size(row) for row in rows}) > 1
 
 
 def check_series(
@@ -41,7 +76,7 @@ def check_series(
     ------
     ValueError
         If there are no series, channels differ, a series has no steps or no value in a channel,
-        all have only one step, or a value is infinite or above 1e100 in magnitude.
+        all have only one step, a value is infinite or above 1e100 in magnitude, or all are below 1e-140.
     """
     if not len(series):
         raise ValueError("X has no series; pass at least one")
@@ -74,6 +109,12 @@ def check_series(
                 f"the series to less than {_LARGEST:.0e}"
             )
         checked.append(to_tensor(_bridged(values[:, :length], seen[:, :length])))
+    largest = max(float(values.abs().max()) for values in checked)
+    if n_channels is None and 0 < largest < _SMALLEST:
+        raise ValueError(
+            f"no value of X is larger than {largest:.0e} in magnitude; rescale the series to more than "
+            f"{_SMALLEST:.0e}"
+        )
     if n_channels is None and max(values.shape[1] for values in checked) < 2:
         raise ValueError(
             "every series of X has 1 step (n_features = 1 where X has two dimensions); pass series "

@@ -1,22 +1,34 @@
 """How estimators of both frameworks take their series: arrays of scikit-learn, panels of sktime."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from klforecast.estimators.sequence_input import ANY_SHAPE_WITH_GAPS, channels_first, with_channels
+from klforecast.estimators.sequence_input import (
+    ANY_SHAPE_WITH_GAPS,
+    channels_first,
+    check_is_array,
+    with_channels,
+)
 
 
 class ArraysOfSeries:
     """Mixin, before the base classes of scikit-learn: series in two or three dimensions, with gaps."""
 
+    _of_panels: ClassVar[str]
+    """Name of the estimator that takes containers of sktime."""
+
+    def _check_is_array(self, X: Any) -> None:
+        check_is_array(X, type(self).__name__, self._of_panels)
+
     def _checked(self, X: Any) -> list[np.ndarray]:  # (channels, length) each
         """Series for a fitted estimator."""
         check_is_fitted(self)
+        self._check_is_array(X)
         return with_channels(validate_data(self, X, reset=False, **ANY_SHAPE_WITH_GAPS))
 
     def __sklearn_tags__(self) -> Tags:

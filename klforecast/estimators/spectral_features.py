@@ -126,6 +126,7 @@ class SpectralFeatures(
 
     n_features_in_: int
     feature_names_in_: np.ndarray
+    _of_panels = "SpectralPanelFeatures"
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Draw the filters and learn the scales.
@@ -148,6 +149,7 @@ class SpectralFeatures(
             For settings or series that cannot be used. The transformer stays as it was.
         """
         with unchanged_on_error(self):
+            self._check_is_array(X)
             values = validate_data(self, X, **ANY_SHAPE_WITH_GAPS)
             self._learn(with_channels(values))
         return self

@@ -55,6 +55,7 @@ class SpectralSSMClassifier(
     classes_: np.ndarray
     n_features_in_: int
     feature_names_in_: np.ndarray
+    _of_panels = "SpectralSSMPanelClassifier"
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn to tell the classes apart.
@@ -82,6 +83,7 @@ class SpectralSSMClassifier(
             If the loss of a network is not finite while it trains.
         """
         with unchanged_on_error(self):
+            self._check_is_array(X)
             values, labels = check_X_y(X, y, estimator=self, **ANY_SHAPE_WITH_GAPS)
             check_classification_targets(labels)
             self.classes_ = self._learn(with_channels(values), labels, sample_weight)

@@ -56,6 +56,7 @@ class SpectralSSMRegressor(
 
     n_features_in_: int
     feature_names_in_: np.ndarray
+    _of_panels = "SpectralSSMPanelRegressor"
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn to tell the number from a series.
@@ -81,6 +82,7 @@ class SpectralSSMRegressor(
             For settings, series or numbers that cannot be used. The regressor stays as it was.
         """
         with unchanged_on_error(self):
+            self._check_is_array(X)
             values, target = check_X_y(X, y, y_numeric=True, estimator=self, **ANY_SHAPE_WITH_GAPS)
             self._learn(with_channels(values), target, sample_weight)
             validate_data(self, X, skip_check_array=True)

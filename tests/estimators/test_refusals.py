@@ -11,6 +11,7 @@ from sktime.forecasting.base import ForecastingHorizon
 
 from klforecast import (
     KLMemoryForecaster,
+    LongForecaster,
     SpectralFeatures,
     SpectralPanelFeatures,
     SpectralSSMClassifier,
@@ -343,3 +344,64 @@ def test_columns_of_one_name_are_named():
     y = pd.DataFrame(np.ones((60, 3)), columns=["a", "b", "a"])
     with pytest.raises(TypeError, match="y has more than one column with the name 'a'; give each"):
         KLMemoryForecaster(3).fit(y)
+
+
+CONTAINERS = {
+    "frames": (
+        [pd.DataFrame(RNG.normal(size=(30, 2))) for _ in range(6)],
+        "a list of frames, whose",
+    ),
+    "unequal": ([RNG.normal(size=20 + n) for n in range(6)], "a list of series of unequal lengths"),
+    "unequal rows": (
+        [RNG.normal(size=20 + n).tolist() for n in range(6)],
+        "a list of series of unequal lengths",
+    ),
+    "unequal channels": (
+        [[[1.0] * 20, [2.0] * (20 + n)] for n in range(6)],
+        "a list of series of unequal lengths",
+    ),
+    "nested": (
+        pd.DataFrame({"x": [pd.Series(RNG.normal(size=20)) for _ in range(6)]}),
+        "a frame of series in its cells",
+    ),
+    "indexed": (
+        pd.DataFrame(
+            {"x": RNG.normal(size=120)}, pd.MultiIndex.from_product([range(6), range(20)])
+        ),
+        "a frame indexed by series and time",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+@pytest.mark.parametrize(
+    ("estimator", "of_panels"),
+    [
+        (SpectralSSMClassifier(n_filters=32), "SpectralSSMPanelClassifier"),
+        (SpectralSSMRegressor(n_filters=32), "SpectralSSMPanelRegressor"),
+        (SpectralFeatures(n_filters=32), "SpectralPanelFeatures"),
+    ],
+)
+def test_containers_of_sktime_are_for_the_estimators_of_panels(estimator, of_panels, kind):
+    given, said = CONTAINERS[kind]
+    with pytest.raises(TypeError, match=f"X is {said}.*fill .*or pass X to {of_panels}"):
+        estimator.fit(given, np.tile([0, 1], 3))
+
+
+def test_series_whose_squares_are_zero_are_refused():
+    X = 1e-200 * RNG.normal(size=(8, 30))
+    with pytest.raises(ValueError, match=r"no value of X is larger than .*e-200.*rescale"):
+        SpectralSSMClassifier(n_filters=32).fit(X, np.tile([0, 1], 4))
+
+
+def test_a_file_in_no_folder_is_refused_by_the_name_of_the_folder(tmp_path):
+    forecaster = KLMemoryForecaster(4).fit(COUNTED)
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*none' for m\.safetensors"):
+        forecaster.save(tmp_path / "none" / "m.safetensors")
+
+
+@pytest.mark.parametrize("h", [0, 2.0])
+def test_a_long_frame_is_forecast_for_a_whole_number_of_steps(h):
+    df = pd.DataFrame({"unique_id": "a", "ds": DAYS, "y": VALUES})
+    with pytest.raises((ValueError, TypeError), match=r"^h "):
+        LongForecaster(KLMemoryForecaster(4)).fit(df).predict(h)

@@ -10,6 +10,7 @@ from pandas.tseries.offsets import BaseOffset
 from sklearn.exceptions import NotFittedError
 from sktime.forecasting.base import BaseForecaster
 
+from klforecast.estimators.arguments import check_integer
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.frames.panel import split_series
 from klforecast.estimators.long_frames.columns import (
@@ -150,6 +151,7 @@ class LongForecaster(SavedEstimator):
             raise NotFittedError(
                 "this LongForecaster is not fitted; call fit(df) or forecast(df, h)"
             )
+        check_integer("h", h, minimum=1)
         columns, name = self._columns, type(self.forecaster_).__name__
         fh, X = np.arange(1, h + 1), self._future(X_df)
         forecast = self.forecaster_.predict(fh=fh, X=X).set_axis([name], axis=1)

@@ -282,7 +282,16 @@ def write_atomically(path: Path, content: bytes) -> None:
         Where the file belongs; its folder exists.
     content : bytes
         What it holds.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
     """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {str(path.parent)!r} for {path.name}; make it, or name another one"
+        )
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with open(unfinished, "xb") as file:
