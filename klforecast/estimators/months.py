@@ -21,33 +21,31 @@ from pandas.tseries.offsets import BaseOffset
 from klforecast.data.scaling import add_within_floats
 from klforecast.estimators.frames.indices import Stamp
 from klforecast.estimators.frames.panel import Key, TimeSeries
+from klforecast.estimators.month_places import MONTHS, MonthDays, month_days, month_places
 from klforecast.estimators.returning import PlanOf, PlanWith, ReturningEffects
+from klforecast.estimators.shared_events import (
+    SharedYears,
+    dated_panel,
+    learn_shared,
+    shared_effects,
+)
 from klforecast.estimators.years import (
     JUDGED_YEARS,
-    SharedYears,
     Years,
     best_width,
-    dated_panel,
-    known_and_ahead,
-    learn_shared,
     learn_years,
-    nearest,
     rows_ahead,
-    shared_effects,
     steady,
     steps_of_a_year,
 )
 from klforecast.local.common_years import mean_of_panel
 from klforecast.local.month_days import seem_to_know_days
-from klforecast.local.years import Places, effects_of_years, places_of
+from klforecast.local.years import Places, effects_of_years
 
-_MONTHS = 12  # of a year, and before a row and after it that say what is usual at its day
 _FEWEST_MONTHS = 6  # of a series: five others say what is usual at a day
 _ROWS_OF_A_MONTH = (20, 31)  # from business days to days
 _LONGEST_SEASON = 10  # rows of a short season, which is no matter of the month
 _BANDS = 3  # days of their own, and stretches of up to a week
-_FROM_THE_END = 7  # rows that are counted from the end of their month; where rows are not all days from its start too
-_LATE = 63  # place of the last row of a month, above all others
 
 
 class Months(NamedTuple):
@@ -118,7 +116,7 @@ class Months(NamedTuple):
         frequency: BaseOffset | None,
     ) -> SharedYears | None:
         """Days of the month that dated series have in common, if their mean seems to know any."""
-        month = round(self.year / _MONTHS)
+        month = round(self.year / MONTHS)
         dated = dated_panel(series, residual, frequency, _FEWEST_MONTHS * month)
         if dated is None:
             return None
@@ -159,7 +157,7 @@ class Months(NamedTuple):
         effects: dict[Key, np.ndarray] = {}
         days: dict[tuple[Stamp, int], MonthDays] = {}
         places: dict[tuple[Stamp, int], Places] = {}
-        month, ahead = round(self.year / _MONTHS), rows_ahead(self.year)
+        month, ahead = round(self.year / MONTHS), rows_ahead(self.year)
         common = shared_effects(self.shared, series, residual, frequency, ahead)
         for key, rows in residual.items():
             found = common.get(key, np.zeros((1, len(rows) + ahead, rows.shape[1])))
@@ -178,9 +176,8 @@ class Months(NamedTuple):
                     found[..., channels] += effects_of_years(
                         left[:, channels], places[dates], self.season, month, [_BANDS]
                     )
-            effect = steady(found, rows, self.horizon, self.season)[0]
-            if effect.any():
-                effects[key] = effect
+            if found.any():
+                effects[key] = steady(found, rows, self.horizon, self.season)[0]
         return effects
 
 
@@ -215,128 +212,12 @@ def learn_months(
         return None
     year = steps_of_a_year(index, periods)
     fewest, most = _ROWS_OF_A_MONTH
-    if year is None or not fewest <= year / _MONTHS <= most:
+    if year is None or not fewest <= year / MONTHS <= most:
         return None
     season = min((period for period in periods if 1 < period <= _LONGEST_SEASON), default=1)
     helps = np.ones(next(iter(residual.values())).shape[1], dtype=bool)
     asked = Months(year, season, helps, plan_of(residual).horizon)
     return asked.learned_from(series, residual, frequency, periods, plan_with, plan_of)
-
-
-class MonthDays(NamedTuple):
-    """Where each row stands in its month, counted from 0, (T,) int each.
-
-    Attributes
-    ----------
-    date : ndarray
-        Day of the calendar.
-    from_start, from_end : ndarray
-        Rows before and after it in its month.
-    """
-
-    date: np.ndarray
-    from_start: np.ndarray
-    from_end: np.ndarray
-
-
-def month_days(index: pd.DatetimeIndex | pd.PeriodIndex, frequency: BaseOffset | None) -> MonthDays:
-    """Days of the month of some rows.
-
-    Examples
-    --------
-    The last business day of August 2024 was the 30th, the 22nd of its month:
-
-    >>> days = month_days(pd.date_range("2024-08-29", periods=3, freq="B"), pd.offsets.BDay())
-    >>> days.date.tolist(), days.from_start.tolist(), days.from_end.tolist()
-    ([28, 29, 1], [20, 21, 0], [1, 0, 20])
-    """
-    dates = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
-    dates = dates.tz_localize(None).normalize()
-    last = dates[-1] + pd.offsets.MonthEnd(0)
-    # Months are whole: the first rows need not be those of a month.
-    whole = pd.date_range(dates[0].replace(day=1), last, freq=frequency).normalize()
-    month = months_of(whole)
-    place = np.arange(len(whole))
-    from_start = place - np.searchsorted(month, month)
-    from_end = np.searchsorted(month, month, side="right") - 1 - place
-    rows = whole.get_indexer(dates)
-    return MonthDays(dates.day.to_numpy() - 1, from_start[rows], from_end[rows])
-
-
-def months_of(dates: pd.DatetimeIndex) -> np.ndarray:  # (n,) int
-    """Count the months of some dates from the year 0."""
-    return dates.year.to_numpy() * _MONTHS + dates.month.to_numpy() - 1
-
-
-def month_places(
-    index: pd.DatetimeIndex | pd.PeriodIndex, frequency: BaseOffset | None, year: float, season: int
-) -> Places:
-    """Known rows at the day of each row, and of those of the year ahead, in other months.
-
-    Parameters
-    ----------
-    index : DatetimeIndex or PeriodIndex
-        Of known rows.
-    frequency : offset
-    year : float
-        Steps.
-    season : int
-        Rows of a short season, 1 for none.
-
-    Returns
-    -------
-    Places
-        By feast are the rows that are counted from the ends of their month.
-
-    Examples
-    --------
-    >>> days = pd.date_range("2024-01-01", "2024-04-30")
-    >>> places = month_places(days, days.freq, 365.2425, season=1)
-    >>> end_of_march = days.get_loc("2024-03-31")
-    >>> for found in (places.by_date[end_of_march], places.by_feast[end_of_march]):
-    ...     print(days[found[found >= 0]].strftime("%d %b").tolist())
-    ['31 Jan']
-    ['31 Jan', '29 Feb', '30 Apr']
-    """
-    known, stamps = known_and_ahead(index, frequency, rows_ahead(year))
-    most = int(len(index) * _MONTHS / year) + 1
-    # The last row ahead is a year after the known ones.
-    others = [
-        number for number in range(-_MONTHS - min(most, _MONTHS), min(most, _MONTHS) + 1) if number
-    ]
-    by_date = [nearest(known, _months_later(stamps, number), year) for number in others]
-    by_end = _from_the_ends(stamps, len(index), frequency, others)
-    return places_of(np.stack(by_date, axis=1), len(index), season, by_end)
-
-
-def _months_later(stamps: pd.DatetimeIndex, number: int) -> pd.DatetimeIndex:
-    """The same local times of another month; no time where it is too short, or where a clock changes."""
-    local = stamps.tz_localize(None)
-    later = local + pd.DateOffset(months=number)
-    later = later.where(later.day == local.day)
-    if stamps.tz is None:
-        return later
-    return later.tz_localize(stamps.tz, ambiguous="NaT", nonexistent="NaT")
-
-
-def _from_the_ends(
-    stamps: pd.DatetimeIndex, rows: int, frequency: BaseOffset | None, others: Sequence[int]
-) -> np.ndarray:  # (T + A, J) int
-    """Known rows as far from the end of other months, and from their start where that is no date; -1 for others."""
-    days, month = month_days(stamps, frequency), months_of(stamps.tz_localize(None))
-    # Rows of a month in ascending order: from the start the first ones, from the end the last ones.
-    place = np.where(days.from_end < _FROM_THE_END, _LATE - days.from_end, -1)
-    if not np.array_equal(days.date, days.from_start):
-        place = np.where(days.from_start < _FROM_THE_END, days.from_start, place)
-    counted = np.flatnonzero(place[:rows] >= 0)
-    codes = (_LATE + 1) * month + place
-    found = np.full((len(stamps), len(others)), -1)
-    for column, number in enumerate(others):
-        wanted = codes + (_LATE + 1) * number
-        at = np.minimum(np.searchsorted(codes[counted], wanted), len(counted) - 1)
-        same = (place >= 0) & (codes[counted][at] == wanted)
-        found[same, column] = counted[at[same]]
-    return found
 
 
 def _less(

@@ -20,10 +20,15 @@ from pandas.tseries.offsets import BaseOffset
 from klforecast.core.plan import CorePlan
 from klforecast.core.season import LONGEST_CYCLE
 from klforecast.data.scaling import Standardizer, add_within_floats
-from klforecast.estimators.frames.indices import Stamp, stamps_ahead, stamps_between
+from klforecast.estimators.frames.indices import Stamp, stamps_ahead
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.returning import PlanOf, ReturningEffects, easter_of, squared_error
-from klforecast.local.common_years import CommonYears, learn_common_years
+from klforecast.estimators.shared_events import (
+    SharedYears,
+    dated_panel,
+    learn_shared,
+    shared_effects,
+)
 from klforecast.local.intermittent import count_size
 from klforecast.local.model import LONGEST
 from klforecast.local.shifts import on_present_level
@@ -52,22 +57,6 @@ JUDGED_YEARS = (
 _LEAST_GAIN = 0.02
 # Days from Easter Sunday of rows that are compared by their distance from it, carnival and Corpus Christi among them.
 _FEAST_DAYS = range(-60, 76)
-_LEAST_SERIES = 4  # that events are shared by: fewer would have what one of them did
-
-
-class SharedYears(NamedTuple):
-    """Events that dated series share.
-
-    Attributes
-    ----------
-    common : CommonYears
-    first, last : stamp
-        Of the dates that they were learned on.
-    """
-
-    common: CommonYears
-    first: Stamp
-    last: Stamp
 
 
 class Years(NamedTuple):
@@ -331,113 +320,6 @@ def nearest(index: pd.DatetimeIndex, stamps: pd.DatetimeIndex, year: float) -> n
 def _places(index: pd.Index, frequency: BaseOffset | None, year: float, season: int) -> Places:
     by_feast = feast_places(index, frequency, year)
     return places_of(same_places(index, frequency, year), len(index), season, by_feast)
-
-
-class DatedPanel(NamedTuple):
-    """Series whose rows are among the same dates.
-
-    Attributes
-    ----------
-    panel : list of ndarray of shape (T, C)
-    starts : list of int
-        Places of their first rows among the dates.
-    dates : DatetimeIndex or PeriodIndex
-    """
-
-    panel: list[np.ndarray]
-    starts: list[int]
-    dates: pd.Index
-
-
-def dated_panel(
-    series: Mapping[Key, TimeSeries],
-    residual: Mapping[Key, np.ndarray],
-    frequency: BaseOffset | None,
-    fewest: float,
-) -> DatedPanel | None:
-    """Series that may share events, over so many dates at least.
-
-    None of few series, and of rows without dates, whose numbers need not be of one time.
-    """
-    index = _dated(series, residual)
-    if len(index) < _LEAST_SERIES:
-        return None
-    first, last = (
-        end(own[place] for own in index.values()) for end, place in ((min, 0), (max, -1))
-    )
-    starts = _starts(index, first, last, frequency)
-    dates = stamps_between(first, last, frequency)
-    if len(starts) < _LEAST_SERIES or len(dates) < fewest:
-        return None
-    return DatedPanel([residual[key] for key in starts], list(starts.values()), dates)
-
-
-def learn_shared(
-    dated: DatedPanel, places: Places, season: int, cycle: int, widths: Sequence[int]
-) -> SharedYears:
-    """Events that dated series share.
-
-    Parameters
-    ----------
-    dated : DatedPanel
-    places : Places
-        Of their dates.
-    season, cycle : int
-        Rows of a short season, 1 for none, and of a year or a month.
-    widths : sequence of int
-        Bands of each choice.
-    """
-    common = learn_common_years(dated.panel, dated.starts, places, season, cycle, widths)
-    return SharedYears(common, dated.dates[0], dated.dates[-1])
-
-
-def shared_effects(
-    shared: SharedYears | None,
-    series: Mapping[Key, TimeSeries],
-    residual: Mapping[Key, np.ndarray],
-    frequency: BaseOffset | None,
-    ahead: int,
-) -> dict[Key, np.ndarray]:  # (widths, T + A, C) each
-    """What dated series have of the events that they share."""
-    if shared is None:
-        return {}
-    starts = _starts(_dated(series, residual), shared.first, shared.last, frequency)
-    return {
-        key: shared.common.on(residual[key], start)[:, : len(residual[key]) + ahead]
-        for key, start in starts.items()
-    }
-
-
-def _dated(
-    series: Mapping[Key, TimeSeries], residual: Mapping[Key, np.ndarray]
-) -> dict[Key, pd.DatetimeIndex | pd.PeriodIndex]:
-    """Dates of the series that are not counts throughout."""
-    return {
-        key: index
-        for key, rows in residual.items()
-        if isinstance(index := series[key].index, pd.DatetimeIndex | pd.PeriodIndex)
-        and not (count_size(rows.T) > 0).all()
-    }
-
-
-def _starts(
-    index: Mapping[Key, pd.DatetimeIndex | pd.PeriodIndex],
-    first: Stamp,
-    last: Stamp,
-    frequency: BaseOffset | None,
-) -> dict[Key, int]:
-    """Places of the first rows of series whose rows are among some dates.
-
-    Seven days from a Monday and from a Sunday are two grids.
-    """
-    if not index:
-        return {}
-    dates = stamps_between(first, last, frequency)
-    firsts = pd.Index([own[0] for own in index.values()]).astype(dates.dtype)
-    places = zip(index.items(), dates.get_indexer(firsts).tolist(), strict=True)
-    return {
-        key: start for (key, own), start in places if start >= 0 and start + len(own) <= len(dates)
-    }
 
 
 def rows_ahead(year: float) -> int:

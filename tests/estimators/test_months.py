@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from klforecast import KLMemoryForecaster
-from klforecast.estimators.months import month_days, month_places
+from klforecast.estimators.month_places import month_days, month_places
 
 HORIZON = 40
 WEEK = np.array([20.0, 10.0, 5.0, 0.0, 10.0, -22.0, -23.0])

@@ -27,7 +27,7 @@ _NOISES = (0.1, 0.25)  # of the level
 _WEEK = np.array([-0.1, -0.15, -0.1, 0.0, 0.15, 0.3, -0.1])  # of the level, from Monday on
 _SCORES = ("mae", "crps", "held")
 # No panel of the study has so many series.
-_ALONE = {"estimators.years:_LEAST_SERIES": _SHOPS + 1}
+_ALONE = {"estimators.shared_events:_LEAST_SERIES": _SHOPS + 1}
 _CHOSEN_ON = 2  # draws 0 and 1, which constants were looked at on and which are not scored
 
 
