@@ -63,7 +63,13 @@ def check_covariate_rows(X: pd.Series | pd.DataFrame) -> None:
     for key, series in split_series(frame).items():
         where = name_series(key, "X")
         _check_order(series.index, where)
-        _check_not_infinite(series.values, series.index, frame.columns, where)
+        _check_not_infinite(
+            series.values,
+            series.index,
+            frame.columns,
+            where,
+            remedy="put known numbers in their place",
+        )
 
 
 def check_values(panel: Mapping[Key, TimeSeries], columns: pd.Index) -> None:
@@ -78,6 +84,27 @@ def check_values(panel: Mapping[Key, TimeSeries], columns: pd.Index) -> None:
         raise ValueError(
             f"{', '.join(empty[:5])} ({len(empty)} in all) has no value at all; drop it, or pass "
             "rows in which it was observed"
+        )
+
+
+def warn_of_coarse_rows(panel: Mapping[Key, TimeSeries]) -> None:
+    """Warn of series that have a value at every so many rows alone: quarters written on months."""
+    coarse = [
+        (key, int(steps[0]))
+        for key, series in panel.items()
+        if len(steps := np.diff(np.flatnonzero(np.isfinite(series.values).any(axis=1)))) > 1
+        and steps[0] > 1
+        and (steps == steps[0]).all()
+    ]
+    if coarse:
+        key, step = coarse[0]
+        have = f" and {len(coarse) - 1} other series have" if len(coarse) > 1 else " has"
+        warnings.warn(
+            f"{name_series(key)}{have} values {step} rows apart alone: what lies between was never seen, "
+            "and its forecast is no more than a mean; pass y with the step of its values, for example "
+            "y.dropna()",
+            UserWarning,
+            stacklevel=2,
         )
 
 
@@ -359,15 +386,16 @@ def _check_order(index: pd.Index, where: str) -> None:
         )
 
 
-def _check_not_infinite(values: np.ndarray, index: pd.Index, columns: pd.Index, where: str) -> None:
+def _check_not_infinite(
+    values: np.ndarray, index: pd.Index, columns: pd.Index, where: str, remedy: str | None = None
+) -> None:
     rows, channels = np.nonzero(np.isinf(values))
     if len(rows) == 0:
         return
-    remedy = (
-        f"mark them as missing, for example with {where[-1]}.replace([np.inf, -np.inf], np.nan)"
-    )
-    if where[-1] == "X":  # which has no missing values
-        remedy = "put known numbers in their place"
+    if remedy is None:
+        remedy = (
+            f"mark them as missing, for example with {where[-1]}.replace([np.inf, -np.inf], np.nan)"
+        )
     raise ValueError(
         f"{where} has {len(rows)} values that are not finite, the first (infinite) at "
         f"{index[rows[0]]} in column {columns[channels[0]]!r}; {remedy}"

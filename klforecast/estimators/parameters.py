@@ -16,7 +16,7 @@ from klforecast.estimators.arguments import (
     check_weights,
     show,
 )
-from klforecast.estimators.checks import check_channels, check_values
+from klforecast.estimators.checks import check_channels, check_values, warn_of_coarse_rows
 from klforecast.estimators.frames.panel import Key, TimeSeries
 from klforecast.estimators.memory_options import MemoryOptions
 from klforecast.modules.encoders import ENCODERS
@@ -128,6 +128,7 @@ def check_fit(
     check_parameters(parameters)
     check_sizes(parameters, max(len(part.values) for part in panel.values()), len(columns))
     check_values(panel, columns)
+    warn_of_coarse_rows(panel)
     if channels is not None:
         check_channels(channels, len(columns))
 

@@ -7,7 +7,8 @@
     own map     autoregressions of the changes of z = y, see `autoregression`
 
 With two periods, such as a day and a week in hours, there is a copy without the first and one without both.
-A forecast is kept within three ranges of the newest rows: nothing extrapolates far beyond what it has seen.
+A forecast is kept within three ranges of the newest rows, or half again of the steady growth that they show: nothing
+extrapolates far beyond what it has seen.
 
 Letters   N series, T rows, H steps, E experts, P period
 """

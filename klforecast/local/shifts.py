@@ -5,7 +5,7 @@
 
 z is the logarithm of a positive series, whose units may have changed, else the series itself. Most of the rows have to
 have moved, each against the one a season before: a spike is no shift. What a random walk does in w rows it does all
-the time, so that none of it is beyond 7 s.
+the time, so that none of it is beyond 7 s. Beside a season six rows are looked at too, for shifts that are younger.
 
 Rows before a shift are multiplied by its factor, or moved by its amount, whichever the deviations before and after it
 speak for; a shift so undone leaves everything that was known of season and noise, and the level of the rows since.

@@ -405,3 +405,15 @@ def test_a_long_frame_is_forecast_for_a_whole_number_of_steps(h):
     df = pd.DataFrame({"unique_id": "a", "ds": DAYS, "y": VALUES})
     with pytest.raises((ValueError, TypeError), match=r"^h "):
         LongForecaster(KLMemoryForecaster(4)).fit(df).predict(h)
+
+
+def test_quarters_written_on_months_are_warned_of():
+    months = pd.period_range("2000-01", periods=120, freq="M")
+    y = pd.Series(np.where(np.arange(120) % 3 == 1, 50.0 + np.arange(120), np.nan), months)
+    with pytest.warns(UserWarning, match=r"y has values 3 rows apart alone.*y\.dropna\(\)"):
+        KLMemoryForecaster(6).fit(y)
+    panel = pd.concat({"a": y, "b": y, "c": y.interpolate().bfill()}, names=["shop", "month"])
+    with pytest.warns(
+        UserWarning, match="series 'a' of y and 1 other series have values 3 rows apart"
+    ):
+        KLMemoryForecaster(6).fit(panel.to_frame("y"))
