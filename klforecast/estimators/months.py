@@ -80,7 +80,10 @@ class Months(NamedTuple):
         frequency: BaseOffset | None,
     ) -> ReturningEffects:
         """Of some series of the panel, or of others in their place; arguments as for `learn_months`."""
-        return self._joined(self._monthly(series, residual, frequency), series, residual, frequency)
+        monthly, yearly = self._monthly(series, residual, frequency), None
+        if self.years is not None:
+            yearly = self.years.effects(series, _less(residual, monthly), frequency)
+        return self._joined(monthly, yearly, series, frequency)
 
     def learned_from(
         self,
@@ -105,9 +108,10 @@ class Months(NamedTuple):
             return None
         helps = width >= 0
         kept = {key: np.where(helps, effects, 0.0) for key, effects in found.items()}
-        years = learn_years(series, _less(residual, kept), frequency, periods, plan_of)
-        months = asked._replace(helps=helps, years=None if years is None else years[0])
-        return months, months._joined(kept, series, residual, frequency)
+        left = _less(residual, kept)
+        years, yearly = learn_years(series, left, frequency, periods, plan_of) or (None, None)
+        months = asked._replace(helps=helps, years=years)
+        return months, months._joined(kept, yearly, series, frequency)
 
     def _learn_shared(
         self,
@@ -130,20 +134,19 @@ class Months(NamedTuple):
 
     def _joined(
         self,
-        monthly: Mapping[Key, np.ndarray],  # (T + A, C) each
+        monthly: dict[Key, np.ndarray],  # (T + A, C) each
+        yearly: ReturningEffects | None,
         series: Mapping[Key, TimeSeries],
-        residual: Mapping[Key, np.ndarray],
         frequency: BaseOffset | None,
     ) -> ReturningEffects:
         """Days of the month, and events of the year in what they leave."""
-        if self.years is None:
-            return ReturningEffects.on(series, dict(monthly), frequency, self.year, "month")
-        yearly = self.years.effects(series, _less(residual, monthly), frequency).effects
+        if yearly is None:
+            return ReturningEffects.on(series, monthly, frequency, self.year, "month")
         none = np.zeros(1)
         both = {
-            key: monthly.get(key, none) + yearly.get(key, none)
-            for key in residual
-            if key in monthly or key in yearly
+            key: monthly.get(key, none) + yearly.effects.get(key, none)
+            for key in series
+            if key in monthly or key in yearly.effects
         }
         return ReturningEffects.on(series, both, frequency, self.year, "month and year")
 
@@ -216,7 +219,7 @@ def learn_months(
         return None
     season = min((period for period in periods if 1 < period <= _LONGEST_SEASON), default=1)
     helps = np.ones(next(iter(residual.values())).shape[1], dtype=bool)
-    asked = Months(year, season, helps, plan_of(residual).horizon)
+    asked = Months(year, season, helps, plan_with(residual, []).horizon)
     return asked.learned_from(series, residual, frequency, periods, plan_with, plan_of)
 
 

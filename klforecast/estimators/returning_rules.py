@@ -115,13 +115,13 @@ def _learn(
 ) -> tuple[ReturningRule, ReturningEffects] | None:
     """Look for trading days, else for days of the month and events of the year, else for days of the week."""
 
-    def plan_of(panel: Mapping[Key, np.ndarray], periods: Sequence[int]) -> CorePlan:
+    def plan_with(panel: Mapping[Key, np.ndarray], periods: Sequence[int]) -> CorePlan:
         lengths = [*map(len, panel.values())]
         channels = next(iter(panel.values())).shape[1]
         horizon = min(planned.core.horizon, longest_horizon(max(lengths)))
         return plan_core(lengths, channels, horizon, periods, options.core)
 
-    def replanned(panel: Mapping[Key, np.ndarray]) -> CorePlan:
+    def plan_of(panel: Mapping[Key, np.ndarray]) -> CorePlan:
         # Without events of the year a season of 365 days may be gone, and windows hold other cycles.
         horizon = min(planned.core.horizon, longest_horizon(max(map(len, panel.values()))))
         return make_plan(panel, frequency, horizon, options).core
@@ -131,12 +131,12 @@ def _learn(
     found: tuple[ReturningRule, ReturningEffects] | None
     found = learn_trading_days(sample, rows, frequency)
     if found is None:
-        found = learn_months(sample, rows, frequency, planned.periods, plan_of, replanned)
+        found = learn_months(sample, rows, frequency, planned.periods, plan_with, plan_of)
     if found is None:
-        found = learn_years(sample, rows, frequency, planned.periods, replanned)
+        found = learn_years(sample, rows, frequency, planned.periods, plan_of)
     if found is None:
         found = learn_weeks(
-            sample, rows, frequency, planned.periods, partial(plan_of, periods=planned.periods)
+            sample, rows, frequency, planned.periods, partial(plan_with, periods=planned.periods)
         )
     if found is None or len(keys) == len(series):
         return found

@@ -91,11 +91,11 @@ class Years(NamedTuple):
         frequency: BaseOffset | None,
     ) -> ReturningEffects:
         """Events of some series of the panel, or of others in their place; arguments as for `learn_years`."""
-        return self.of_chosenbest_width(
-            series, self.of_eachbest_width(series, residual, frequency), frequency
+        return self.of_chosen_width(
+            series, self.of_each_width(series, residual, frequency), frequency
         )
 
-    def of_chosenbest_width(
+    def of_chosen_width(
         self,
         series: Mapping[Key, TimeSeries],
         found: Mapping[Key, np.ndarray],  # (widths, T + A, C) each
@@ -109,7 +109,7 @@ class Years(NamedTuple):
         }
         return ReturningEffects.on(series, chosen, frequency, self.year, "year")
 
-    def of_eachbest_width(
+    def of_each_width(
         self,
         series: Mapping[Key, TimeSeries],
         residual: Mapping[Key, np.ndarray],
@@ -206,9 +206,9 @@ def learn_years(
         places = _places(dated.dates, frequency, year, season)
         shared = learn_shared(dated, places, season, round(year), widths)
     asked = Years(year, season, widths, np.full(channels, -1), plan.horizon, shared)
-    found = asked.of_eachbest_width(series, residual, frequency)
+    found = asked.of_each_width(series, residual, frequency)
     years = asked._replace(width=best_width(residual, found, int(JUDGED_YEARS * year), plan_of))
-    effects = years.of_chosenbest_width(series, found, frequency)
+    effects = years.of_chosen_width(series, found, frequency)
     return (years, effects) if effects.effects else None
 
 
