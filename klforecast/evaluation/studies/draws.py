@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from klforecast.evaluation.studies.command import append_rows, make_table
+from klforecast.evaluation.studies.command import append_rows, make_parser, make_table, show
 from klforecast.ops.arrays import to_tensor
 from klforecast.ops.pinball import pinball
 
@@ -66,6 +66,40 @@ def compare_draws(
             rows.append(compare(case, number))
             append_rows(out, rows[-1:])
     return rows
+
+
+def show_draws(
+    doc: str | None,
+    flag: str,
+    cases: Iterable[str],
+    compare: Callable[[str, int], dict[str, Any]],
+    table: Callable[[list[dict[str, Any]]], Table],
+    draws: range,
+    arguments: Sequence[str] | None,
+) -> None:
+    """Print a table of draws of some cases and, where asked for, append the rows to a file.
+
+    Parameters
+    ----------
+    doc : str or None
+        Docstring of the study.
+    flag : str
+        By which a user names some of the cases.
+    cases : iterable of str
+    compare, table : callable
+        Make a row of one draw of a case, and a table of rows.
+    draws : range
+        Scored by default; a user may ask for another number of them.
+    arguments : sequence of str or None
+        Of the command line; None takes those of the process.
+    """
+    parser = make_parser(doc, rows=True)
+    parser.add_argument("--draws", type=int, default=len(draws))
+    names = list(cases)
+    parser.add_argument(flag, dest="cases", nargs="*", choices=names, default=names)
+    options = parser.parse_args(arguments)
+    asked = range(draws.start, draws.start + options.draws)
+    show(table(compare_draws(compare, options.cases, asked, options.out)))
 
 
 def table_of_worlds(

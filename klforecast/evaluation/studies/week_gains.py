@@ -19,8 +19,8 @@ from klforecast.data.datasets import load
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.jobs import one_thread
 from klforecast.evaluation.studies.choices import constants_set
-from klforecast.evaluation.studies.command import make_parser, make_table, show
-from klforecast.evaluation.studies.draws import NINE, compare_draws, mean_error, scores_of
+from klforecast.evaluation.studies.command import make_table
+from klforecast.evaluation.studies.draws import NINE, mean_error, scores_of, show_draws
 
 _WITHOUT = {"estimators.weeks:_LEAST_GAIN": 1.0}  # nobody saves the whole error
 _CHOSEN_ON = 21  # draws 0 to 20, which constants were looked at on and which are not scored
@@ -205,12 +205,8 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table and, where asked for, append the rows to a file."""
-    parser = make_parser(__doc__, rows=True)
-    parser.add_argument("--draws", type=int, default=6)
-    parser.add_argument("--kinds", nargs="*", choices=list(KINDS), default=list(KINDS))
-    options = parser.parse_args(arguments)
-    draws = range(_CHOSEN_ON, _CHOSEN_ON + options.draws)
-    show(table(compare_draws(compare, options.kinds, draws, options.out)))
+    draws = range(_CHOSEN_ON, _CHOSEN_ON + 6)
+    show_draws(__doc__, "--kinds", KINDS, compare, table, draws, arguments)
 
 
 if __name__ == "__main__":

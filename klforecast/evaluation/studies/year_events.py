@@ -18,12 +18,11 @@ from rich.table import Table
 
 from klforecast.estimators.forecaster import KLMemoryForecaster
 from klforecast.estimators.jobs import one_thread
-from klforecast.evaluation.studies.command import make_parser, show
 from klforecast.evaluation.studies.draws import (
     NINE,
-    compare_draws,
     mean_error,
     scores_of,
+    show_draws,
     table_of_worlds,
 )
 from klforecast.evaluation.studies.timing import timed
@@ -152,12 +151,8 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table and, where asked for, append the rows to a file."""
-    parser = make_parser(__doc__, rows=True)
-    parser.add_argument("--draws", type=int, default=4)
-    parser.add_argument("--worlds", nargs="*", choices=list(WORLDS), default=list(WORLDS))
-    options = parser.parse_args(arguments)
-    draws = range(_CHOSEN_ON, _CHOSEN_ON + options.draws)
-    show(table(compare_draws(compare, options.worlds, draws, options.out)))
+    draws = range(_CHOSEN_ON, _CHOSEN_ON + 4)
+    show_draws(__doc__, "--worlds", WORLDS, compare, table, draws, arguments)
 
 
 if __name__ == "__main__":
