@@ -29,10 +29,8 @@ from klforecast.local.seasons import laid_out, seasonal_indices
 _TERMS, _FACTORS, _LOG_TERMS = (0.1, 0.3, 0.7), (0.1,), (0.1,)
 _RANGES = 3.0  # of the newest rows that a forecast may lie beyond them
 _FEWEST_ROWS = 12  # that the range is taken from
-_PARTS, _ROOM = (
-    3,
-    1.5,
-)  # of these rows, each larger than the one before; times their growth that a forecast may have
+_PARTS = 3  # of these rows, each larger than the one before where they grow steadily
+_ROOM = 1.5  # times their growth that a forecast may have
 # Of the shortest season. Indices take two, but the last cycle is known from one, and rows of a second one judge it.
 _LEAST_CYCLES = 1.25
 _MOST_GROWTH = 5.0  # of the logarithm above its largest value; keeps the exponential finite

@@ -143,7 +143,8 @@ def usual_before(
         NaN, and zero, where too little is known before.
     """
     usual = _usual_by(known, _lags(seasons[0] if seasons else 1))
-    level, _ = _median_across([_lagged(rows - usual, lag) for lag in _lags(1)])
+    residual = rows - usual
+    level, _ = _median_across([_lagged(residual, lag) for lag in _lags(1)])
     return usual, np.where(np.isfinite(level), level, 0.0)
 
 

@@ -95,7 +95,7 @@ def find_outliers(
 
     Notes
     -----
-    O(T C): 30 ns a value in channels without a far row, some 600 in others
+    O(T C): 30 ns a value in channels without a far row, some 600 in others.
 
     Examples
     --------
